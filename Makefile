@@ -1,0 +1,177 @@
+# sealpost.  `make help` lists what there is to make.
+#
+# Everything built goes below $(BUILD).  The sanitizer builds are the same rules with another BUILD and
+# SANITIZE, so that a test never runs against objects of another kind.
+
+VERSION := 0.1.0
+BUILD ?= build
+SANITIZE ?=
+PREFIX ?= /usr/local
+DESTDIR ?=
+# Where the tests keep their throw-away folders: a local disk, so that a sync is a real one.
+TMPDIR ?= /tmp
+
+CXX := g++
+CPPFLAGS += -Isrc -Iinclude -DSEALPOST_VERSION='"$(VERSION)"'
+WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Werror
+HARDENING := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection
+LINK_HARDENING := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+ifeq ($(SANITIZE),)
+  CXXFLAGS ?= -O2 -g
+  CPPFLAGS += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+else
+  CXXFLAGS ?= -O1 -g -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
+  LDFLAGS += -fsanitize=$(SANITIZE)
+endif
+COMPILE = $(CXX) -std=c++20 $(CPPFLAGS) $(WARNINGS) $(HARDENING) $(CXXFLAGS) -pthread -MMD -MP
+
+# --- What is built of what -----------------------------------------------------------------------
+
+ROOMS := base crypto protocol store gateway transport client
+SOURCES := $(wildcard src/*/*.cc src/cmd/*/*.cc)
+HEADERS := $(wildcard src/*/*.h src/cmd/*/*.h include/sealpost/*.h tests/*/*.h)
+TEST_SOURCES := $(wildcard tests/*/*.cc)
+
+# One archive a room; a program takes from each only what it uses.
+archive = $(BUILD)/lib/lib$(1).a
+objects = $(patsubst %.cc,$(BUILD)/obj/%.o,$(wildcard $(1)))
+
+PROGRAMS := $(addprefix $(BUILD)/bin/,sealpost.fcgi sealpost sealpost-client)
+SERVER_ROOMS := gateway store protocol crypto base
+CLIENT_ROOMS := client protocol crypto base
+
+all: $(PROGRAMS) $(BUILD)/lib/libsealpost-client.a  ## build the three programs and the client library
+
+$(BUILD)/bin/sealpost.fcgi: $(call objects,src/cmd/gateway/*.cc) \
+    $(foreach room,transport $(SERVER_ROOMS),$(call archive,$(room)))
+$(BUILD)/bin/sealpost.fcgi: LIBS := -lfcgi -lSQLiteCpp -lsqlite3 -lcrypto
+
+$(BUILD)/bin/sealpost: $(call objects,src/cmd/operator/*.cc) \
+    $(foreach room,$(SERVER_ROOMS),$(call archive,$(room)))
+$(BUILD)/bin/sealpost: LIBS := -lSQLiteCpp -lsqlite3 -lcrypto
+
+$(BUILD)/bin/sealpost-client: $(call objects,src/cmd/client/*.cc) \
+    $(foreach room,$(CLIENT_ROOMS),$(call archive,$(room)))
+$(BUILD)/bin/sealpost-client: LIBS := -lcurl -lcrypto
+
+$(PROGRAMS):
+	@mkdir -p $(@D)
+	@echo "  link    $@"
+	@$(CXX) $(CXXFLAGS) $(LDFLAGS) $(LINK_HARDENING) -pthread -o $@ $^ $(LIBS)
+
+define room_rule
+$(call archive,$(1)): $(call objects,src/$(1)/*.cc)
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	@ar rcs $$@ $$^
+endef
+$(foreach room,$(ROOMS),$(eval $(call room_rule,$(room))))
+$(call archive,store): $(BUILD)/obj/sql.o
+
+# What another program links against: the client's room and all below it, in one archive.
+$(BUILD)/lib/libsealpost-client.a: $(foreach room,$(CLIENT_ROOMS),$(call objects,src/$(room)/*.cc))
+	@mkdir -p $(@D)
+	@rm -f $@
+	@ar rcs $@ $^
+
+$(BUILD)/obj/%.o: %.cc
+	@mkdir -p $(@D)
+	@echo "  compile $<"
+	@$(COMPILE) -c -o $@ $<
+
+# The migrations, embedded: an array of the scripts in sql/, in the order of their numbers.
+MIGRATIONS := $(sort $(wildcard sql/[0-9]*.sql))
+$(BUILD)/obj/sql.cc: $(MIGRATIONS) Makefile
+	@mkdir -p $(@D)
+	@{ echo '#include "store/schema.h"'; \
+	   echo 'namespace sealpost {'; \
+	   echo 'const std::vector<std::string_view>& migrations() {'; \
+	   echo '  static const std::vector<std::string_view> kScripts = {'; \
+	   for script in $(MIGRATIONS); do echo 'R"sql('; cat $$script; echo ')sql",'; done; \
+	   echo '  };'; echo '  return kScripts;'; echo '}'; echo '}'; } > $@
+$(BUILD)/obj/sql.o: $(BUILD)/obj/sql.cc
+	@echo "  compile $<"
+	@$(COMPILE) -c -o $@ $<
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+
+# --- Tests ---------------------------------------------------------------------------------------
+
+UNIT_TESTS := $(patsubst tests/unit/%.cc,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*_test.cc))
+GATEWAY_TESTS := $(patsubst tests/gateway/%.cc,$(BUILD)/tests/gateway/%,$(wildcard tests/gateway/*_test.cc))
+TEST_LIBS := -lboost_unit_test_framework -lfcgi -lcurl -lSQLiteCpp -lsqlite3 -lcrypto
+
+$(BUILD)/obj/tests/%.o: CPPFLAGS += -Itests -DBOOST_TEST_DYN_LINK
+$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(call objects,tests/support/*.cc) \
+    $(foreach room,transport client $(SERVER_ROOMS),$(call archive,$(room)))
+	@mkdir -p $(@D)
+	@echo "  link    $@"
+	@$(CXX) $(CXXFLAGS) $(LDFLAGS) $(LINK_HARDENING) -pthread -o $@ $^ $(TEST_LIBS)
+.SECONDARY:
+
+tests: all $(UNIT_TESTS) $(GATEWAY_TESTS)
+
+deps:
+	@deploy/install-deps build check
+
+check: deps  ## set up what is needed, build, and run every test
+	@$(MAKE) --no-print-directory -j$$(nproc) tests
+	@TMPDIR=$(TMPDIR) tests/run $(BUILD)
+
+demo: deps  ## set up what is needed and show sealpost at work, and under attack
+	@$(MAKE) --no-print-directory -j$$(nproc) all
+	@tests/demo/demo $(BUILD)/bin
+
+asan:  ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(MAKE) --no-print-directory check BUILD=build/asan SANITIZE=address,undefined
+
+tsan:  ## the tests with threads under ThreadSanitizer
+	@$(MAKE) --no-print-directory check BUILD=build/tsan SANITIZE=thread
+
+# --- The house -----------------------------------------------------------------------------------
+
+floors:  ## check that includes point down only, and that each library is named in one room
+	@deploy/floors
+
+format:  ## lay out all C++ as .clang-format says
+	@deploy/install-deps lint
+	clang-format -i $(SOURCES) $(HEADERS) $(TEST_SOURCES)
+
+lint: deps  ## clang-format, clang-tidy and shellcheck, without changing anything
+	@deploy/install-deps lint
+	clang-format --dry-run --Werror $(SOURCES) $(HEADERS) $(TEST_SOURCES)
+	shellcheck $(SCRIPTS)
+	@$(MAKE) --no-print-directory -j$$(nproc) $(addprefix tidy/,$(SOURCES) $(TEST_SOURCES))
+
+SCRIPTS := deploy/install-deps deploy/floors tests/run tests/demo/demo .ci/run
+tidy/%: %
+	@clang-tidy --quiet --warnings-as-errors='*' $< -- -std=c++20 $(CPPFLAGS) -Itests \
+	  -DBOOST_TEST_DYN_LINK 2>&1 | grep -v 'warnings generated' | sed '/^$$/d'; \
+	  test $${PIPESTATUS[0]} -eq 0
+
+# --- Installing ----------------------------------------------------------------------------------
+
+install: all  ## copy programs, client library and .htaccess files below PREFIX (and DESTDIR)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/cgi-bin \
+	  $(DESTDIR)$(PREFIX)/include/sealpost $(DESTDIR)$(PREFIX)/share/sealpost/htaccess
+	install -m 755 $(BUILD)/bin/sealpost $(BUILD)/bin/sealpost-client $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(BUILD)/bin/sealpost.fcgi $(DESTDIR)$(PREFIX)/lib/cgi-bin
+	install -m 644 $(BUILD)/lib/libsealpost-client.a $(DESTDIR)$(PREFIX)/lib
+	install -m 644 include/sealpost/*.h $(DESTDIR)$(PREFIX)/include/sealpost
+	install -m 644 htaccess/* $(DESTDIR)$(PREFIX)/share/sealpost/htaccess
+
+uninstall:  ## remove what install copied
+	rm -f $(DESTDIR)$(PREFIX)/bin/sealpost $(DESTDIR)$(PREFIX)/bin/sealpost-client \
+	  $(DESTDIR)$(PREFIX)/lib/cgi-bin/sealpost.fcgi $(DESTDIR)$(PREFIX)/lib/libsealpost-client.a
+	rm -rf $(DESTDIR)$(PREFIX)/include/sealpost $(DESTDIR)$(PREFIX)/share/sealpost
+
+clean:  ## remove all that was built
+	rm -rf build
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+.PHONY: all tests deps check demo asan tsan floors format lint install uninstall clean help
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+SHELL := /bin/bash

@@ -1,0 +1,111 @@
+// Bytes as values, and two cursors over them: Reader takes a message apart, Writer puts one together.
+// All numbers are big-endian (PROTOCOL, first paragraph).
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace sealpost {
+
+using Bytes = std::vector<std::uint8_t>;
+using ByteView = std::span<const std::uint8_t>;
+template <std::size_t N>
+using ByteArray = std::array<std::uint8_t, N>;
+
+inline ByteView bytes_of(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+inline std::string_view text_of(ByteView bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+// Reads from the front of a view it does not own.  Reading past the end yields zeros and empty
+// views and is remembered: only expect_end() says whether all that was read was really there, so a
+// decoder reads straight through and asks once, at its end.
+class Reader {
+ public:
+  explicit Reader(ByteView bytes) : rest_(bytes) {}
+
+  std::uint8_t u8() { return static_cast<std::uint8_t>(number(1)); }
+  std::uint32_t u32() { return static_cast<std::uint32_t>(number(4)); }
+  std::uint64_t u64() { return number(8); }
+
+  // `size` bytes, or an empty view if fewer are left.
+  ByteView take(std::size_t size) {
+    if (size > rest_.size()) {
+      complete_ = false;
+      rest_ = {};
+      return {};
+    }
+    const ByteView taken = rest_.first(size);
+    rest_ = rest_.subspan(size);
+    return taken;
+  }
+
+  template <std::size_t N>
+  ByteArray<N> array() {
+    ByteArray<N> out{};
+    const ByteView taken = take(N);
+    std::copy(taken.begin(), taken.end(), out.begin());
+    return out;
+  }
+
+  ByteView lp8() { return take(u8()); }
+  ByteView lp16() { return take(static_cast<std::size_t>(number(2))); }
+  ByteView rest() { return take(rest_.size()); }
+
+  // Whether every read so far was satisfied.
+  [[nodiscard]] bool complete() const { return complete_; }
+  // Whether every read was satisfied and nothing is left over.
+  [[nodiscard]] bool expect_end() const { return complete_ && rest_.empty(); }
+
+ private:
+  std::uint64_t number(std::size_t size) {
+    std::uint64_t value = 0;
+    for (const std::uint8_t byte : take(size)) value = value << 8 | byte;
+    return value;
+  }
+
+  ByteView rest_;
+  bool complete_ = true;
+};
+
+// Appends to bytes it owns.  A value too long for its length prefix is the caller's bug; the callers
+// check lengths where the values enter.
+class Writer {
+ public:
+  Writer& u8(std::uint8_t value) { return number(value, 1); }
+  Writer& u32(std::uint32_t value) { return number(value, 4); }
+  Writer& u64(std::uint64_t value) { return number(value, 8); }
+
+  Writer& put(ByteView bytes) {
+    out_.insert(out_.end(), bytes.begin(), bytes.end());
+    return *this;
+  }
+  Writer& put(std::string_view text) { return put(bytes_of(text)); }
+
+  Writer& lp8(ByteView bytes) { return number(bytes.size(), 1).put(bytes); }
+  Writer& lp8(std::string_view text) { return lp8(bytes_of(text)); }
+  Writer& lp16(ByteView bytes) { return number(bytes.size(), 2).put(bytes); }
+
+  [[nodiscard]] ByteView view() const { return out_; }
+  [[nodiscard]] Bytes take() { return std::move(out_); }
+
+ private:
+  Writer& number(std::uint64_t value, int size) {
+    for (int shift = 8 * (size - 1); shift >= 0; shift -= 8) {
+      out_.push_back(static_cast<std::uint8_t>(value >> shift));
+    }
+    return *this;
+  }
+
+  Bytes out_;
+};
+
+}  // namespace sealpost

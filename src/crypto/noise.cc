@@ -1,0 +1,127 @@
+#include "crypto/noise.h"
+
+namespace sealpost::crypto {
+namespace {
+
+constexpr std::string_view kProtocolName = "Noise_NNpsk0_25519_AESGCM_SHA256";
+static_assert(kProtocolName.size() == 32, "a name of exactly HASHLEN bytes is h and ck as it stands");
+
+// The framework's HKDF is RFC 5869's with the chaining key as salt and no info.
+template <std::size_t Count>
+std::array<Key, Count> hkdf_keys(const Key& chaining_key, ByteView input) {
+  Secret<32 * Count> all;
+  hkdf(chaining_key.reveal(), input, {}, all.fill());
+  std::array<Key, Count> keys;
+  for (std::size_t i = 0; i < Count; ++i) {
+    keys[i] = Key(ByteView(all.reveal()).subspan(32 * i).template first<32>());
+  }
+  return keys;
+}
+
+}  // namespace
+
+NoiseState::NoiseState(ByteView prologue)
+    : chaining_key_(bytes_of(kProtocolName).first<32>()) {
+  std::copy(kProtocolName.begin(), kProtocolName.end(), hash_.begin());
+  mix_hash(prologue);
+}
+
+void NoiseState::mix_hash(ByteView data) { hash_ = sha256({hash_, data}); }
+
+void NoiseState::mix_key(ByteView input) {
+  auto keys = hkdf_keys<2>(chaining_key_, input);
+  chaining_key_ = std::move(keys[0]);
+  key_ = std::move(keys[1]);
+  nonce_ = 0;
+}
+
+void NoiseState::mix_key_and_hash(const Key& psk) {
+  auto keys = hkdf_keys<3>(chaining_key_, psk.reveal());
+  chaining_key_ = std::move(keys[0]);
+  mix_hash(keys[1].reveal());
+  key_ = std::move(keys[2]);
+  nonce_ = 0;
+}
+
+GcmNonce NoiseState::next_nonce() {
+  GcmNonce nonce{};
+  for (std::size_t i = 0; i < 8; ++i) {
+    nonce[4 + i] = static_cast<std::uint8_t>(nonce_ >> (56 - 8 * i));
+  }
+  ++nonce_;
+  return nonce;
+}
+
+void NoiseState::encrypt_and_hash(ByteView plaintext, Bytes& out) {
+  const std::size_t start = out.size();
+  gcm_seal(key_, next_nonce(), hash_, plaintext, out);
+  mix_hash(ByteView(out).subspan(start));
+}
+
+std::optional<Bytes> NoiseState::decrypt_and_hash(ByteView ciphertext) {
+  std::optional<Bytes> plaintext = gcm_open(key_, next_nonce(), hash_, ciphertext);
+  if (plaintext) mix_hash(ciphertext);
+  return plaintext;
+}
+
+NoiseKeys NoiseState::split() const {
+  auto keys = hkdf_keys<2>(chaining_key_, {});
+  return {std::move(keys[0]), std::move(keys[1])};
+}
+
+NoiseInitiator::NoiseInitiator(const Key& psk, ByteView prologue, Key ephemeral)
+    : state_(prologue), ephemeral_(std::move(ephemeral)) {
+  state_.mix_key_and_hash(psk);
+}
+
+Bytes NoiseInitiator::write(ByteView payload) {
+  const PublicKey mine = x25519_public(ephemeral_);
+  Bytes message(mine.begin(), mine.end());
+  state_.mix_hash(mine);
+  state_.mix_key(mine);  // in a psk handshake "e" is mixed into the key as well
+  state_.encrypt_and_hash(payload, message);
+  return message;
+}
+
+std::optional<NoiseInitiator::Finished> NoiseInitiator::read(ByteView message2) {
+  Reader reader(message2);
+  const auto theirs = reader.array<32>();
+  if (!reader.complete()) return std::nullopt;
+  const std::optional<Key> shared = x25519(ephemeral_, theirs);
+  if (!shared) return std::nullopt;
+  state_.mix_hash(theirs);
+  state_.mix_key(theirs);
+  state_.mix_key(shared->reveal());
+  std::optional<Bytes> payload = state_.decrypt_and_hash(reader.rest());
+  if (!payload) return std::nullopt;
+  return Finished{std::move(*payload), state_.split(), state_.hash()};
+}
+
+std::optional<NoiseResponder> NoiseResponder::read(const Key& psk, ByteView prologue,
+                                                   ByteView message1, const Key& ephemeral) {
+  Reader reader(message1);
+  const auto theirs = reader.array<32>();
+  if (!reader.complete()) return std::nullopt;
+  NoiseState state(prologue);
+  state.mix_key_and_hash(psk);
+  state.mix_hash(theirs);
+  state.mix_key(theirs);
+  std::optional<Bytes> payload = state.decrypt_and_hash(reader.rest());
+  if (!payload) return std::nullopt;
+
+  const std::optional<Key> shared = x25519(ephemeral, theirs);
+  if (!shared) return std::nullopt;
+  const PublicKey mine = x25519_public(ephemeral);
+  state.mix_hash(mine);
+  state.mix_key(mine);
+  state.mix_key(shared->reveal());
+  return NoiseResponder(std::move(state), std::move(*payload), mine);
+}
+
+Bytes NoiseResponder::write(ByteView payload) {
+  Bytes message(public_key_.begin(), public_key_.end());
+  state_.encrypt_and_hash(payload, message);
+  return message;
+}
+
+}  // namespace sealpost::crypto

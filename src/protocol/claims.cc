@@ -1,0 +1,130 @@
+#include "protocol/claims.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace sealpost {
+namespace {
+
+constexpr std::size_t kClaimsMax = 16;
+constexpr std::size_t kBlockMax = 1024;
+constexpr std::size_t kKeyMax = 32;
+constexpr std::size_t kValueMax = 255;
+constexpr std::size_t kDigitsMax = 11;
+
+bool is_key(std::string_view key) {
+  return !key.empty() && key.size() <= kKeyMax && std::all_of(key.begin(), key.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+  });
+}
+
+// The length of the UTF-8 sequence at the front, 0 if there is no valid one (Unicode 15, table 3-7).
+std::size_t utf8_length(ByteView text) {
+  const std::uint8_t lead = text[0];
+  if (lead < 0x80) return 1;
+  std::size_t size = 0;
+  std::uint8_t low = 0x80;
+  std::uint8_t high = 0xbf;
+  if (lead >= 0xc2 && lead <= 0xdf) {
+    size = 2;
+  } else if ((lead & 0xf0) == 0xe0) {
+    size = 3;
+    if (lead == 0xe0) low = 0xa0;   // no overlong forms
+    if (lead == 0xed) high = 0x9f;  // no surrogates
+  } else if (lead >= 0xf0 && lead <= 0xf4) {
+    size = 4;
+    if (lead == 0xf0) low = 0x90;
+    if (lead == 0xf4) high = 0x8f;  // nothing above U+10FFFF
+  }
+  if (size == 0 || text.size() < size || text[1] < low || text[1] > high) return 0;
+  const ByteView more = text.subspan(2, size - 2);
+  const bool continued =
+      std::all_of(more.begin(), more.end(), [](std::uint8_t byte) { return (byte & 0xc0) == 0x80; });
+  return continued ? size : 0;
+}
+
+bool is_value(std::string_view value) {
+  if (value.size() > kValueMax) return false;
+  ByteView rest = bytes_of(value);
+  while (!rest.empty()) {
+    if (rest[0] < 0x20 || rest[0] == 0x7f) return false;
+    const std::size_t length = utf8_length(rest);
+    if (length == 0) return false;
+    rest = rest.subspan(length);
+  }
+  return true;
+}
+
+std::optional<std::uint64_t> seconds_of(std::string_view text) {
+  if (text.empty() || text.size() > kDigitsMax || (text.size() > 1 && text[0] == '0')) {
+    return std::nullopt;
+  }
+  std::uint64_t seconds = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, seconds);
+  if (error != std::errc() || rest != end) return std::nullopt;
+  return seconds;
+}
+
+std::optional<std::uint64_t> time_claim(const Claims::Map& values, std::string_view key) {
+  const auto found = values.find(key);
+  return found == values.end() ? std::nullopt : seconds_of(found->second);
+}
+
+}  // namespace
+
+Result<Claims> Claims::of(Map values) {
+  std::size_t size = 1;
+  for (const auto& [key, value] : values) {
+    if (!is_key(key)) return Refusal{"a claim's key is not 1-32 of a-z 0-9 _"};
+    if (!is_value(value)) {
+      return Refusal{"a claim's value is not 0-255 bytes of UTF-8 without control characters"};
+    }
+    if ((key == "not_before" || key == "not_after") && !seconds_of(value)) {
+      return Refusal{"not_before and not_after are Unix seconds, at most 11 digits, no leading zero"};
+    }
+    size += 2 + key.size() + value.size();
+  }
+  const auto role = values.find("role");
+  if (role == values.end() || role->second.empty()) return Refusal{"the role is missing or empty"};
+  if (values.size() > kClaimsMax) return Refusal{"there are more than 16 claims"};
+  if (size > kBlockMax) return Refusal{"the claims take more than 1,024 bytes"};
+  return Claims(std::move(values));
+}
+
+Result<Claims> Claims::decode(ByteView block) {
+  if (block.size() > kBlockMax) return Refusal{"claims_size"};
+  Reader reader(block);
+  Map values;
+  const std::size_t count = reader.u8();
+  for (std::size_t i = 0; i < count && reader.complete(); ++i) {
+    const std::string_view key = text_of(reader.lp8());
+    const std::string_view value = text_of(reader.lp8());
+    if (!values.empty() && key <= values.rbegin()->first) return Refusal{"claims_order"};
+    values.emplace_hint(values.end(), key, value);
+  }
+  if (!reader.expect_end()) return Refusal{"claims_length"};
+  return of(std::move(values));
+}
+
+Bytes Claims::encode() const {
+  Writer writer;
+  writer.u8(static_cast<std::uint8_t>(values_.size()));
+  for (const auto& [key, value] : values_) writer.lp8(key).lp8(value);
+  return writer.take();
+}
+
+bool Claims::valid_at(Time now) const {
+  const std::uint64_t seconds = now / kSecond;
+  const auto not_before = time_claim(values_, "not_before");
+  const auto not_after = time_claim(values_, "not_after");
+  return (!not_before || *not_before <= seconds) && (!not_after || seconds < *not_after);
+}
+
+std::optional<Time> Claims::end() const {
+  const auto not_after = time_claim(values_, "not_after");
+  if (!not_after) return std::nullopt;
+  return *not_after * kSecond;
+}
+
+}  // namespace sealpost

@@ -1,0 +1,44 @@
+// What a client was issued besides its name: its role and other claims.  One set of claims has exactly
+// one encoding, so that the MAC over it means one thing.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "base/time.h"
+
+namespace sealpost {
+
+class Claims {
+ public:
+  // Keys in ascending byte order, as the encoding wants them.
+  using Map = std::map<std::string, std::string, std::less<>>;
+
+  // Refuses what PROTOCOL 2 does: a bad key or value, no role, too many, too large, a time that is not
+  // a number.  The refusal's reason is a sentence's end for the operator: "role is missing".
+  [[nodiscard]] static Result<Claims> of(Map values);
+
+  // Refuses any bytes that encode() would not give.
+  [[nodiscard]] static Result<Claims> decode(ByteView block);
+
+  // The claims block: u8 count, then lp8(key) lp8(value) for each; at most 1,024 bytes.
+  [[nodiscard]] Bytes encode() const;
+
+  [[nodiscard]] const Map& values() const { return values_; }
+  [[nodiscard]] const std::string& role() const { return values_.find("role")->second; }
+  // not_before <= now < not_after, where given; both are whole seconds.
+  [[nodiscard]] bool valid_at(Time now) const;
+  // When not_after comes, if there is one.
+  [[nodiscard]] std::optional<Time> end() const;
+
+ private:
+  explicit Claims(Map values) : values_(std::move(values)) {}
+
+  Map values_;
+};
+
+}  // namespace sealpost

@@ -1,0 +1,43 @@
+// The names and numbers of PROTOCOL 2, and which bytes may stand in them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+
+namespace sealpost {
+
+// Specification constants.
+constexpr std::size_t kNameMax = 64;
+constexpr std::size_t kTopicMax = 128;
+constexpr std::uint64_t kCounterEnd = std::uint64_t{1} << 63;  // counters are below it
+constexpr std::uint64_t kWindow = 1024;
+constexpr std::string_view kPingTopic = "sealpost/ping";
+
+using ServerId = ByteArray<16>;
+using Epoch = ByteArray<16>;
+using InstallNonce = ByteArray<16>;
+using SessionId = ByteArray<16>;
+using MessageId = ByteArray<16>;
+using Generation = std::uint32_t;
+using Kid = std::uint8_t;
+
+// What counts messages, across all its sessions.
+struct Installation {
+  std::string name;
+  Generation generation = 0;
+  InstallNonce nonce{};
+};
+
+// 1-64 bytes of A-Z a-z 0-9 . _ -
+[[nodiscard]] bool is_name_field(std::string_view text);
+// The same, and the first a letter or digit.
+[[nodiscard]] bool is_name(std::string_view text);
+// 1-128 bytes of A-Z a-z 0-9 . _ - /
+[[nodiscard]] bool is_topic(std::string_view text);
+// Whether a topic begins with "sealpost/", which is the protocol's own.
+[[nodiscard]] bool is_reserved_topic(std::string_view topic);
+
+}  // namespace sealpost

@@ -1,0 +1,123 @@
+#define BOOST_TEST_MODULE base
+#include <boost/test/unit_test.hpp>
+
+#include "base/bytes.h"
+#include "base/encoding.h"
+#include "base/result.h"
+#include "base/time.h"
+
+namespace sealpost {
+namespace {
+
+BOOST_AUTO_TEST_CASE(a_writer_and_a_reader_agree_on_every_kind_of_field) {
+  const Bytes long_part(300, 7);
+  const Bytes bytes = Writer()
+                          .u8(0x12)
+                          .u32(0x01020304)
+                          .u64(0x8000000000000001)
+                          .lp8("name")
+                          .lp16(long_part)
+                          .put("rest")
+                          .take();
+  BOOST_TEST(hex(ByteView(bytes).first(13)) == "12010203048000000000000001");
+
+  Reader reader(bytes);
+  BOOST_TEST(reader.u8() == 0x12);
+  BOOST_TEST(reader.u32() == 0x01020304U);
+  BOOST_TEST(reader.u64() == 0x8000000000000001U);
+  BOOST_TEST(text_of(reader.lp8()) == "name");
+  BOOST_TEST(reader.lp16().size() == 300U);
+  BOOST_TEST(!reader.expect_end());
+  BOOST_TEST(text_of(reader.rest()) == "rest");
+  BOOST_TEST(reader.expect_end());
+}
+
+BOOST_AUTO_TEST_CASE(a_reader_remembers_that_it_was_asked_for_more_than_there_was) {
+  const Bytes bytes = {0, 0, 1};
+  Reader number(bytes);
+  BOOST_TEST(number.u64() == 0U);
+  BOOST_TEST(!number.complete());
+  BOOST_TEST(!number.expect_end());
+
+  const Bytes announced = {5, 'a', 'b'};
+  Reader prefixed(announced);
+  BOOST_TEST(prefixed.lp8().empty());
+  BOOST_TEST(prefixed.array<4>() == ByteArray<4>{}, boost::test_tools::per_element());
+  BOOST_TEST(!prefixed.expect_end());
+}
+
+BOOST_AUTO_TEST_CASE(base64url_is_rfc_4648_without_padding) {
+  const std::pair<const char*, const char*> rows[] = {
+      {"", ""},         {"f", "Zg"},       {"fo", "Zm8"},         {"foo", "Zm9v"},
+      {"foob", "Zm9vYg"}, {"fooba", "Zm9vYmE"}, {"foobar", "Zm9vYmFy"},
+  };
+  for (const auto& [plain, encoded] : rows) {
+    BOOST_TEST(base64url(bytes_of(plain)) == encoded);
+    BOOST_TEST(text_of(from_base64url(encoded).value()) == plain);
+  }
+  BOOST_TEST(base64url(Bytes{0xfb, 0xef, 0xff}) == "--__");
+}
+
+BOOST_AUTO_TEST_CASE(base64url_has_one_text_for_one_value) {
+  const std::pair<const char*, const char*> rows[] = {
+      {"Z", "length mod 4 = 1"},        {"Zm9vZ", "the same, later"}, {"Zg==", "padding"},
+      {"Zh", "unused bits not zero"},   {"Zm9", "unused bits not zero, three characters"},
+      {"Zm9v\n", "a newline"},          {"Zm 9v", "a blank"},         {"Zm+v", "the other alphabet's +"},
+      {"Zm/v", "the other alphabet's /"}, {"Zm9\x80", "not ASCII"},
+  };
+  for (const auto& [text, why] : rows) {
+    BOOST_TEST(!from_base64url(text).has_value(), why);
+  }
+  BOOST_TEST(!from_base64url(std::string_view("Zm9\0", 4)).has_value());
+  BOOST_TEST(!from_base64url<3>("Zm9vYg").has_value());
+  BOOST_TEST(from_base64url<4>("Zm9vYg").has_value());
+}
+
+BOOST_AUTO_TEST_CASE(every_single_changed_bit_of_base64url_gives_another_value_or_none) {
+  const Bytes bytes = {1, 2, 3, 4, 5};
+  const std::string text = base64url(bytes);
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    for (int bit = 0; bit < 8; ++bit) {
+      std::string changed = text;
+      changed[i] = static_cast<char>(changed[i] ^ (1 << bit));
+      const auto decoded = from_base64url(changed);
+      BOOST_TEST((!decoded || *decoded != bytes));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(hexadecimal_goes_both_ways_and_refuses_the_rest) {
+  BOOST_TEST(hex(Bytes{0, 0x0a, 0xff}) == "000aff");
+  BOOST_TEST(hex(from_hex("000AfF").value()) == "000aff");
+  BOOST_TEST(!from_hex("0").has_value());
+  BOOST_TEST(!from_hex("0g").has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_result_holds_a_value_or_the_refusal) {
+  const Result<int> value = 3;
+  const Result<int> refusal = Refusal{"no"};
+  BOOST_TEST(static_cast<bool>(value));
+  BOOST_TEST(*value == 3);
+  BOOST_TEST(!static_cast<bool>(refusal));
+  BOOST_TEST(refusal.refusal().reason == "no");
+}
+
+BOOST_AUTO_TEST_CASE(times_are_written_as_iso_8601_in_utc) {
+  BOOST_TEST(iso_time(0) == "1970-01-01T00:00:00.000Z");
+  BOOST_TEST(iso_time(1790000000123) == "2026-09-21T14:13:20.123Z");
+  BOOST_TEST(iso_time(~Time{0}) == "9999-12-31T23:59:59.999Z");
+}
+
+BOOST_AUTO_TEST_CASE(durations_name_their_unit) {
+  BOOST_TEST(parse_duration("90d").value() == 90 * kDay);
+  BOOST_TEST(parse_duration("24h").value() == kDay);
+  BOOST_TEST(parse_duration("5m").value() == 300 * kSecond);
+  BOOST_TEST(parse_duration("300s").value() == 300 * kSecond);
+  BOOST_TEST(parse_duration("0").value() == 0U);
+  for (const char* text : {"", "d", "5", "-5s", "5 s", "5sec", "5.5h", "36601d", "99999999999999999999s"}) {
+    BOOST_TEST(!parse_duration(text).has_value(), text);
+  }
+}
+
+}  // namespace
+}  // namespace sealpost

@@ -1,0 +1,124 @@
+#define BOOST_TEST_MODULE noise
+#include <boost/test/unit_test.hpp>
+
+#include "base/encoding.h"
+#include "crypto/noise.h"
+#include "support/vectors.h"
+
+namespace sealpost::crypto {
+namespace {
+
+using test::unhex;
+
+// A Noise transport message, which sealpost never sends: they confirm the keys Split() gives.
+std::string transport_message(const Key& key, std::uint8_t number, ByteView payload) {
+  GcmNonce nonce{};
+  nonce.back() = number;
+  Bytes sealed;
+  gcm_seal(key, nonce, {}, payload, sealed);
+  return hex(sealed);
+}
+
+BOOST_AUTO_TEST_CASE(gives_the_published_vector_on_both_sides) {
+  for (const auto& row : test::vectors("noise_nnpsk0.json")["vectors"]) {
+    const Key psk(unhex<32>(row["init_psks"][0]));
+    const Bytes prologue = unhex(row["init_prologue"]);
+    const Key initiator_ephemeral(unhex<32>(row["init_ephemeral"]));
+    const Key responder_ephemeral(unhex<32>(row["resp_ephemeral"]));
+    const auto& messages = row["messages"];
+    const auto payload = [&](std::size_t i) { return unhex(messages[i]["payload"]); };
+    const auto ciphertext = [&](std::size_t i) { return messages[i]["ciphertext"].get<std::string>(); };
+
+    NoiseInitiator initiator(psk, prologue, initiator_ephemeral.clone());
+    const Bytes first = initiator.write(payload(0));
+    BOOST_TEST(hex(first) == ciphertext(0));
+
+    auto responder = NoiseResponder::read(psk, prologue, first, responder_ephemeral);
+    BOOST_REQUIRE(responder.has_value());
+    BOOST_TEST(hex(responder->payload()) == hex(payload(0)));
+    const Bytes second = responder->write(payload(1));
+    BOOST_TEST(hex(second) == ciphertext(1));
+    BOOST_TEST(hex(responder->handshake_hash()) == row["handshake_hash"].get<std::string>());
+
+    const auto finished = initiator.read(second);
+    BOOST_REQUIRE(finished.has_value());
+    BOOST_TEST(hex(finished->payload) == hex(payload(1)));
+    BOOST_TEST(hex(finished->handshake_hash) == row["handshake_hash"].get<std::string>());
+    BOOST_TEST((finished->keys.to_responder == responder->keys().to_responder));
+    BOOST_TEST((finished->keys.to_initiator == responder->keys().to_initiator));
+
+    BOOST_REQUIRE(messages.size() == 6U);
+    BOOST_TEST(transport_message(finished->keys.to_responder, 0, payload(2)) == ciphertext(2));
+    BOOST_TEST(transport_message(finished->keys.to_initiator, 0, payload(3)) == ciphertext(3));
+    BOOST_TEST(transport_message(finished->keys.to_responder, 1, payload(4)) == ciphertext(4));
+    BOOST_TEST(transport_message(finished->keys.to_initiator, 1, payload(5)) == ciphertext(5));
+  }
+}
+
+struct Pair {
+  Key psk = random_key();
+  Bytes prologue = {1, 2, 3};
+  NoiseInitiator initiator{psk, prologue, random_key()};
+  Bytes first = initiator.write(Bytes{4});
+};
+
+BOOST_AUTO_TEST_CASE(the_keys_are_known_before_the_second_payload_and_do_not_depend_on_it) {
+  Pair pair;
+  auto responder = NoiseResponder::read(pair.psk, pair.prologue, pair.first, random_key());
+  const NoiseKeys before = responder.value().keys();
+  const auto finished = pair.initiator.read(responder->write(Bytes{9, 9}));
+  BOOST_TEST((before.to_initiator == finished.value().keys.to_initiator));
+  BOOST_TEST((before.to_responder == finished->keys.to_responder));
+  BOOST_TEST(!(before.to_responder == before.to_initiator));
+}
+
+BOOST_AUTO_TEST_CASE(the_first_message_opens_under_its_own_key_prologue_and_bytes_alone) {
+  const Pair pair;
+  BOOST_TEST(!NoiseResponder::read(random_key(), pair.prologue, pair.first, random_key()));
+  BOOST_TEST(!NoiseResponder::read(pair.psk, Bytes{1, 2}, pair.first, random_key()));
+  for (std::size_t i = 0; i < pair.first.size(); ++i) {
+    Bytes changed = pair.first;
+    changed[i] ^= 0x80;
+    BOOST_TEST(!NoiseResponder::read(pair.psk, pair.prologue, changed, random_key()));
+    BOOST_TEST(!NoiseResponder::read(pair.psk, pair.prologue, ByteView(pair.first).first(i),
+                                     random_key()));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_second_message_belongs_to_its_own_first_one) {
+  Pair one;
+  Pair other;
+  auto responder = NoiseResponder::read(other.psk, other.prologue, other.first, random_key());
+  BOOST_TEST(!one.initiator.read(responder.value().write({})));
+  BOOST_TEST(!one.initiator.read({}));
+
+  Pair flipped;
+  auto its = NoiseResponder::read(flipped.psk, flipped.prologue, flipped.first, random_key());
+  Bytes second = its.value().write(Bytes{1});
+  second.back() ^= 1;
+  BOOST_TEST(!flipped.initiator.read(second));
+}
+
+// Message 1 as a holder of the key would make it with a point of its choice for "e".
+Bytes message_with_point(const Key& psk, ByteView prologue, const PublicKey& point) {
+  NoiseState state(prologue);
+  state.mix_key_and_hash(psk);
+  state.mix_hash(point);
+  state.mix_key(point);
+  Bytes message(point.begin(), point.end());
+  state.encrypt_and_hash(Bytes{1}, message);
+  return message;
+}
+
+BOOST_AUTO_TEST_CASE(a_point_of_small_order_is_refused_even_from_a_holder_of_the_key) {
+  const Key psk = random_key();
+  const auto read = [&](const PublicKey& point) {
+    return NoiseResponder::read(psk, {}, message_with_point(psk, {}, point), random_key());
+  };
+  BOOST_TEST(read(x25519_public(random_key())).has_value());  // the message itself is well made
+  BOOST_TEST(!read(PublicKey{0}).has_value());
+  BOOST_TEST(!read(PublicKey{1}).has_value());
+}
+
+}  // namespace
+}  // namespace sealpost::crypto
