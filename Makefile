@@ -111,6 +111,9 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(call objects,tests/support/*.cc) \
 
 tests: all $(UNIT_TESTS) $(GATEWAY_TESTS)
 
+vectors: $(BUILD)/tests/vectors/print_vectors  ## write sealpost's own test vectors anew
+	$< > tests/vectors/sealpost_v1.json
+
 deps:
 	@deploy/install-deps build check
 
@@ -171,7 +174,7 @@ clean:  ## remove all that was built
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-.PHONY: all tests deps check demo asan tsan floors format lint install uninstall clean help
+.PHONY: all tests vectors deps check demo asan tsan floors format lint install uninstall clean help
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 SHELL := /bin/bash

@@ -1,0 +1,21 @@
+#define BOOST_TEST_MODULE vectors
+#include <boost/test/unit_test.hpp>
+
+#include "support/vectors.h"
+
+namespace sealpost {
+namespace {
+
+// The bytes on the wire may never change: whoever changes them meets this test.  That the file
+// itself is right, another implementation says (tests/interop).
+BOOST_AUTO_TEST_CASE(every_byte_on_the_wire_is_as_published) {
+  const nlohmann::json published = test::vectors("sealpost_v1.json");
+  const nlohmann::json computed = test::sealpost_vectors();
+  for (const auto& difference : nlohmann::json::diff(published, computed)) {
+    BOOST_ERROR(difference.dump());
+  }
+  BOOST_TEST(computed["records"].size() == 4U);
+}
+
+}  // namespace
+}  // namespace sealpost
