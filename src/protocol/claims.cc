@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <nlohmann/json.hpp>
 
 namespace sealpost {
 namespace {
@@ -113,6 +114,8 @@ Bytes Claims::encode() const {
   for (const auto& [key, value] : values_) writer.lp8(key).lp8(value);
   return writer.take();
 }
+
+std::string Claims::json() const { return nlohmann::json(values_).dump(); }
 
 bool Claims::valid_at(Time now) const {
   const std::uint64_t seconds = now / kSecond;

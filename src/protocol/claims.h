@@ -28,6 +28,9 @@ class Claims {
   // The claims block: u8 count, then lp8(key) lp8(value) for each; at most 1,024 bytes.
   [[nodiscard]] Bytes encode() const;
 
+  // {"role":"sensor"}: for people, the database and handlers; never for a MAC.
+  [[nodiscard]] std::string json() const;
+
   [[nodiscard]] const Map& values() const { return values_; }
   [[nodiscard]] const std::string& role() const { return values_.find("role")->second; }
   // not_before <= now < not_after, where given; both are whole seconds.

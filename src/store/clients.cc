@@ -1,0 +1,148 @@
+#include "store/clients.h"
+
+#include "store/issue_file.h"
+#include "store/statements.h"
+
+namespace sealpost {
+namespace {
+
+// The generation a name has reached, in the book or in the file of issues; 0 for a new name.
+Generation reached(const std::vector<ClientRow>& row, const std::map<std::string, Issue>& issues,
+                   const std::string& name) {
+  const auto issued = issues.find(name);
+  return std::max(row.empty() ? 0 : row.front().generation,
+                  issued == issues.end() ? 0 : issued->second.generation);
+}
+
+Fault no_such_client(const std::string& name) {
+  return Fault("there is no client " + name + ": `sealpost client list` shows all");
+}
+
+}  // namespace
+
+Generation ClientBook::add(const std::string& name, Kid kid, const Claims& claims, Time now) {
+  return issue(name, kid, claims, false, now);
+}
+
+Generation ClientBook::renew(const std::string& name, Kid kid, const Claims& claims, Time now) {
+  return issue(name, kid, claims, true, now);
+}
+
+void ClientBook::revoke(const std::string& name, Time now) { withdraw(name, false, now); }
+
+void ClientBook::remove(const std::string& name, Time now) { withdraw(name, true, now); }
+
+Generation ClientBook::issue(const std::string& name, Kid kid, const Claims& claims,
+                             bool must_exist, Time now) {
+  Write write(database_);
+  const std::vector<ClientRow> row = select("WHERE name = ?", name);
+  if (must_exist && row.empty()) throw no_such_client(name);
+  if (!must_exist && !row.empty()) {
+    throw Fault("the client " + name + " exists already: `sealpost client renew " + name +
+                "` issues it a new credential");
+  }
+  const std::string& file = database_.paths().issues;
+  const Generation generation = reached(row, read_issues(file), name) + 1;
+  append_issue(file, {Issue::Kind::kIssue, name, generation, kid, claims.json(), now});
+
+  SQLite::Statement put(database_.handle(), R"sql(
+      INSERT INTO client (name, generation, kid, claims, issued_at, revoked_at)
+      VALUES (?, ?, ?, ?, ?, NULL)
+      ON CONFLICT (name) DO UPDATE SET
+        generation = excluded.generation,
+        kid = excluded.kid,
+        claims = excluded.claims,
+        issued_at = excluded.issued_at,
+        revoked_at = NULL)sql");
+  Query(put, name, generation, static_cast<int>(kid), claims.json(), now).run();
+  SQLite::Statement end(database_.handle(), "DELETE FROM session WHERE name = ?");
+  Query(end, name).run();
+  write.commit();
+  return generation;
+}
+
+void ClientBook::withdraw(const std::string& name, bool remove, Time now) {
+  Write write(database_);
+  const std::vector<ClientRow> row = select("WHERE name = ?", name);
+  if (row.empty()) throw no_such_client(name);
+  const std::string& file = database_.paths().issues;
+  // One above all that were issued: so every credential there is lies below it.
+  const Generation generation = reached(row, read_issues(file), name) + 1;
+  const auto kind = remove ? Issue::Kind::kRemove : Issue::Kind::kRevoke;
+  append_issue(file, {kind, name, generation, row.front().kid, row.front().claims, now});
+
+  SQLite::Statement end(database_.handle(), "DELETE FROM session WHERE name = ?");
+  Query(end, name).run();
+  if (remove) {
+    SQLite::Statement forget(database_.handle(), "DELETE FROM client WHERE name = ?");
+    Query(forget, name).run();
+  } else {
+    SQLite::Statement raise(database_.handle(),
+                            "UPDATE client SET generation = ?2, revoked_at = ?3 WHERE name = ?1");
+    Query(raise, name, generation, now).run();
+  }
+  write.commit();
+}
+
+std::vector<ClientRow> ClientBook::list() { return select("WHERE name <> ?", ""); }
+
+ClientRow ClientBook::find(const std::string& name) {
+  const std::vector<ClientRow> row = select("WHERE name = ?", name);
+  if (row.empty()) throw no_such_client(name);
+  return row.front();
+}
+
+std::vector<ClientRow> ClientBook::select(const std::string& where, const std::string& name) {
+  SQLite::Statement statement(database_.handle(), R"sql(
+      SELECT name, generation, kid, claims, issued_at, revoked_at,
+             (SELECT max(message.received_at)
+              FROM message JOIN installation ON installation.id = message.installation
+              WHERE installation.name = client.name)
+      FROM client )sql" + where + " ORDER BY name");
+  Query query(statement, name);
+  std::vector<ClientRow> rows;
+  while (query.row()) {
+    const auto time = [&](int column) -> std::optional<Time> {
+      if (query.is_null(column)) return std::nullopt;
+      return static_cast<Time>(query.number(column));
+    };
+    rows.push_back({query.text(0), static_cast<Generation>(query.number(1)),
+                    static_cast<Kid>(query.number(2)), query.text(3),
+                    static_cast<Time>(query.number(4)), time(5), time(6)});
+  }
+  return rows;
+}
+
+std::vector<SessionRow> ClientBook::sessions(Time now) {
+  SQLite::Statement statement(database_.handle(), R"sql(
+      SELECT session_id, name, installation IS NOT NULL, kid, begun_at, live_until
+      FROM session
+      WHERE live_until > ?
+      ORDER BY name, begun_at)sql");
+  Query query(statement, now);
+  std::vector<SessionRow> rows;
+  while (query.row()) {
+    rows.push_back({query.array<16>(0), query.text(1), query.number(2) != 0,
+                    static_cast<Kid>(query.number(3)), static_cast<Time>(query.number(4)),
+                    static_cast<Time>(query.number(5))});
+  }
+  return rows;
+}
+
+int ClientBook::end_sessions(const std::optional<std::string>& name) {
+  Write write(database_);
+  SQLite::Statement end(database_.handle(), "DELETE FROM session WHERE ?1 IS NULL OR name = ?1");
+  const int ended = name ? Query(end, *name).run() : Query(end, nullptr).run();
+  write.commit();
+  return ended;
+}
+
+int ClientBook::end_sessions_under(Kid kid) {
+  Write write(database_);
+  SQLite::Statement end(database_.handle(), "DELETE FROM session WHERE kid = ?");
+  const int ended = Query(end, static_cast<int>(kid)).run();
+  write.commit();
+  return ended;
+}
+
+}  // namespace sealpost

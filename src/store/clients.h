@@ -1,0 +1,69 @@
+// The operator's book of clients and their sessions.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "protocol/claims.h"
+#include "store/database.h"
+
+namespace sealpost {
+
+struct ClientRow {
+  std::string name;
+  Generation generation;
+  Kid kid;
+  std::string claims;  // a JSON object
+  Time issued_at;
+  std::optional<Time> revoked_at;
+  std::optional<Time> last_message_at;
+};
+
+struct SessionRow {
+  SessionId id;
+  std::string name;
+  bool active;
+  Kid kid;
+  Time begun_at;
+  Time live_until;
+};
+
+// Every change is appended to the file of issues first, under the gate, and then committed.  Throws Fault, with
+// a sentence for the operator, for what cannot be done.
+class ClientBook {
+ public:
+  explicit ClientBook(Database& database) : database_(database) {}
+
+  // The generation the new client is issued: 1, or one more than a removed client of that name had.  Throws
+  // if the name exists.
+  Generation add(const std::string& name, Kid kid, const Claims& claims, Time now);
+  // The next generation of an existing client; the one before it is revoked by that.
+  Generation renew(const std::string& name, Kid kid, const Claims& claims, Time now);
+  // No credential of the client is taken any more; its sessions end.
+  void revoke(const std::string& name, Time now);
+  // The same, and the client is gone from the book.  Its messages stay until they are pruned.
+  void remove(const std::string& name, Time now);
+
+  [[nodiscard]] std::vector<ClientRow> list();
+  // Throws if there is none.
+  [[nodiscard]] ClientRow find(const std::string& name);
+
+  // By name, then time; sessions that have ended are left out.
+  [[nodiscard]] std::vector<SessionRow> sessions(Time now);
+  // Ends every session of a client, or of all; how many there were.
+  int end_sessions(const std::optional<std::string>& name);
+  // Ends the sessions under a master key.
+  int end_sessions_under(Kid kid);
+
+ private:
+  Generation issue(const std::string& name, Kid kid, const Claims& claims, bool must_exist,
+                   Time now);
+  void withdraw(const std::string& name, bool remove, Time now);
+  std::vector<ClientRow> select(const std::string& where, const std::string& name);
+
+  Database& database_;
+};
+
+}  // namespace sealpost

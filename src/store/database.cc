@@ -1,0 +1,233 @@
+#include "store/database.h"
+
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+
+#include "store/epoch.h"
+#include "store/schema.h"
+
+namespace sealpost {
+namespace {
+
+constexpr int kBusyTimeout = 5'000;  // ms; only writers that do not know the gate are waited for
+constexpr int kPageSize = 8192;
+constexpr int kCheckpointPages = 1000;
+constexpr int kFewFrames = 16;
+
+struct FileSystem {
+  std::uint64_t kind;
+  const char* name;
+  bool local;
+};
+// Numbers from statfs(2) and linux/magic.h.
+constexpr std::array<FileSystem, 18> kFileSystems{{
+    {0xef53, "ext4", true},       {0x58465342, "xfs", true},   {0x9123683e, "btrfs", true},
+    {0x2fc12fc1, "zfs", true},    {0xf2f52010, "f2fs", true},  {0x01021994, "tmpfs", true},
+    {0x858458f6, "ramfs", true},  {0x794c7630, "overlay", true}, {0xca451a4e, "bcachefs", true},
+    {0x52654973, "reiserfs", true}, {0x3153464a, "jfs", true}, {0x6969, "nfs", false},
+    {0xff534d42, "cifs", false},  {0xfe534d42, "smb2", false}, {0x65735546, "fuse", false},
+    {0x01021997, "9p", false},    {0x00c36400, "ceph", false}, {0x5346414f, "afs", false},
+}};
+
+std::string folder_of(const std::string& path) {
+  return std::filesystem::path(path).parent_path().string();
+}
+
+SQLite::Database open_file(const std::string& path, int extra_flags) {
+  try {
+    // NOMUTEX: one thread a connection, always.
+    return {path, SQLite::OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | extra_flags, kBusyTimeout};
+  } catch (const SQLite::Exception& error) {
+    throw explain(error, path);
+  }
+}
+
+std::string text_of_pragma(SQLite::Database& handle, const std::string& pragma) {
+  return handle.execAndGet("PRAGMA " + pragma).getString();
+}
+
+void set_switch(SQLite::Database& handle, int which, const char* name) {
+  int now = 0;
+  if (sqlite3_db_config(handle.getHandle(), which, 1, &now) != SQLITE_OK || now != 1) {
+    throw Fault(std::string("this SQLite does not know ") + name + "; use 3.40 or newer");
+  }
+}
+
+}  // namespace
+
+Journal journal_on(std::uint64_t kind) {
+  const bool local = std::any_of(kFileSystems.begin(), kFileSystems.end(), [&](const FileSystem& one) {
+    return one.kind == kind && one.local;
+  });
+  return local ? Journal{"wal", 2} : Journal{"delete", 3};
+}
+
+std::uint64_t file_system_of(const std::string& path) {
+  struct statfs status {};
+  if (statfs(path.c_str(), &status) != 0) throw Fault("no such folder: " + path);
+  return static_cast<std::uint64_t>(status.f_type) & 0xffffffff;
+}
+
+std::string file_system_name(std::uint64_t kind) {
+  for (const FileSystem& one : kFileSystems) {
+    if (one.kind == kind) return one.name;
+  }
+  return "unknown";
+}
+
+Fault explain(const SQLite::Exception& error, const std::string& path) {
+  const std::string what = "the database " + path;
+  switch (error.getErrorCode()) {
+    case SQLITE_CANTOPEN:
+      return Fault(what + " cannot be opened: is it missing, or another user's? `sealpost doctor` looks; "
+                   "`sealpost restore` brings one back from a backup");
+    case SQLITE_READONLY:
+      return Fault(what + " cannot be written: give it and its folder to the user the gateway runs as");
+    case SQLITE_BUSY:
+      return Fault(what + " was locked by another program for more than 5 s: `fuser " + path +
+                   "` names it");
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return Fault(what + " is damaged (" + error.what() +
+                   "): move it away and `sealpost restore` a backup");
+    case SQLITE_FULL:
+      return Fault(what + " has no room left: free disk space or quota, or `sealpost inbox prune`");
+    case SQLITE_IOERR:
+      return Fault(what + " cannot be read or written (" + error.what() +
+                   "): look for disk errors and quotas");
+    default:
+      return Fault(what + ": " + error.what());
+  }
+}
+
+Database::Database(const StorePaths& paths, const ServerId& server_id)
+    : Database(paths, server_id, journal_on(file_system_of(folder_of(paths.database)))) {}
+
+Database::Database(const StorePaths& paths, const ServerId& server_id, const Journal& journal)
+    : paths_(paths), journal_(journal), gate_(paths.gate), handle_(open_file(paths.database, 0)) {
+  try {
+    configure();
+    migrate();
+    verify(server_id);
+  } catch (const SQLite::Exception& error) {
+    throw explain(error, paths_.database);
+  }
+}
+
+void Database::create(const StorePaths& paths, const ServerId& server_id, Time now) {
+  Gate gate(paths.gate);
+  const Gate::Hold hold = gate.enter();
+  if (std::filesystem::exists(paths.database)) throw Fault(paths.database + " exists already");
+  const std::string unfinished = paths.database + ".new";
+  std::filesystem::remove(unfinished);
+  try {
+    SQLite::Database handle = open_file(unfinished, SQLite::OPEN_CREATE);
+    handle.exec("PRAGMA page_size = " + std::to_string(kPageSize));
+    handle.exec("BEGIN IMMEDIATE");
+    for (const std::string_view script : migrations()) handle.exec(std::string(script));
+    handle.exec("PRAGMA application_id = " + std::to_string(kApplicationId));
+    handle.exec("PRAGMA user_version = " + std::to_string(migrations().size()));
+    start_epoch(handle, paths.issues, server_id, "init", now);
+    handle.exec("COMMIT");
+  } catch (const SQLite::Exception& error) {
+    throw explain(error, unfinished);
+  }
+  std::filesystem::rename(unfinished, paths.database);
+}
+
+void Database::configure() {
+  set_switch(handle_, SQLITE_DBCONFIG_DEFENSIVE, "DEFENSIVE");
+  set_switch(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, "NO_CKPT_ON_CLOSE");
+  handle_.exec("PRAGMA trusted_schema = OFF");
+  handle_.exec("PRAGMA foreign_keys = ON");
+  handle_.exec("PRAGMA secure_delete = ON");
+  handle_.exec("PRAGMA synchronous = " + std::to_string(journal_.synchronous));
+  handle_.exec("PRAGMA wal_autocheckpoint = " + std::to_string(kCheckpointPages));
+  if (handle_.execAndGet("PRAGMA application_id").getInt() != kApplicationId) {
+    throw Fault(paths_.database + " is not a sealpost database: check SEALPOST_HOME");
+  }
+  if (sqlite3_db_readonly(handle_.getHandle(), "main") != 0) {
+    throw Fault("the database " + paths_.database +
+                " cannot be written: give it and its folder to the user the gateway runs as");
+  }
+  if (text_of_pragma(handle_, "journal_mode") != journal_.mode) {
+    const Gate::Hold hold = gate_.enter();
+    handle_.exec("PRAGMA journal_mode = " + journal_.mode);
+  }
+}
+
+void Database::migrate() {
+  const auto version = [&] { return handle_.execAndGet("PRAGMA user_version").getInt(); };
+  const int newest = static_cast<int>(migrations().size());
+  if (version() > newest) {
+    throw Fault("the database " + paths_.database + " has schema " + std::to_string(version()) +
+                ", this sealpost knows " + std::to_string(newest) + ": install the newer sealpost again");
+  }
+  if (version() == newest) return;
+  Write write(*this);
+  for (int next = version(); next < newest; ++next) {  // read again: another process may have been first
+    handle_.exec(std::string(migrations()[static_cast<std::size_t>(next)]));
+  }
+  handle_.exec("PRAGMA user_version = " + std::to_string(newest));
+  write.commit();
+}
+
+// A setting that did not take would be a weaker promise: read them all back.
+void Database::verify(const ServerId& server_id) {
+  const std::pair<const char*, std::string> expected[] = {
+      {"journal_mode", journal_.mode},
+      {"synchronous", std::to_string(journal_.synchronous)},
+      {"trusted_schema", "0"},
+      {"foreign_keys", "1"},
+      {"secure_delete", "1"},
+  };
+  for (const auto& [pragma, value] : expected) {
+    const std::string found = text_of_pragma(handle_, pragma);
+    if (found != value) {
+      throw Fault("SQLite set " + std::string(pragma) + " to " + found + " where sealpost needs " +
+                  value + ", for " + paths_.database);
+    }
+  }
+  SQLite::Statement server(handle_, "SELECT server_id FROM server");
+  const bool found = server.executeStep();
+  const auto* stored = found ? static_cast<const std::uint8_t*>(server.getColumn(0).getBlob()) : nullptr;
+  if (stored == nullptr || !std::equal(server_id.begin(), server_id.end(), stored)) {
+    throw Fault("the database " + paths_.database +
+                " belongs to other master keys: put the keys folder of its own server beside it");
+  }
+}
+
+bool Database::is_current() {
+  int moved = 0;
+  sqlite3_file_control(handle_.getHandle(), "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+  return moved == 0 && gate_.is_current();
+}
+
+void Database::trim_wal() {
+  struct stat status {};
+  const std::string wal = paths_.database + "-wal";
+  if (journal_.mode != "wal" || stat(wal.c_str(), &status) != 0) return;
+  if (status.st_size < kFewFrames * (kPageSize + 24)) return;
+  const Gate::Hold hold = gate_.enter();
+  handle_.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+}
+
+Write::Write(Database& database) : hold_(database.gate().enter()), handle_(database.handle()) {
+  handle_.exec("BEGIN IMMEDIATE");
+}
+
+Write::~Write() {
+  if (open_) handle_.tryExec("ROLLBACK");
+}
+
+void Write::commit() {
+  handle_.exec("COMMIT");
+  open_ = false;
+}
+
+}  // namespace sealpost

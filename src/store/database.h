@@ -1,0 +1,89 @@
+// One connection to a home's database: opened the one safe way, and written to through the gate.
+#pragma once
+
+#include <SQLiteCpp/SQLiteCpp.h>
+
+#include <cstdint>
+#include <string>
+
+#include "base/result.h"
+#include "protocol/names.h"
+#include "store/gate.h"
+
+namespace sealpost {
+
+// How a database is kept on a file system.  WAL with FULL syncs every commit and is the fast one; it needs
+// shared memory and locks that only a local disk surely has.
+struct Journal {
+  std::string mode;  // "wal" or "delete"
+  int synchronous;   // as PRAGMA synchronous says it: 2 FULL, 3 EXTRA
+};
+
+// `kind` is statfs's f_type.  What is not known to be local is treated as a network's.
+[[nodiscard]] Journal journal_on(std::uint64_t kind);
+// The f_type of the file system a path lies on, and what it is called.  Throws Fault.
+[[nodiscard]] std::uint64_t file_system_of(const std::string& path);
+[[nodiscard]] std::string file_system_name(std::uint64_t kind);
+
+struct StorePaths {
+  std::string database;
+  std::string gate;
+  std::string issues;  // the file of issues, beside the master keys
+};
+
+// A SQLite error as a sentence with its mend.
+[[nodiscard]] Fault explain(const SQLite::Exception& error, const std::string& path);
+
+class Database {
+ public:
+  // Opens what `create` made, brings an older schema forward, and reads every setting back.  Throws
+  // Fault if the file is missing, not ours, of a newer schema, read-only, corrupt, or another server's.
+  Database(const StorePaths& paths, const ServerId& server_id);
+  // The same with a journal chosen by the caller, not by the file system.
+  Database(const StorePaths& paths, const ServerId& server_id, const Journal& journal);
+
+  // Makes an empty database with a new epoch, and takes over what the file of issues says.  Throws Fault if
+  // there is one.
+  static void create(const StorePaths& paths, const ServerId& server_id, Time now);
+
+  [[nodiscard]] SQLite::Database& handle() { return handle_; }
+  [[nodiscard]] Gate& gate() { return gate_; }
+  [[nodiscard]] const StorePaths& paths() const { return paths_; }
+  [[nodiscard]] const Journal& journal() const { return journal_; }
+
+  // Whether the paths still name the files that are open.
+  [[nodiscard]] bool is_current();
+
+  // Empties a WAL of more than 16 frames, so that the next process to start has none to read.  For CGI,
+  // after its answer.
+  void trim_wal();
+
+ private:
+  void configure();
+  void migrate();
+  void verify(const ServerId& server_id);
+
+  StorePaths paths_;
+  Journal journal_;
+  Gate gate_;
+  SQLite::Database handle_;
+};
+
+// A write transaction: the gate, then BEGIN IMMEDIATE.  Rolled back unless committed.
+class Write {
+ public:
+  explicit Write(Database& database);
+  ~Write();
+  Write(const Write&) = delete;
+  Write& operator=(const Write&) = delete;
+
+  // Durable when it returns.  A failure says nothing about what is on disk.
+  void commit();
+
+ private:
+  Gate::Hold hold_;
+  SQLite::Database& handle_;
+  bool open_ = true;
+};
+
+}  // namespace sealpost

@@ -1,0 +1,58 @@
+#include "store/epoch.h"
+
+#include <SQLiteCpp/Statement.h>
+
+#include "crypto/primitives.h"
+#include "store/issue_file.h"
+
+namespace sealpost {
+namespace {
+
+void take_issue(SQLite::Database& handle, const Issue& issue) {
+  if (issue.kind == Issue::Kind::kRemove) {
+    SQLite::Statement remove(handle, "DELETE FROM client WHERE name = ? AND generation <= ?");
+    remove.bind(1, issue.name);
+    remove.bind(2, static_cast<std::int64_t>(issue.generation));
+    remove.exec();
+    return;
+  }
+  SQLite::Statement raise(handle, R"sql(
+      INSERT INTO client (name, generation, kid, claims, issued_at, revoked_at)
+      VALUES (?, ?, ?, ?, ?, ?)
+      ON CONFLICT (name) DO UPDATE SET
+        generation = excluded.generation,
+        kid = excluded.kid,
+        claims = excluded.claims,
+        issued_at = excluded.issued_at,
+        revoked_at = excluded.revoked_at
+      WHERE excluded.generation > client.generation)sql");
+  raise.bind(1, issue.name);
+  raise.bind(2, static_cast<std::int64_t>(issue.generation));
+  raise.bind(3, issue.kid);
+  raise.bind(4, issue.claims);
+  raise.bind(5, static_cast<std::int64_t>(issue.at));
+  if (issue.kind == Issue::Kind::kRevoke) raise.bind(6, static_cast<std::int64_t>(issue.at));
+  raise.exec();
+}
+
+}  // namespace
+
+void start_epoch(SQLite::Database& handle, const std::string& issues, const ServerId& server_id,
+                 const std::string& reason, Time now) {
+  const auto epoch = crypto::random_array<16>();
+  SQLite::Statement start(handle, R"sql(
+      INSERT INTO server (one, server_id, epoch, epoch_since, epoch_reason) VALUES (1, ?, ?, ?, ?)
+      ON CONFLICT (one) DO UPDATE SET
+        epoch = excluded.epoch,
+        epoch_since = excluded.epoch_since,
+        epoch_reason = excluded.epoch_reason)sql");
+  start.bind(1, server_id.data(), static_cast<int>(server_id.size()));
+  start.bind(2, epoch.data(), static_cast<int>(epoch.size()));
+  start.bind(3, static_cast<std::int64_t>(now));
+  start.bind(4, reason);
+  start.exec();
+  handle.exec("DELETE FROM session; DELETE FROM handshake;");
+  for (const auto& [name, issue] : read_issues(issues)) take_issue(handle, issue);
+}
+
+}  // namespace sealpost

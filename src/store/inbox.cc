@@ -1,0 +1,136 @@
+#include "store/inbox.h"
+
+#include "store/statements.h"
+
+namespace sealpost {
+namespace {
+
+constexpr int kStep = 1000;
+
+constexpr const char* kColumns =
+    "SELECT id, name, topic, claims, received_at, sent_at, generation, install_nonce, counter, "
+    "message_id, digest, body FROM inbox ";
+
+InboxRow row_of(const Query& query) {
+  const ByteView body = query.blob(11);
+  return {query.number(0),
+          query.text(1),
+          query.text(2),
+          query.text(3),
+          static_cast<Time>(query.number(4)),
+          static_cast<Time>(query.number(5)),
+          static_cast<Generation>(query.number(6)),
+          query.array<16>(7),
+          static_cast<std::uint64_t>(query.number(8)),
+          query.array<16>(9),
+          query.array<32>(10),
+          Bytes(body.begin(), body.end())};
+}
+
+}  // namespace
+
+void Inbox::list(const InboxFilter& filter, const std::function<void(const InboxRow&)>& each) {
+  SQLite::Statement statement(database_.handle(), std::string(kColumns) + R"sql(
+      WHERE id > ?1 AND (?2 IS NULL OR topic = ?2) AND (?3 IS NULL OR name = ?3)
+      ORDER BY id
+      LIMIT ?4)sql");
+  Query query(statement, filter.after, nullptr, nullptr, filter.limit);
+  if (filter.topic) bind_value(statement, 2, *filter.topic);
+  if (filter.name) bind_value(statement, 3, *filter.name);
+  while (query.row()) each(row_of(query));
+}
+
+InboxRow Inbox::find(std::int64_t number) {
+  SQLite::Statement statement(database_.handle(), std::string(kColumns) + "WHERE id = ?");
+  Query query(statement, number);
+  if (!query.row()) {
+    throw Fault("there is no message " + std::to_string(number) +
+                " in the inbox: `sealpost inbox list` shows all; it may have been pruned");
+  }
+  return row_of(query);
+}
+
+std::int64_t Inbox::last() {
+  SQLite::Statement statement(database_.handle(), "SELECT coalesce(max(id), 0) FROM message");
+  Query query(statement);
+  query.row();
+  return query.number(0);
+}
+
+Inbox::Pruned Inbox::prune(Time before) {
+  Pruned pruned;
+  std::int64_t after = 0;
+  do {
+    after = prune_some(before, after, pruned);
+  } while (after > 0);
+  Write write(database_);
+  database_.handle().exec(R"sql(
+      DELETE FROM installation
+      WHERE name NOT IN (SELECT name FROM client)
+        AND id NOT IN (SELECT installation FROM message)
+        AND id NOT IN (SELECT installation FROM session WHERE installation IS NOT NULL))sql");
+  write.commit();
+  return pruned;
+}
+
+std::int64_t Inbox::prune_some(Time before, std::int64_t after, Pruned& pruned) {
+  Write write(database_);
+  SQLite::Database& handle = database_.handle();
+  handle.exec("CREATE TEMP TABLE IF NOT EXISTS step (id INTEGER PRIMARY KEY, goes INTEGER)");
+  handle.exec("DELETE FROM step");
+  SQLite::Statement choose(handle, R"sql(
+      INSERT INTO step
+      SELECT message.id,
+             client.name IS NULL OR message.counter + ?3 <
+               (SELECT max(counter) + 1 FROM message AS newest
+                WHERE newest.installation = message.installation)
+      FROM message
+      JOIN installation ON installation.id = message.installation
+      LEFT JOIN client ON client.name = installation.name
+      WHERE message.id > ?2 AND message.received_at < ?1
+      ORDER BY message.id
+      LIMIT ?4)sql");
+  Query(choose, before, after, kWindow, kStep).run();
+  handle.exec("UPDATE step SET goes = 0 WHERE id = (SELECT max(id) FROM message)");
+
+  SQLite::Statement tally(handle, R"sql(
+      INSERT INTO tally (day, name, outcome, count)
+      SELECT strftime('%Y-%m-%d', received_at / 1000, 'unixepoch'), installation.name,
+             iif(status = 0, 'accepted', 'forbidden'), count(*)
+      FROM step JOIN message USING (id) JOIN installation ON installation.id = message.installation
+      WHERE step.goes
+      GROUP BY 1, 2, 3
+      ON CONFLICT (day, name, outcome) DO UPDATE SET count = count + excluded.count)sql");
+  Query(tally).run();
+  SQLite::Statement remove(handle, "DELETE FROM message WHERE id IN (SELECT id FROM step WHERE goes)");
+  pruned.deleted += Query(remove).run();
+  SQLite::Statement empty(handle, R"sql(
+      UPDATE message SET sent_at = NULL, message_id = NULL, topic = NULL, claims = NULL, body = NULL
+      WHERE topic IS NOT NULL AND id IN (SELECT id FROM step WHERE NOT goes))sql");
+  pruned.emptied += Query(empty).run();
+
+  const std::int64_t last = handle.execAndGet("SELECT coalesce(max(id), 0) FROM step").getInt64();
+  write.commit();
+  return last;
+}
+
+std::vector<StatsRow> Inbox::stats() {
+  SQLite::Statement statement(database_.handle(), R"sql(
+      SELECT day, name, outcome, sum(count)
+      FROM (
+        SELECT strftime('%Y-%m-%d', received_at / 1000, 'unixepoch') AS day, installation.name,
+               iif(status = 0, 'accepted', 'forbidden') AS outcome, count(*) AS count
+        FROM message JOIN installation ON installation.id = message.installation
+        GROUP BY 1, 2, 3
+        UNION ALL
+        SELECT day, name, outcome, count FROM tally
+      )
+      GROUP BY day, name, outcome
+      ORDER BY day, name, outcome)sql");
+  Query query(statement);
+  std::vector<StatsRow> rows;
+  while (query.row()) rows.push_back({query.text(0), query.text(1), query.text(2), query.number(3)});
+  return rows;
+}
+
+}  // namespace sealpost

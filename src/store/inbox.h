@@ -1,0 +1,74 @@
+// The operator's view of the messages: what lies in the inbox, how much of what was accepted and refused, and
+// what may go.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "store/database.h"
+
+namespace sealpost {
+
+struct InboxRow {
+  std::int64_t number;
+  std::string name;
+  std::string topic;
+  std::string claims;  // a JSON object
+  Time received_at;
+  Time sent_at;
+  Generation generation;
+  InstallNonce install_nonce;
+  std::uint64_t counter;
+  MessageId message_id;
+  ByteArray<32> digest;
+  Bytes body;
+};
+
+struct InboxFilter {
+  std::int64_t after = 0;  // only numbers above it
+  std::optional<std::string> topic;
+  std::optional<std::string> name;
+  std::int64_t limit = -1;  // -1: all
+};
+
+struct StatsRow {
+  std::string day;
+  std::string name;     // '' for strangers
+  std::string outcome;  // 'accepted', or the code of a refusal's reason
+  std::int64_t count;
+};
+
+class Inbox {
+ public:
+  explicit Inbox(Database& database) : database_(database) {}
+
+  // Oldest first, one call of `each` a message.
+  void list(const InboxFilter& filter, const std::function<void(const InboxRow&)>& each);
+  // Throws Fault if there is none.
+  [[nodiscard]] InboxRow find(std::int64_t number);
+  // The greatest number there is, 0 for none.
+  [[nodiscard]] std::int64_t last();
+
+  struct Pruned {
+    std::int64_t deleted = 0;
+    std::int64_t emptied = 0;
+  };
+  // Of messages received before `before`: those below their window are deleted and counted in the tally, those
+  // inside it, which still guard against replays, are emptied.  The newest row stays, so that no number is given
+  // out twice.  Goes in steps, between which the gateway can work.
+  Pruned prune(Time before);
+
+  // By day, client and outcome.
+  [[nodiscard]] std::vector<StatsRow> stats();
+
+ private:
+  // One step: rows above `after`; the last row it looked at, 0 when there are none left.
+  std::int64_t prune_some(Time before, std::int64_t after, Pruned& pruned);
+
+  Database& database_;
+};
+
+}  // namespace sealpost

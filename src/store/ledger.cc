@@ -1,0 +1,185 @@
+#include "store/ledger.h"
+
+#include "store/statements.h"
+
+namespace sealpost {
+namespace {
+
+constexpr Milliseconds kAlarmInterval = kHour;
+
+Time before(Time now, Milliseconds span) { return now - std::min(now, span); }
+
+}  // namespace
+
+Epoch Ledger::epoch() {
+  Query query(select_epoch_);
+  query.row();
+  return query.array<16>(0);
+}
+
+std::optional<StoredSession> Ledger::find_session(const SessionId& id, Time now) {
+  Query query(select_session_, id, now);
+  if (!query.row()) return std::nullopt;
+  const Installation installation{query.text(0), static_cast<Generation>(query.number(1)),
+                                  query.array<16>(3)};
+  const ByteView keys = query.blob(4);
+  return StoredSession{{id, static_cast<Kid>(query.number(2)), installation},
+                       Bytes(keys.begin(), keys.end())};
+}
+
+bool Ledger::has_seen(const crypto::Digest& handshake, Time now) {
+  return Query(select_handshake_, handshake, before(now, kHandshakeMemory)).row();
+}
+
+void Ledger::forget_the_past(Time now) {
+  Query(end_expired_sessions_, now).run();
+  Query(forget_handshakes_, before(now, kHandshakeMemory)).run();
+}
+
+Beginning Ledger::begin(const NewSession& session, const Keyring& keyring, Time now) {
+  using Verdict = Beginning::Verdict;
+  const auto& [id, kid, who] = session.session;
+  if (has_seen(session.handshake, now)) return {Verdict::kReplayed};
+  if (is_revoked(who)) return {Verdict::kRevoked};
+  const Epoch current = epoch();
+  const std::uint64_t next = next_of(find_installation(who));
+  if (session.receipt.next > next &&
+      is_genuine(session.receipt, keyring.receipt_key(kid), current, who)) {
+    return {Verdict::kRolledBack};
+  }
+  if (pending_sessions(who.name, now) >= kPendingMax) return {Verdict::kTooManyPending};
+
+  // A generation above the row's was issued by us as well: it is the row that is old.
+  Query(raise_generation_, who.name, who.generation).run();
+  Query(add_session_, id, who.name, who.generation, static_cast<int>(kid), who.nonce,
+        session.sealed_keys, now, std::min(now + kPendingLife, session.expires_at),
+        session.expires_at)
+      .run();
+  Query(add_handshake_, session.handshake, now).run();
+  return {Verdict::kBegun, current, next};
+}
+
+// PROTOCOL 6, steps 5 and 6.
+Admission Ledger::admit(const Candidate& candidate, const Keyring& keyring, const Epoch& epoch,
+                        Time now) {
+  using Verdict = Admission::Verdict;
+  const Session& session = candidate.record.session();
+  std::optional<std::int64_t> installation;
+  {
+    Query standing(select_standing_, session.id, now);
+    if (!standing.row()) return {.verdict = Verdict::kNoSession};
+    if (standing.is_null(1) || standing.number(1) > session.installation.generation) {
+      return {.verdict = Verdict::kRevoked};
+    }
+    if (!standing.is_null(0)) installation = standing.number(0);
+  }
+  const bool pending = !installation;
+  if (pending) installation = find_installation(session.installation);
+
+  const Admission so_far{.verdict = Verdict::kNew, .epoch = epoch, .next = next_of(installation)};
+  const Receipt& receipt = candidate.record.statement().receipt;
+  if (receipt.next > so_far.next &&
+      is_genuine(receipt, keyring.receipt_key(session.kid), epoch, session.installation)) {
+    return {.verdict = Verdict::kRolledBack};
+  }
+  if (pending) installation = make_active(session, installation, now);
+  return count(candidate, *installation, so_far, now);
+}
+
+void Ledger::add(const Tally& counts) {
+  for (const auto& [what, count] : counts) {
+    const auto& [day, name, outcome] = what;
+    Query(add_count_, day, name, outcome, count).run();
+  }
+}
+
+std::optional<std::int64_t> Ledger::find_installation(const Installation& who) {
+  Query query(select_installation_, who.name, who.generation, who.nonce);
+  if (!query.row()) return std::nullopt;
+  return query.number(0);
+}
+
+// The messages are the record of used counters: one seek at the end of their index.
+std::uint64_t Ledger::next_of(std::optional<std::int64_t> installation) {
+  if (!installation) return 0;
+  Query query(select_last_counter_, *installation);
+  query.row();
+  return query.is_null(0) ? 0 : static_cast<std::uint64_t>(query.number(0)) + 1;
+}
+
+bool Ledger::is_revoked(const Installation& who) {
+  Query query(select_generation_, who.name);
+  return !query.row() || query.number(0) > who.generation;
+}
+
+int Ledger::pending_sessions(const std::string& name, Time now) {
+  Query query(count_pending_, name, now);
+  query.row();
+  return static_cast<int>(query.number(0));
+}
+
+// A pending session becomes active: every other session of its name ends here (PROTOCOL 5).
+std::int64_t Ledger::make_active(const Session& session, std::optional<std::int64_t> installation,
+                                 Time now) {
+  const Installation& who = session.installation;
+  if (!installation) {
+    Query(add_installation_, who.name, who.generation, who.nonce, now).run();
+    installation = database_.handle().getLastInsertRowid();
+  }
+  Query(end_other_sessions_, who.name, session.id).run();
+  Query(activate_session_, session.id, *installation).run();
+  return *installation;
+}
+
+// PROTOCOL 6, steps 7 to 9.
+Admission Ledger::count(const Candidate& candidate, std::int64_t installation, Admission admission,
+                        Time now) {
+  using Verdict = Admission::Verdict;
+  const Message& message = candidate.record.message();
+  if (is_below_window(message.counter, admission.next)) {
+    admission.verdict = Verdict::kTooOld;
+  } else if (message.counter < admission.next && settle_used(message, installation, admission, now)) {
+    // kUsed or kConflict
+  } else if (candidate.ruling == Ruling::kLate) {
+    admission.verdict = Verdict::kLate;
+  } else {
+    admission.status =
+        candidate.ruling == Ruling::kForbidden ? Status::kForbidden : Status::kAccepted;
+    admission.number = keep(candidate, installation, admission.status, now);
+    admission.next = next_after(message.counter, admission.next);
+  }
+  return admission;
+}
+
+// Whether the counter is used; and then, which of the two it is.
+bool Ledger::settle_used(const Message& message, std::int64_t installation, Admission& admission,
+                         Time now) {
+  Query used(select_message_, installation, message.counter);
+  if (!used.row()) return false;
+  if (used.array<32>(1) == message.digest()) {
+    admission.verdict = Admission::Verdict::kUsed;
+    admission.number = used.number(0);
+    admission.status = static_cast<Status>(used.number(2));
+  } else {
+    admission.verdict = Admission::Verdict::kConflict;
+    const Time hour_ago = before(now, kAlarmInterval);
+    admission.alarm = Query(raise_alarm_, installation, now, hour_ago).run() > 0;
+  }
+  return true;
+}
+
+std::int64_t Ledger::keep(const Candidate& candidate, std::int64_t installation, Status status,
+                          Time now) {
+  const Message& message = candidate.record.message();
+  Query query(add_message_, installation, message.counter, message.digest(),
+              static_cast<int>(status), now, candidate.record.sent_at(), message.id, message.topic,
+              candidate.record.statement().claims.json());
+  if (candidate.ruling == Ruling::kInbox) {
+    add_message_.bindNoCopy(10, message.body.empty() ? "" : static_cast<const void*>(message.body.data()),
+                            static_cast<int>(message.body.size()));
+  }
+  query.run();
+  return database_.handle().getLastInsertRowid();
+}
+
+}  // namespace sealpost

@@ -1,0 +1,104 @@
+// A connection with the statements the gateway needs prepared, and the steps of PROTOCOL 5 and 6 that look
+// at the database: each one runs inside the caller's transaction and commits nothing.
+#pragma once
+
+#include "store/database.h"
+#include "store/store.h"
+
+namespace sealpost {
+
+class Ledger {
+ public:
+  Ledger(const StorePaths& paths, const ServerId& server_id) : database_(paths, server_id) {}
+
+  [[nodiscard]] Database& database() { return database_; }
+
+  [[nodiscard]] Epoch epoch();
+  [[nodiscard]] std::optional<StoredSession> find_session(const SessionId& id, Time now);
+  [[nodiscard]] bool has_seen(const crypto::Digest& handshake, Time now);
+
+  // Deletes sessions that have ended, keys and all, and handshakes that may be forgotten.
+  void forget_the_past(Time now);
+
+  // PROTOCOL 5, steps 4 and 8-10, and the session they lead to.
+  [[nodiscard]] Beginning begin(const NewSession& session, const Keyring& keyring, Time now);
+
+  // PROTOCOL 6, steps 5-9.
+  [[nodiscard]] Admission admit(const Candidate& candidate, const Keyring& keyring,
+                                const Epoch& epoch, Time now);
+
+  void add(const Tally& counts);
+
+ private:
+  SQLite::Statement prepare(const char* sql) { return {database_.handle(), sql}; }
+
+  std::optional<std::int64_t> find_installation(const Installation& who);
+  std::uint64_t next_of(std::optional<std::int64_t> installation);
+  bool is_revoked(const Installation& who);
+  int pending_sessions(const std::string& name, Time now);
+  std::int64_t make_active(const Session& session, std::optional<std::int64_t> installation,
+                           Time now);
+  Admission count(const Candidate& candidate, std::int64_t installation, Admission admission,
+                  Time now);
+  bool settle_used(const Message& message, std::int64_t installation, Admission& admission,
+                   Time now);
+  std::int64_t keep(const Candidate& candidate, std::int64_t installation, Status status, Time now);
+
+  Database database_;
+
+  SQLite::Statement select_epoch_ = prepare("SELECT epoch FROM server");
+  SQLite::Statement select_generation_ = prepare("SELECT generation FROM client WHERE name = ?");
+  SQLite::Statement raise_generation_ =
+      prepare("UPDATE client SET generation = ?2 WHERE name = ?1 AND generation < ?2");
+
+  SQLite::Statement select_session_ = prepare(R"sql(
+      SELECT name, generation, kid, install_nonce, sealed_keys
+      FROM session
+      WHERE session_id = ? AND live_until > ?)sql");
+  SQLite::Statement select_standing_ = prepare(R"sql(
+      SELECT session.installation, client.generation
+      FROM session LEFT JOIN client ON client.name = session.name
+      WHERE session.session_id = ? AND session.live_until > ?)sql");
+  SQLite::Statement count_pending_ = prepare(R"sql(
+      SELECT count(*)
+      FROM session
+      WHERE name = ? AND installation IS NULL AND live_until > ?)sql");
+  SQLite::Statement add_session_ = prepare(R"sql(
+      INSERT INTO session (session_id, name, generation, kid, install_nonce, sealed_keys, begun_at,
+                           live_until, expires_at)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?))sql");
+  SQLite::Statement activate_session_ = prepare(
+      "UPDATE session SET installation = ?2, live_until = expires_at WHERE session_id = ?1");
+  SQLite::Statement end_other_sessions_ =
+      prepare("DELETE FROM session WHERE name = ? AND session_id <> ?");
+  SQLite::Statement end_expired_sessions_ = prepare("DELETE FROM session WHERE live_until <= ?");
+
+  SQLite::Statement select_handshake_ =
+      prepare("SELECT 1 FROM handshake WHERE digest = ? AND seen_at > ?");
+  SQLite::Statement add_handshake_ =
+      prepare("INSERT INTO handshake (digest, seen_at) VALUES (?, ?)");
+  SQLite::Statement forget_handshakes_ = prepare("DELETE FROM handshake WHERE seen_at <= ?");
+
+  SQLite::Statement select_installation_ = prepare(
+      "SELECT id FROM installation WHERE name = ? AND generation = ? AND install_nonce = ?");
+  SQLite::Statement add_installation_ = prepare(
+      "INSERT INTO installation (name, generation, install_nonce, since) VALUES (?, ?, ?, ?)");
+  SQLite::Statement raise_alarm_ = prepare(R"sql(
+      UPDATE installation SET alarmed_at = ?2
+      WHERE id = ?1 AND alarmed_at NOT BETWEEN ?3 AND ?2)sql");
+
+  SQLite::Statement select_last_counter_ =
+      prepare("SELECT max(counter) FROM message WHERE installation = ?");
+  SQLite::Statement select_message_ =
+      prepare("SELECT id, digest, status FROM message WHERE installation = ? AND counter = ?");
+  SQLite::Statement add_message_ = prepare(R"sql(
+      INSERT INTO message (installation, counter, digest, status, received_at, sent_at, message_id,
+                           topic, claims, body)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?))sql");
+
+  SQLite::Statement add_count_ = prepare(R"sql(
+      INSERT INTO tally (day, name, outcome, count) VALUES (?, ?, ?, ?)
+      ON CONFLICT (day, name, outcome) DO UPDATE SET count = count + excluded.count)sql");
+};
+
+}  // namespace sealpost

@@ -1,0 +1,139 @@
+#include "store/sqlite_store.h"
+
+#include <sqlite3.h>
+
+#include "store/epoch.h"
+#include "store/ledger.h"
+
+namespace sealpost {
+namespace {
+
+bool is_proof(const Admission& admission) {
+  return admission.verdict == Admission::Verdict::kRolledBack;
+}
+
+}  // namespace
+
+SqliteStore::SqliteStore(StorePaths paths, const ServerId& server_id)
+    : paths_(std::move(paths)), server_id_(server_id) {}
+
+SqliteStore::~SqliteStore() = default;
+
+Ledger& SqliteStore::live() {
+  if (ledger_ && !ledger_->database().is_current()) ledger_.reset();
+  if (!ledger_) ledger_ = std::make_unique<Ledger>(paths_, server_id_);
+  return *ledger_;
+}
+
+template <class Work>
+auto SqliteStore::with_ledger(Work work) {
+  try {
+    return work(live());
+  } catch (const SQLite::Exception& error) {
+    ledger_.reset();
+    throw explain(error, paths_.database);
+  } catch (...) {
+    ledger_.reset();
+    throw;
+  }
+}
+
+template <class Work>
+auto SqliteStore::with_write(Work work) {
+  return with_ledger([&](Ledger&) {
+    for (;;) {
+      Ledger& ledger = live();
+      Write write(ledger.database());
+      // The home may have been replaced while we waited: then this gate was another one's.
+      if (ledger.database().is_current()) return work(ledger, write);
+    }
+  });
+}
+
+std::optional<StoredSession> SqliteStore::find_session(const SessionId& id, Time now) {
+  return with_ledger([&](Ledger& ledger) { return ledger.find_session(id, now); });
+}
+
+bool SqliteStore::has_seen(const crypto::Digest& handshake, Time now) {
+  return with_ledger([&](Ledger& ledger) { return ledger.has_seen(handshake, now); });
+}
+
+Beginning SqliteStore::begin(const NewSession& session, const Keyring& keyring, Time now) {
+  const Beginning beginning = with_write([&](Ledger& ledger, Write& write) {
+    ledger.forget_the_past(now);
+    const Beginning found = ledger.begin(session, keyring, now);
+    if (found.verdict == Beginning::Verdict::kBegun) write.commit();
+    return found;
+  });
+  if (beginning.verdict == Beginning::Verdict::kRolledBack) roll_epoch(now);
+  return beginning;
+}
+
+std::vector<Admission> SqliteStore::admit(std::span<const Candidate> batch, const Keyring& keyring,
+                                          Time now) {
+  std::optional<std::vector<Admission>> together = admit_together(batch, keyring, now);
+  std::vector<Admission> admissions;
+  if (together) {
+    admissions = std::move(*together);
+  } else {
+    // One of them failed, and the transaction with it.  Nothing was committed, so each gets its own.
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      admissions.push_back(admit_together(batch.subspan(i, 1), keyring, now).value().front());
+    }
+  }
+  if (std::any_of(admissions.begin(), admissions.end(), is_proof)) {
+    roll_epoch(now);
+    for (Admission& one : admissions) {
+      if (!is_proof(one)) one = {.verdict = Admission::Verdict::kNoSession};
+    }
+  }
+  return admissions;
+}
+
+void SqliteStore::add(const Tally& counts) {
+  with_write([&](Ledger& ledger, Write& write) {
+    ledger.add(counts);
+    write.commit();
+  });
+}
+
+void SqliteStore::trim() {
+  with_ledger([](Ledger& ledger) { ledger.database().trim_wal(); });
+}
+
+// One transaction, rolled back if any of them proves the database an old copy.  Nothing where one of
+// several made it fail.
+std::optional<std::vector<Admission>> SqliteStore::admit_together(
+    std::span<const Candidate> batch, const Keyring& keyring, Time now) {
+  using Admissions = std::vector<Admission>;
+  return with_write([&](Ledger& ledger, Write& write) -> std::optional<Admissions> {
+    Admissions admissions;
+    try {
+      ledger.forget_the_past(now);
+      const Epoch epoch = ledger.epoch();
+      for (const Candidate& candidate : batch) {
+        admissions.push_back(ledger.admit(candidate, keyring, epoch, now));
+        if (is_proof(admissions.back())) {
+          admissions.resize(batch.size(), {.verdict = Admission::Verdict::kNoSession});
+          return admissions;
+        }
+      }
+    } catch (const SQLite::Exception& error) {
+      if (batch.size() > 1) return std::nullopt;
+      if (error.getErrorCode() != SQLITE_FULL) throw;
+      return Admissions{{.verdict = Admission::Verdict::kUnavailable}};
+    }
+    write.commit();
+    return admissions;
+  });
+}
+
+// In a transaction of its own, under the gate.  Whoever comes second finds its receipt void.
+void SqliteStore::roll_epoch(Time now) {
+  with_write([&](Ledger& ledger, Write& write) {
+    start_epoch(ledger.database().handle(), paths_.issues, server_id_, "rollback", now);
+    write.commit();
+  });
+}
+
+}  // namespace sealpost

@@ -1,0 +1,48 @@
+// Store on SQLite: one connection, used by one thread, reopened when it has failed or its file was replaced.
+#pragma once
+
+#include <memory>
+
+#include "store/database.h"
+#include "store/store.h"
+
+namespace sealpost {
+
+class Ledger;
+
+class SqliteStore : public Store {
+ public:
+  // Opens nothing yet: a database that is missing now may be there for the next request.
+  SqliteStore(StorePaths paths, const ServerId& server_id);
+  ~SqliteStore() override;
+
+  [[nodiscard]] std::optional<StoredSession> find_session(const SessionId& id, Time now) override;
+  [[nodiscard]] bool has_seen(const crypto::Digest& handshake, Time now) override;
+  [[nodiscard]] Beginning begin(const NewSession& session, const Keyring& keyring,
+                                Time now) override;
+  [[nodiscard]] std::vector<Admission> admit(std::span<const Candidate> batch,
+                                             const Keyring& keyring, Time now) override;
+  void add(const Tally& counts) override;
+  void trim() override;
+
+ private:
+  // The connection, opened anew if there is none or its file is no longer the home's.
+  Ledger& live();
+  // Runs `work` with a live connection.  After any failure the connection is given up, and what SQLite
+  // said becomes a Fault with its mend.
+  template <class Work>
+  auto with_ledger(Work work);
+  // The same inside a write transaction; `work` commits.
+  template <class Work>
+  auto with_write(Work work);
+
+  std::optional<std::vector<Admission>> admit_together(std::span<const Candidate> batch,
+                                                       const Keyring& keyring, Time now);
+  void roll_epoch(Time now);
+
+  StorePaths paths_;
+  ServerId server_id_;
+  std::unique_ptr<Ledger> ledger_;
+};
+
+}  // namespace sealpost

@@ -1,0 +1,85 @@
+// Small words for binding and reading the types that lie in the database.
+#pragma once
+
+#include <SQLiteCpp/Statement.h>
+
+#include <algorithm>
+#include <string>
+
+#include "base/bytes.h"
+
+namespace sealpost {
+
+inline void bind_value(SQLite::Statement& statement, int at, ByteView bytes) {
+  // A null pointer would mean NULL, not an empty value.
+  statement.bind(at, bytes.empty() ? "" : static_cast<const void*>(bytes.data()),
+                 static_cast<int>(bytes.size()));
+}
+inline void bind_value(SQLite::Statement& statement, int at, const Bytes& bytes) {
+  bind_value(statement, at, ByteView(bytes));
+}
+template <std::size_t N>
+void bind_value(SQLite::Statement& statement, int at, const ByteArray<N>& bytes) {
+  bind_value(statement, at, ByteView(bytes));
+}
+inline void bind_value(SQLite::Statement& statement, int at, const std::string& text) {
+  statement.bind(at, text);
+}
+inline void bind_value(SQLite::Statement& statement, int at, std::nullptr_t) { statement.bind(at); }
+// A number past SQLite's range is kept as the greatest it has.
+inline void bind_value(SQLite::Statement& statement, int at, std::uint64_t value) {
+  constexpr std::uint64_t kMax = ~std::uint64_t{0} >> 1;
+  statement.bind(at, static_cast<std::int64_t>(std::min(value, kMax)));
+}
+inline void bind_value(SQLite::Statement& statement, int at, std::int64_t value) {
+  statement.bind(at, value);
+}
+inline void bind_value(SQLite::Statement& statement, int at, std::uint32_t value) {
+  statement.bind(at, static_cast<std::int64_t>(value));
+}
+inline void bind_value(SQLite::Statement& statement, int at, int value) { statement.bind(at, value); }
+
+// A statement that is reset when it goes, so that it holds no lock and no row longer than its use.
+class Query {
+ public:
+  template <class... Values>
+  explicit Query(SQLite::Statement& statement, const Values&... values) : statement_(statement) {
+    int at = 0;
+    (bind_value(statement_, ++at, values), ...);
+  }
+  ~Query() {
+    statement_.tryReset();
+    statement_.clearBindings();
+  }
+  Query(const Query&) = delete;
+  Query& operator=(const Query&) = delete;
+
+  // Goes to the next row; false when there is none.
+  bool row() { return statement_.executeStep(); }
+  // Runs a statement that gives no rows; how many it changed.
+  int run() { return statement_.exec(); }
+
+  [[nodiscard]] bool is_null(int column) const { return statement_.isColumnNull(column); }
+  [[nodiscard]] std::int64_t number(int column) const {
+    return statement_.getColumn(column).getInt64();
+  }
+  [[nodiscard]] std::string text(int column) const {
+    return statement_.getColumn(column).getString();
+  }
+  // Valid until the next row().
+  [[nodiscard]] ByteView blob(int column) const {
+    const SQLite::Column value = statement_.getColumn(column);
+    return {static_cast<const std::uint8_t*>(value.getBlob()),
+            static_cast<std::size_t>(value.getBytes())};
+  }
+  template <std::size_t N>
+  [[nodiscard]] ByteArray<N> array(int column) const {
+    Reader reader(blob(column));
+    return reader.array<N>();
+  }
+
+ private:
+  SQLite::Statement& statement_;
+};
+
+}  // namespace sealpost

@@ -1,0 +1,28 @@
+// Copies of a database, and its health.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "store/database.h"
+
+namespace sealpost {
+
+// Writes a copy without sessions, 0600, while the gateway works.  Throws Fault if the file exists.
+void back_up(Database& database, const std::string& file);
+
+// Puts a backup in place of the home's database, in one step that running gateways see as one commit, and
+// starts a new epoch in it.  Throws Fault, and changes nothing, if it is no backup of this server's.
+void restore(const StorePaths& paths, const ServerId& server_id, const std::string& file, Time now);
+
+struct Health {
+  std::vector<std::string> damage;  // what PRAGMA integrity_check and foreign_key_check report
+  std::optional<Time> newest;       // when the newest message came
+  std::string epoch_reason;         // why the epoch began: "init", "restore" or "rollback"
+  Time epoch_since;
+};
+[[nodiscard]] Health examine(Database& database);
+
+}  // namespace sealpost
