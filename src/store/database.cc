@@ -60,11 +60,11 @@ void set_switch(SQLite::Database& handle, int which, const char* name) {
 
 }  // namespace
 
-Journal journal_on(std::uint64_t kind) {
+JournalMode journal_on(std::uint64_t kind) {
   const bool local = std::any_of(kFileSystems.begin(), kFileSystems.end(), [&](const FileSystem& one) {
     return one.kind == kind && one.local;
   });
-  return local ? Journal{"wal", 2} : Journal{"delete", 3};
+  return local ? JournalMode{"wal", 2} : JournalMode{"delete", 3};
 }
 
 std::uint64_t file_system_of(const std::string& path) {
@@ -79,6 +79,8 @@ std::string file_system_name(std::uint64_t kind) {
   }
   return "unknown";
 }
+
+std::string sqlite_version() { return sqlite3_libversion(); }
 
 Fault explain(const SQLite::Exception& error, const std::string& path) {
   const std::string what = "the database " + path;
@@ -108,7 +110,7 @@ Fault explain(const SQLite::Exception& error, const std::string& path) {
 Database::Database(const StorePaths& paths, const ServerId& server_id)
     : Database(paths, server_id, journal_on(file_system_of(folder_of(paths.database)))) {}
 
-Database::Database(const StorePaths& paths, const ServerId& server_id, const Journal& journal)
+Database::Database(const StorePaths& paths, const ServerId& server_id, const JournalMode& journal)
     : paths_(paths), journal_(journal), gate_(paths.gate), handle_(open_file(paths.database, 0)) {
   try {
     configure();

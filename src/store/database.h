@@ -14,13 +14,13 @@ namespace sealpost {
 
 // How a database is kept on a file system.  WAL with FULL syncs every commit and is the fast one; it needs
 // shared memory and locks that only a local disk surely has.
-struct Journal {
+struct JournalMode {
   std::string mode;  // "wal" or "delete"
   int synchronous;   // as PRAGMA synchronous says it: 2 FULL, 3 EXTRA
 };
 
 // `kind` is statfs's f_type.  What is not known to be local is treated as a network's.
-[[nodiscard]] Journal journal_on(std::uint64_t kind);
+[[nodiscard]] JournalMode journal_on(std::uint64_t kind);
 // The f_type of the file system a path lies on, and what it is called.  Throws Fault.
 [[nodiscard]] std::uint64_t file_system_of(const std::string& path);
 [[nodiscard]] std::string file_system_name(std::uint64_t kind);
@@ -31,6 +31,9 @@ struct StorePaths {
   std::string issues;  // the file of issues, beside the master keys
 };
 
+// "3.40.1"
+[[nodiscard]] std::string sqlite_version();
+
 // A SQLite error as a sentence with its mend.
 [[nodiscard]] Fault explain(const SQLite::Exception& error, const std::string& path);
 
@@ -40,7 +43,7 @@ class Database {
   // Fault if the file is missing, not ours, of a newer schema, read-only, corrupt, or another server's.
   Database(const StorePaths& paths, const ServerId& server_id);
   // The same with a journal chosen by the caller, not by the file system.
-  Database(const StorePaths& paths, const ServerId& server_id, const Journal& journal);
+  Database(const StorePaths& paths, const ServerId& server_id, const JournalMode& journal);
 
   // Makes an empty database with a new epoch, and takes over what the file of issues says.  Throws Fault if
   // there is one.
@@ -49,7 +52,7 @@ class Database {
   [[nodiscard]] SQLite::Database& handle() { return handle_; }
   [[nodiscard]] Gate& gate() { return gate_; }
   [[nodiscard]] const StorePaths& paths() const { return paths_; }
-  [[nodiscard]] const Journal& journal() const { return journal_; }
+  [[nodiscard]] const JournalMode& journal() const { return journal_; }
 
   // Whether the paths still name the files that are open.
   [[nodiscard]] bool is_current();
@@ -64,7 +67,7 @@ class Database {
   void verify(const ServerId& server_id);
 
   StorePaths paths_;
-  Journal journal_;
+  JournalMode journal_;
   Gate gate_;
   SQLite::Database handle_;
 };

@@ -1,0 +1,19 @@
+// A bound on a blocking call of this thread: when the time is up, the call returns with EINTR.
+#pragma once
+
+#include "base/time.h"
+
+namespace sealpost {
+
+// From its making until it goes.  It interrupts again every 10 ms, because an alarm that comes just before
+// the call begins is lost.  Uses SIGALRM, which must not be blocked; one at a time in a thread.
+class Alarm {
+ public:
+  // Throws Fault if the kernel has no timer.
+  explicit Alarm(Milliseconds timeout);
+  ~Alarm();
+  Alarm(const Alarm&) = delete;
+  Alarm& operator=(const Alarm&) = delete;
+};
+
+}  // namespace sealpost

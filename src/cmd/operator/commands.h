@@ -1,0 +1,39 @@
+// The operator's commands: each adds itself to the command line and, when it was chosen, does its work.
+#pragma once
+
+#include <CLI/App.hpp>
+#include <functional>
+#include <string>
+
+#include "gateway/home.h"
+#include "store/database.h"
+
+namespace sealpost {
+
+// What every command shares.
+struct Office {
+  std::string home;
+  bool json = false;
+  std::function<void()> chosen;  // the work of the command that was parsed
+
+  [[nodiscard]] Home open_home() const;
+  // Throws Fault unless the home is one and closed to others.
+  [[nodiscard]] Database open_database() const;
+};
+
+void add_init(CLI::App& app, Office& office);
+void add_client(CLI::App& app, Office& office);
+void add_session(CLI::App& app, Office& office);
+void add_inbox(CLI::App& app, Office& office);
+void add_key(CLI::App& app, Office& office);
+void add_stats(CLI::App& app, Office& office);
+void add_upkeep(CLI::App& app, Office& office);
+
+// A command below `app`, with its work.
+CLI::App* add_command(CLI::App& app, Office& office, const std::string& name,
+                      const std::string& help, std::function<void()> work);
+// The same, with --json.
+CLI::App* add_list(CLI::App& app, Office& office, const std::string& name, const std::string& help,
+                   std::function<void()> work);
+
+}  // namespace sealpost

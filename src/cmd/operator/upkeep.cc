@@ -1,0 +1,135 @@
+#include "store/upkeep.h"
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "cmd/operator/commands.h"
+#include "cmd/operator/words.h"
+#include "gateway/doctor.h"
+#include "store/clients.h"
+
+namespace sealpost {
+namespace {
+
+using words::Json;
+
+void init(const Office& office, const std::string& url) {
+  const Home home = office.open_home();
+  const bool ready = std::filesystem::exists(home.keys_folder() + "/server_id") &&
+                     std::filesystem::exists(home.store_paths().database);
+  if (!ready || url.empty()) home.create(system_now());
+  if (!url.empty()) home.set_url(url);
+  std::cout << home.root() << (ready ? ": its URL is now " + url : " is ready") << '\n';
+  if (ready) return;
+  std::cout << "Keep a copy of " << home.keys_folder()
+            << " in a safe place: without it no client can be understood.\n"
+               "Next: sealpost --home "
+            << home.root() << " client add NAME --role ROLE\n";
+}
+
+std::string names_of(const std::vector<ClientRow>& rows) {
+  std::string names;
+  for (const ClientRow& row : rows) names.append(names.empty() ? "" : ", ").append(row.name);
+  return names;
+}
+
+std::vector<ClientRow> clients_under(ClientBook& book, Kid kid) {
+  std::vector<ClientRow> under;
+  for (ClientRow& row : book.list()) {
+    if (row.kid == kid && !row.revoked_at) under.push_back(std::move(row));
+  }
+  return under;
+}
+
+void retire(const Office& office, Kid kid, bool force) {
+  const Home home = office.open_home();
+  Database database = office.open_database();
+  ClientBook book(database);
+  const std::vector<ClientRow> under = clients_under(book, kid);
+  if (!under.empty() && !force) {
+    throw Fault("these clients still hold a credential under key " + std::to_string(kid) + ": " +
+                names_of(under) + "; `sealpost client renew` each, or say --force to shut them out");
+  }
+  home.remove_key(kid);
+  book.end_sessions_under(kid);
+  std::cout << "key " << static_cast<int>(kid) << " is retired\n";
+}
+
+void list_keys(const Office& office) {
+  const Home home = office.open_home();
+  Database database = office.open_database();
+  ClientBook book(database);
+  words::List list(office.json, {"KID", "SINCE", "CLIENTS", "ISSUES"});
+  const Kid newest = home.newest_kid();
+  for (const Home::KeyFile& key : home.keys()) {
+    const std::size_t clients = clients_under(book, key.kid).size();
+    const bool issues = key.kid == newest;
+    list.add({{"kid", key.kid}, {"since", iso_time(key.made_at)}, {"clients", clients}, {"issues", issues}},
+             {std::to_string(key.kid), iso_time(key.made_at), std::to_string(clients),
+              issues ? "yes" : "-"});
+  }
+}
+
+void diagnose(const Office& office) {
+  bool broken = false;
+  for (const Finding& finding : examine(office.open_home(), system_now())) {
+    const bool bad = finding.kind == Finding::Kind::kBroken;
+    broken = broken || bad;
+    const char* kind = bad ? "BROKEN" : finding.kind == Finding::Kind::kNote ? "note" : "ok";
+    if (office.json) {
+      words::print_line({{"finding", kind}, {"what", finding.what}});
+    } else {
+      std::cout << kind << std::string(8 - std::string_view(kind).size(), ' ') << finding.what << '\n';
+    }
+  }
+  if (broken) throw Fault("something is broken; see the lines above");
+}
+
+}  // namespace
+
+void add_init(CLI::App& app, Office& office) {
+  auto url = std::make_shared<std::string>();
+  add_command(app, office, "init", "make a home: keys, database; or set its URL",
+              [&office, url] { init(office, *url); })
+      ->add_option("--url", *url, "where clients reach the gateway; goes into credentials");
+}
+
+void add_key(CLI::App& app, Office& office) {
+  CLI::App& key = *app.add_subcommand("key", "master keys")->fallthrough();
+  key.require_subcommand(1);
+  add_list(key, office, "list", "all master keys", [&office] { list_keys(office); });
+  add_command(key, office, "rotate", "make a new master key, for the credentials to come", [&office] {
+    const Home home = office.open_home();
+    home.require_private();
+    std::cout << "credentials are issued under key " << static_cast<int>(home.add_key())
+              << " from now on; those there are stay valid until they are renewed\n";
+  });
+  auto kid = std::make_shared<unsigned>(0);
+  auto force = std::make_shared<bool>(false);
+  CLI::App* command = add_command(key, office, "retire", "delete a master key", [&office, kid, force] {
+    retire(office, static_cast<Kid>(*kid), *force);
+  });
+  command->add_option("KID", *kid)->required()->check(CLI::Range(1, 255));
+  command->add_flag("--force", *force, "although clients still hold credentials under it");
+}
+
+void add_upkeep(CLI::App& app, Office& office) {
+  auto file = std::make_shared<std::string>();
+  add_command(app, office, "backup", "copy the database, without sessions, to a new file",
+              [&office, file] {
+                Database database = office.open_database();
+                back_up(database, *file);
+              })
+      ->add_option("FILE", *file)
+      ->required();
+  add_command(app, office, "restore", "put a backup in the database's place", [&office, file] {
+    const Home home = office.open_home();
+    restore(home.store_paths(), home.server_id(), *file, system_now());
+    std::cout << "restored; clients start new sessions by themselves\n";
+  })
+      ->add_option("FILE", *file)
+      ->required();
+  add_list(app, office, "doctor", "look for what may be wrong", [&office] { diagnose(office); });
+}
+
+}  // namespace sealpost

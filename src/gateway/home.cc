@@ -1,0 +1,188 @@
+#include "gateway/home.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "base/encoding.h"
+
+namespace sealpost {
+namespace {
+
+namespace fs = std::filesystem;
+
+void make_folder(const std::string& path) {
+  if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
+    throw Fault("the folder " + path + " cannot be made: " + std::strerror(errno));
+  }
+}
+
+// Puts a new file in place whole, and on disk.
+void write_file(const std::string& path, std::string_view text) {
+  const std::string unfinished = path + ".new";
+  const int file = open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  const bool written = file >= 0 &&
+                       write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+                       fsync(file) == 0;
+  if (file >= 0) close(file);
+  if (!written) throw Fault(path + " cannot be written: " + std::strerror(errno));
+  fs::rename(unfinished, path);
+  const int folder = open(fs::path(path).parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder >= 0) {
+    fsync(folder);
+    close(folder);
+  }
+}
+
+// Reads base64url of exactly out.size() bytes and a newline, leaving no copy behind.
+void read_secret(const std::string& path, std::span<std::uint8_t> out) {
+  crypto::Secret<64> buffer;
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) {
+    throw Fault(path + " cannot be read (" + std::strerror(errno) +
+                "): SEALPOST_HOME must be a folder that `sealpost init` made, owned by the user the "
+                "gateway runs as");
+  }
+  const ssize_t got = read(file, buffer.fill().data(), buffer.fill().size());
+  close(file);
+  std::string_view text =
+      text_of(buffer.reveal()).substr(0, static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+  if (text.ends_with('\n')) text.remove_suffix(1);
+  if (!decode_base64url(text, out)) {
+    throw Fault(path + " does not hold base64url of " + std::to_string(out.size()) +
+                " bytes: bring it back from a copy");
+  }
+}
+
+void require_closed(const std::string& path, const char* mode) {
+  struct stat status {};
+  if (stat(path.c_str(), &status) != 0) {
+    throw Fault(path + " is missing (" + std::strerror(errno) +
+                "): SEALPOST_HOME must be a folder that `sealpost init` made");
+  }
+  if ((status.st_mode & 077) != 0) {
+    throw Fault(path + " is open to other users: run `chmod " + mode + " " + path + "`");
+  }
+}
+
+std::optional<Kid> kid_of(const fs::path& file) {
+  const std::string stem = file.stem();
+  unsigned kid = 0;
+  const char* end = stem.data() + stem.size();
+  const auto [rest, error] = std::from_chars(stem.data(), end, kid);
+  const bool number = error == std::errc() && rest == end && kid >= 1 && kid <= 255;
+  if (file.extension() != ".key" || !number) return std::nullopt;
+  return static_cast<Kid>(kid);
+}
+
+Time changed_at(const std::string& path) {
+  struct stat status {};
+  if (stat(path.c_str(), &status) != 0) return 0;
+  return static_cast<Time>(status.st_mtim.tv_sec) * kSecond +
+         static_cast<Time>(status.st_mtim.tv_nsec) / 1'000'000;
+}
+
+}  // namespace
+
+StorePaths Home::store_paths() const {
+  return {root_ + "/sealpost.db", root_ + "/gate", keys_folder() + "/issued"};
+}
+
+void Home::create(Time now) const {
+  const bool has_keys = fs::exists(keys_folder() + "/server_id");
+  if (has_keys && fs::exists(store_paths().database)) {
+    throw Fault(root_ + " is a home already: use it, or name another folder with --home");
+  }
+  make_folder(root_);
+  make_folder(keys_folder());
+  if (!has_keys) {
+    if (keys().empty()) add_key();
+    write_file(keys_folder() + "/server_id", base64url(crypto::random_array<16>()) + "\n");
+  }
+  Database::create(store_paths(), server_id(), now);
+  require_private();
+}
+
+void Home::require_private() const {
+  require_closed(root_, "700");
+  require_closed(keys_folder(), "700");
+  require_closed(store_paths().database, "600");
+  for (const KeyFile& key : keys()) require_closed(key_path(key.kid), "600");
+}
+
+ServerId Home::server_id() const {
+  ServerId id;
+  read_secret(keys_folder() + "/server_id", id);
+  return id;
+}
+
+Keyring Home::keyring() const {
+  Keyring ring(server_id());
+  for (const KeyFile& file : keys()) {
+    crypto::Key master;
+    read_secret(key_path(file.kid), master.fill());
+    ring.add(file.kid, master);
+  }
+  return ring;
+}
+
+std::vector<Home::KeyFile> Home::keys() const {
+  std::vector<KeyFile> found;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(keys_folder(), error)) {
+    if (const auto kid = kid_of(entry.path())) found.push_back({*kid, changed_at(entry.path())});
+  }
+  if (error) throw Fault(keys_folder() + " cannot be read: " + error.message());
+  std::sort(found.begin(), found.end(),
+            [](const KeyFile& a, const KeyFile& b) { return a.kid < b.kid; });
+  return found;
+}
+
+Kid Home::newest_kid() const {
+  const std::vector<KeyFile> all = keys();
+  if (all.empty()) throw Fault(keys_folder() + " holds no master key: bring it back from a copy");
+  return all.back().kid;
+}
+
+Kid Home::add_key() const {
+  const std::vector<KeyFile> all = keys();
+  const int kid = all.empty() ? 1 : all.back().kid + 1;
+  if (kid > 255) throw Fault("all 255 key numbers are used: set up a new home");
+  const crypto::Key master = crypto::random_key();
+  auto text = base64url<crypto::SecretText>(master.reveal());
+  text.push_back('\n');
+  write_file(key_path(static_cast<Kid>(kid)), text);
+  return static_cast<Kid>(kid);
+}
+
+void Home::remove_key(Kid kid) const {
+  const std::vector<KeyFile> all = keys();
+  const bool there = std::any_of(all.begin(), all.end(), [&](auto& one) { return one.kid == kid; });
+  if (!there) throw Fault("there is no key " + std::to_string(kid) + ": `sealpost key list` shows all");
+  if (all.size() == 1) throw Fault("the last key cannot be retired: `sealpost key rotate` first");
+  fs::remove(key_path(kid));
+}
+
+Time Home::keys_changed_at() const { return changed_at(keys_folder()); }
+
+std::string Home::url() const {
+  std::ifstream in(root_ + "/url");
+  std::string line;
+  std::getline(in, line);
+  return line;
+}
+
+void Home::set_url(const std::string& url) const { write_file(root_ + "/url", url + "\n"); }
+
+std::string Home::key_path(Kid kid) const {
+  return keys_folder() + "/" + std::to_string(kid) + ".key";
+}
+
+}  // namespace sealpost

@@ -1,0 +1,31 @@
+// What stands behind one set of settings while a process lives: the home's keys, its store and its log.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "gateway/home.h"
+#include "gateway/journal.h"
+#include "gateway/settings.h"
+#include "store/sqlite_store.h"
+
+namespace sealpost {
+
+class House {
+ public:
+  // Throws Fault if the home is not one, or open to others.
+  explicit House(const Settings& settings);
+
+  [[nodiscard]] Store& store() { return store_; }
+
+  // The master keys as they are now: read again when a key has come or gone.  Throws Fault.
+  [[nodiscard]] const Keyring& keyring();
+
+ private:
+  Home home_;
+  Time keys_read_at_ = 0;
+  std::optional<Keyring> keyring_;
+  SqliteStore store_;
+};
+
+}  // namespace sealpost

@@ -1,0 +1,69 @@
+#include "gateway/journal.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "base/encoding.h"
+#include "crypto/primitives.h"
+
+namespace sealpost {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string text_of(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+void put(Json& json, const char* key, std::string_view text) {
+  if (!text.empty()) json[key] = text;
+}
+
+}  // namespace
+
+Journal::Journal(const std::string& path)
+    : file_(path.empty() ? STDERR_FILENO
+                         : open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600)),
+      id_prefix_(hex(crypto::random_array<4>())) {
+  if (file_ >= 0) return;
+  const std::string why = std::strerror(errno);
+  file_ = STDERR_FILENO;
+  alarm("log", "", "SEALPOST_LOG " + path + " cannot be opened (" + why + "); writing to stderr",
+        system_now());
+}
+
+Journal::~Journal() {
+  if (file_ != STDERR_FILENO) close(file_);
+}
+
+void Journal::request(const JournalEntry& entry, Time now) {
+  Json json = {{"time", iso_time(now)}, {"id", next_id()}, {"outcome", entry.outcome}};
+  put(json, "reason", entry.reason);
+  put(json, "name", entry.name);
+  put(json, "topic", entry.topic);
+  if (entry.number != 0) json["number"] = entry.number;
+  json["us"] = entry.microseconds;
+  put(json, "detail", entry.detail);
+  write_line(text_of(json));
+}
+
+void Journal::alarm(std::string_view what, const std::string& name, const std::string& detail,
+                    Time now) {
+  Json json = {{"time", iso_time(now)}, {"alarm", what}};
+  put(json, "name", name);
+  put(json, "detail", detail);
+  write_line(text_of(json));
+}
+
+void Journal::write_line(const std::string& line) const {
+  // One write, so that lines of several processes do not mix.  A full disk must not stop the gateway.
+  (void)!::write(file_, line.data(), line.size());
+}
+
+std::string Journal::next_id() { return id_prefix_ + "-" + std::to_string(++id_count_); }
+
+}  // namespace sealpost

@@ -1,0 +1,44 @@
+// The gateway's log: one JSON object a line, one write a line, never a key or a body.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/time.h"
+
+namespace sealpost {
+
+// What is said of one request.  Empty texts and a zero number are left out.
+struct JournalEntry {
+  std::string_view outcome;  // "accepted", "refused", ..: README lists them
+  std::string_view reason;   // a code that says why
+  std::string name;          // once authenticated
+  std::string topic;         // likewise
+  std::int64_t number = 0;   // of the message, as the operator counts
+  std::uint64_t microseconds = 0;
+  std::string detail;        // a sentence for the operator, where something is wrong here
+};
+
+class Journal {
+ public:
+  // Appends to a file, made 0600; stderr where `path` is empty or cannot be opened.
+  explicit Journal(const std::string& path);
+  ~Journal();
+  Journal(const Journal&) = delete;
+  Journal& operator=(const Journal&) = delete;
+
+  void request(const JournalEntry& entry, Time now);
+  // Something the operator should look at: {"time":..,"alarm":"rollback","detail":..}.
+  void alarm(std::string_view what, const std::string& name, const std::string& detail, Time now);
+
+ private:
+  void write_line(const std::string& line) const;
+  std::string next_id();
+
+  int file_;
+  std::string id_prefix_;  // random, so that ids of several processes do not meet
+  std::uint64_t id_count_ = 0;
+};
+
+}  // namespace sealpost

@@ -1,0 +1,42 @@
+// The settings of one request.  They come with it, because one process can serve two folders with different
+// ones, and never from a name that a client can send.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "base/time.h"
+
+namespace sealpost {
+
+enum Setting : std::size_t { kHome, kLog, kMaxBody, kTolerance, kSessionLife };
+
+// The names, in that order, without the "SEALPOST_" before each.
+constexpr std::array<std::string_view, 5> kSettingNames{"HOME", "LOG", "MAX_BODY", "TOLERANCE",
+                                                        "SESSION_LIFE"};
+
+// The texts as found; empty where not set.  Equal texts, equal settings.
+using SettingTexts = std::array<std::string, kSettingNames.size()>;
+
+// The value of a variable, or null.
+using Variables = std::function<const char*(const std::string& name)>;
+
+// For each setting the first of: the gateway's own argument, the request's SEALPOST_X, REDIRECT_SEALPOST_X
+// (after a rewrite), SSL_SEALPOST_X (what suEXEC lets through), the process environment's SEALPOST_X.
+[[nodiscard]] SettingTexts find_settings(const SettingTexts& arguments, const Variables& request,
+                                         const Variables& process);
+
+struct Settings {
+  std::string home;                          // where `sealpost init` put keys and database
+  std::string log;                           // a file; empty: stderr
+  std::size_t max_body = 1U << 20;           // bytes of a whole HTTP body
+  Milliseconds tolerance = 300 * kSecond;    // of a message's sent_at; 0: any
+  Milliseconds session_life = 24 * kHour;
+
+  // Throws Fault, naming the setting and what it may be.
+  [[nodiscard]] static Settings parse(const SettingTexts& texts);
+};
+
+}  // namespace sealpost

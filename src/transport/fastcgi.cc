@@ -1,0 +1,161 @@
+#include "transport/fastcgi.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <future>
+#include <thread>
+
+#include "base/alarm.h"
+#include "base/result.h"
+#include "gateway/gateways.h"
+#include "transport/plaza.h"
+#include "transport/variables.h"
+
+namespace sealpost {
+namespace {
+
+constexpr int kListener = 0;                      // FCGI_LISTENSOCK_FILENO
+constexpr std::size_t kBatchMax = 128;            // requests in one transaction
+constexpr Milliseconds kReadTime = 10 * kSecond;  // for one whole request, once it has begun
+constexpr auto kDrainTime = std::chrono::seconds(2);  // for a request under way when told to stop
+constexpr int kTallyTick = 1000;                      // ms between looks at counts that wait
+
+// Takes every request that is ready, has them answered together, and begins again.
+class Loop {
+ public:
+  Loop(Plaza& plaza, const SettingTexts& arguments) : plaza_(plaza), arguments_(arguments) {}
+
+  // Until the plaza says stop, and nothing that had begun is left.
+  void run() {
+    bool stop = false;
+    do {
+      stop = gather();
+      finished_ = stop && batches_.empty();
+      answer();
+      gateways_.write_tallies(system_now(), finished_);
+    } while (!finished_);
+  }
+
+ private:
+  struct Batch {
+    std::vector<Request> requests;
+    std::vector<FastcgiConnection*> connections;  // one a request
+  };
+
+  // Fills the batches; whether it is time to stop.
+  bool gather() {
+    bool stop = false;
+    int timeout = gateways_.have_tallies() ? kTallyTick : -1;
+    for (std::size_t taken = 0; taken < kBatchMax;) {
+      const Plaza::Ready ready = plaza_.wait(timeout);
+      stop = stop || ready.stop;
+      const bool accepting = ready.listener && !stop;
+      if (accepting) plaza_.accept_waiting();
+      for (FastcgiConnection* connection : ready.connections) take(*connection);
+      if (ready.connections.empty() && !accepting) break;
+      taken += ready.connections.size();
+      timeout = 0;
+    }
+    return stop;
+  }
+
+  void take(FastcgiConnection& connection) {
+    const Alarm deadline(kReadTime);
+    if (!connection.read_head()) return plaza_.forget(connection);
+    const Variables variables = [&](const std::string& name) { return connection.variable(name); };
+    const Variables process = [](const std::string& name) { return std::getenv(name.c_str()); };
+    Gateway& gateway = gateways_.of(find_settings(arguments_, variables, process));
+    Request request = request_from(variables);
+    connection.read_body(request, gateway.max_body());
+    Batch& batch = batches_[&gateway];
+    batch.requests.push_back(std::move(request));
+    batch.connections.push_back(&connection);
+  }
+
+  void answer() {
+    for (auto& [gateway, batch] : batches_) {
+      const std::vector<Response> responses = gateway->handle(batch.requests, system_now());
+      for (std::size_t i = 0; i < responses.size(); ++i) {
+        FastcgiConnection& connection = *batch.connections[i];
+        connection.answer(responses[i]) ? plaza_.give_back(connection) : plaza_.forget(connection);
+      }
+    }
+    batches_.clear();
+  }
+
+  Plaza& plaza_;
+  const SettingTexts& arguments_;
+  Gateways gateways_;
+  std::map<Gateway*, Batch> batches_;
+  bool finished_ = false;
+};
+
+class LoopThread {
+ public:
+  LoopThread(Plaza& plaza, const SettingTexts& arguments) {
+    std::packaged_task<void()> task([&plaza, &arguments] {
+      try {
+        Loop(plaza, arguments).run();
+      } catch (...) {
+        kill(getpid(), SIGTERM);  // one loop less would be found out too late
+        throw;
+      }
+    });
+    done_ = task.get_future();
+    thread_ = std::thread(std::move(task));
+  }
+
+  // Waits; from `deadline` on, interrupts what the loop is blocked in.  Throws what the loop threw.
+  void join(std::chrono::steady_clock::time_point deadline) {
+    while (done_.wait_until(deadline) != std::future_status::ready) {
+      pthread_kill(thread_.native_handle(), SIGALRM);
+      deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(10);
+    }
+    thread_.join();
+    done_.get();
+  }
+
+ private:
+  std::future<void> done_;
+  std::thread thread_;
+};
+
+// Blocked before any thread starts, so that none is interrupted in the middle of a request.
+sigset_t block_stop_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int one : {SIGTERM, SIGINT, SIGUSR1}) sigaddset(&signals, one);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+}  // namespace
+
+bool is_fastcgi() {
+  int listening = 0;
+  socklen_t size = sizeof listening;
+  return getsockopt(kListener, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening != 0;
+}
+
+void serve_fastcgi(const SettingTexts& arguments, int threads) {
+  const sigset_t signals = block_stop_signals();
+  { const Alarm installs_its_handler(kReadTime); }
+  if (FCGX_Init() != 0) throw Fault("libfcgi cannot start");
+  Plaza plaza(kListener);
+  std::vector<LoopThread> loops;
+  for (int i = 0; i < threads; ++i) loops.emplace_back(plaza, arguments);
+
+  int signal = 0;
+  sigwait(&signals, &signal);
+  plaza.stop();
+  const auto deadline = std::chrono::steady_clock::now() + kDrainTime;
+  for (LoopThread& loop : loops) loop.join(deadline);
+}
+
+}  // namespace sealpost

@@ -1,0 +1,102 @@
+#include "transport/plaza.h"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "base/result.h"
+
+namespace sealpost {
+namespace {
+
+constexpr int kAcceptsAtOnce = 128;
+constexpr timeval kPatience{.tv_sec = 5, .tv_usec = 0};  // for one read or write
+
+void require(bool done, const char* what) {
+  if (!done) throw Fault(std::string(what) + ": " + std::strerror(errno));
+}
+
+}  // namespace
+
+Plaza::Plaza(int listener)
+    : listener_(listener),
+      epoll_(epoll_create1(EPOLL_CLOEXEC)),
+      stop_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  require(epoll_ >= 0 && stop_ >= 0, "epoll");
+  require(fcntl(listener_, F_SETFL, fcntl(listener_, F_GETFL) | O_NONBLOCK) == 0,
+          "the listening socket");
+  watch(EPOLL_CTL_ADD, listener_, EPOLLIN, &listener_);
+  watch(EPOLL_CTL_ADD, stop_, EPOLLIN, &stop_);
+}
+
+Plaza::~Plaza() {
+  connections_.clear();
+  close(stop_);
+  close(epoll_);
+}
+
+Plaza::Ready Plaza::wait(int timeout) const {
+  std::array<epoll_event, 64> events;
+  const int count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), timeout);
+  Ready ready;
+  for (int i = 0; i < count; ++i) {
+    void* what = events.at(static_cast<std::size_t>(i)).data.ptr;
+    if (what == &listener_) {
+      ready.listener = true;
+    } else if (what == &stop_) {
+      ready.stop = true;
+    } else {
+      ready.connections.push_back(static_cast<FastcgiConnection*>(what));
+    }
+  }
+  return ready;
+}
+
+void Plaza::accept_waiting() {
+  for (int i = 0; i < kAcceptsAtOnce; ++i) {
+    const int file = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+    if (file < 0) {
+      // Out of descriptors or memory: a short rest, or the readable listener would keep us spinning.
+      if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR) usleep(10'000);
+      return;
+    }
+    setsockopt(file, SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience);
+    setsockopt(file, SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof kPatience);
+    auto connection = std::make_unique<FastcgiConnection>(file);
+    FastcgiConnection* key = connection.get();
+    {
+      const std::lock_guard lock(mutex_);
+      connections_.emplace(key, std::move(connection));
+    }
+    watch(EPOLL_CTL_ADD, file, EPOLLIN | EPOLLONESHOT, key);
+  }
+}
+
+void Plaza::give_back(FastcgiConnection& connection) {
+  watch(EPOLL_CTL_MOD, connection.file(), EPOLLIN | EPOLLONESHOT, &connection);
+}
+
+void Plaza::forget(FastcgiConnection& connection) {
+  std::unique_ptr<FastcgiConnection> gone;  // closed when the lock is free again
+  const std::lock_guard lock(mutex_);
+  const auto found = connections_.find(&connection);
+  gone = std::move(found->second);
+  connections_.erase(found);
+}
+
+void Plaza::stop() const { eventfd_write(stop_, 1); }
+
+void Plaza::watch(int operation, int file, std::uint32_t events, void* what) const {
+  epoll_event event{};
+  event.events = events;
+  event.data.ptr = what;
+  require(epoll_ctl(epoll_, operation, file, &event) == 0, "epoll_ctl");
+}
+
+}  // namespace sealpost

@@ -1,0 +1,12 @@
+// The request's head from CGI variables, which CGI and FastCGI share.
+#pragma once
+
+#include "gateway/request.h"
+#include "gateway/settings.h"
+
+namespace sealpost {
+
+// Method, media type, encoding and announced length; no body yet.
+[[nodiscard]] Request request_from(const Variables& variables);
+
+}  // namespace sealpost
