@@ -78,34 +78,36 @@ class Reader {
 
 // Appends to bytes it owns.  A value too long for its length prefix is the caller's bug; the callers
 // check lengths where the values enter.
-class Writer {
+template <class Container>
+class BasicWriter {
  public:
-  Writer& u8(std::uint8_t value) { return number(value, 1); }
-  Writer& u32(std::uint32_t value) { return number(value, 4); }
-  Writer& u64(std::uint64_t value) { return number(value, 8); }
+  BasicWriter& u8(std::uint8_t value) { return number(value, 1); }
+  BasicWriter& u32(std::uint32_t value) { return number(value, 4); }
+  BasicWriter& u64(std::uint64_t value) { return number(value, 8); }
 
-  Writer& put(ByteView bytes) {
+  BasicWriter& put(ByteView bytes) {
     out_.insert(out_.end(), bytes.begin(), bytes.end());
     return *this;
   }
-  Writer& put(std::string_view text) { return put(bytes_of(text)); }
+  BasicWriter& put(std::string_view text) { return put(bytes_of(text)); }
 
-  Writer& lp8(ByteView bytes) { return number(bytes.size(), 1).put(bytes); }
-  Writer& lp8(std::string_view text) { return lp8(bytes_of(text)); }
-  Writer& lp16(ByteView bytes) { return number(bytes.size(), 2).put(bytes); }
+  BasicWriter& lp8(ByteView bytes) { return number(bytes.size(), 1).put(bytes); }
+  BasicWriter& lp8(std::string_view text) { return lp8(bytes_of(text)); }
+  BasicWriter& lp16(ByteView bytes) { return number(bytes.size(), 2).put(bytes); }
 
   [[nodiscard]] ByteView view() const { return out_; }
-  [[nodiscard]] Bytes take() { return std::move(out_); }
+  [[nodiscard]] Container take() { return std::move(out_); }
 
  private:
-  Writer& number(std::uint64_t value, int size) {
+  BasicWriter& number(std::uint64_t value, int size) {
     for (int shift = 8 * (size - 1); shift >= 0; shift -= 8) {
       out_.push_back(static_cast<std::uint8_t>(value >> shift));
     }
     return *this;
   }
 
-  Bytes out_;
+  Container out_;
 };
+using Writer = BasicWriter<Bytes>;
 
 }  // namespace sealpost

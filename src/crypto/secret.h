@@ -78,4 +78,8 @@ struct ErasingAllocator {
 using SecretText = std::basic_string<char, std::char_traits<char>, ErasingAllocator<char>>;
 std::ostream& operator<<(std::ostream&, const SecretText&) = delete;
 
+// Bytes with keys among them, which erase what they free.
+using SecretBytes = std::vector<std::uint8_t, ErasingAllocator<std::uint8_t>>;
+using SecretWriter = BasicWriter<SecretBytes>;
+
 }  // namespace sealpost::crypto

@@ -1,0 +1,71 @@
+// Carries messages until only a sealed answer, or the end of patience, lets go of them: the client's column of
+// PROTOCOL 6.  Everything outside comes in as arguments: network, clock, sleep.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "client/http.h"
+#include "client/outbox.h"
+#include "protocol/installation.h"
+#include "sealpost/client.h"
+
+namespace sealpost {
+
+class Courier {
+ public:
+  struct World {
+    Post post;
+    std::function<Time()> now;
+    std::function<void(Milliseconds)> sleep;
+    std::function<void(const std::string&)> report;
+    bool clear_fields = false;
+  };
+
+  // `outbox` must be installed, and locked by this process.
+  Courier(const Outbox& outbox, World world);
+
+  // Makes a session if there is none.  kAccepted, or why there is none.
+  Outcome connect();
+
+  // Delivers a message, after those that were open before it, which get one try each.
+  Outcome deliver(Outbox::Entry own);
+  // Delivers all there is, with patience for each.  The worst outcome of all.
+  Outcome deliver_all();
+  // Delivers a message that is let go of, its counter used up, where nobody answers.
+  Outcome deliver_or_drop(Outbox::Entry own);
+
+ private:
+  // How one try ended.
+  struct Try {
+    Outcome outcome;
+    bool again = false;    // another one may help
+    bool at_once = false;  // and need not wait
+  };
+
+  Outcome carry(Outbox::Entry& entry, int tries);
+  Outcome persist(int tries, const std::function<Try()>& once);
+  Outcome give_number(Outbox::Entry& entry, int tries);
+  Try attempt(const Outbox::Entry& entry);
+  Try handshake();
+  Try judge(const Outbox::Entry& entry, const Answer& answer);
+  Outcome settle(const Outbox::Entry& entry, Outcome outcome);
+  void report_older(const Outbox::Entry& entry, const Outcome& outcome);
+
+  void begin_session(const HandshakeCall::Answer& answer);
+  void lose_session();
+  void learn_clock(Time asked_at, Time server_time);
+  void learn_receipt(const Receipt& receipt);
+  [[nodiscard]] Time server_now() const;
+  [[nodiscard]] bool in_session() const;
+  // The lowest counter that is open; `otherwise` if none is.
+  [[nodiscard]] std::uint64_t oldest_open(std::uint64_t otherwise) const;
+
+  const Outbox& outbox_;
+  World world_;
+  Credential credential_;
+  ClientState state_;
+  bool replaced_ = false;  // a session that had worked was refused, and no other has begun since
+};
+
+}  // namespace sealpost

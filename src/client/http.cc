@@ -1,0 +1,70 @@
+#include "client/http.h"
+
+#include <curl/curl.h>
+
+#include "base/result.h"
+
+namespace sealpost {
+namespace {
+
+constexpr std::size_t kAnswerMax = 1U << 20;
+constexpr long kConnectSeconds = 10;
+constexpr long kTotalSeconds = 30;
+
+std::size_t take(char* data, std::size_t, std::size_t size, void* to) {
+  auto& body = *static_cast<std::string*>(to);
+  if (body.size() + size > kAnswerMax) return 0;  // curl gives up: no answer of ours is that large
+  body.append(data, size);
+  return size;
+}
+
+class Poster {
+ public:
+  explicit Poster(const std::string& url) : curl_(curl_easy_init()) {
+    if (curl_ == nullptr) throw Fault("libcurl cannot start");
+    headers_ = curl_slist_append(headers_, "Content-Type: application/x-www-form-urlencoded");
+    headers_ = curl_slist_append(headers_, "Expect:");
+    curl_easy_setopt(curl_, CURLOPT_URL, url.c_str());
+    curl_easy_setopt(curl_, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(curl_, CURLOPT_HTTPHEADER, headers_);
+    curl_easy_setopt(curl_, CURLOPT_USERAGENT, "sealpost-client/" SEALPOST_VERSION);
+    curl_easy_setopt(curl_, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl_, CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
+    curl_easy_setopt(curl_, CURLOPT_TIMEOUT, kTotalSeconds);
+    curl_easy_setopt(curl_, CURLOPT_WRITEFUNCTION, take);
+  }
+  ~Poster() {
+    curl_slist_free_all(headers_);
+    curl_easy_cleanup(curl_);
+  }
+  Poster(const Poster&) = delete;
+  Poster& operator=(const Poster&) = delete;
+
+  HttpAnswer post(const std::string& form) {
+    HttpAnswer answer;
+    curl_easy_setopt(curl_, CURLOPT_POSTFIELDS, form.data());
+    curl_easy_setopt(curl_, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(form.size()));
+    curl_easy_setopt(curl_, CURLOPT_WRITEDATA, &answer.body);
+    const CURLcode done = curl_easy_perform(curl_);
+    long status = 0;
+    curl_easy_getinfo(curl_, CURLINFO_RESPONSE_CODE, &status);
+    answer.status = static_cast<int>(status);
+    if (done != CURLE_OK) return {0, {}, curl_easy_strerror(done)};
+    return answer;
+  }
+
+ private:
+  CURL* curl_;
+  curl_slist* headers_ = nullptr;
+};
+
+}  // namespace
+
+Post http_post(const std::string& url) {
+  static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
+  if (ready != CURLE_OK) throw Fault("libcurl cannot start");
+  auto poster = std::make_shared<Poster>(url);
+  return [poster](const std::string& form) { return poster->post(form); };
+}
+
+}  // namespace sealpost

@@ -1,0 +1,183 @@
+#include "client/outbox.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <thread>
+
+#include "base/encoding.h"
+
+namespace sealpost {
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void fail(const std::string& path, const char* what) {
+  throw Fault(path + " cannot be " + what + ": " + std::strerror(errno));
+}
+
+void sync_folder(const std::string& path) {
+  const int folder = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0 || fsync(folder) != 0) fail(path, "synced");
+  close(folder);
+}
+
+void rename_durably(const std::string& from, const std::string& to) {
+  if (std::rename(from.c_str(), to.c_str()) != 0) fail(to, "written");
+  sync_folder(fs::path(to).parent_path().string());
+}
+
+void make_folder(const std::string& path) {
+  if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) fail(path, "made");
+}
+
+// Fixed width, so that names sort as numbers do.
+std::string padded(std::uint64_t number) {
+  std::array<char, 24> text{};
+  std::snprintf(text.data(), text.size(), "%020llu", static_cast<unsigned long long>(number));
+  return text.data();
+}
+
+std::optional<std::uint64_t> counter_of(std::string_view name) {
+  if (!name.starts_with('m')) return std::nullopt;
+  std::uint64_t counter = 0;
+  const char* end = name.data() + name.size();
+  const auto [rest, error] = std::from_chars(name.data() + 1, end, counter);
+  if (error != std::errc() || rest != end) return std::nullopt;
+  return counter;
+}
+
+}  // namespace
+
+crypto::SecretBytes read_secret_file(const std::string& path) {
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  struct stat status {};
+  if (file < 0 || fstat(file, &status) != 0) fail(path, "read");
+  crypto::SecretBytes bytes(static_cast<std::size_t>(status.st_size));
+  const ssize_t got = ::read(file, bytes.data(), bytes.size());
+  close(file);
+  if (got != static_cast<ssize_t>(bytes.size())) fail(path, "read whole");
+  return bytes;
+}
+
+Outbox::Outbox(std::string folder) : folder_(std::move(folder)) {
+  std::error_code ignored;
+  fs::create_directories(fs::path(folder_).parent_path(), ignored);
+  make_folder(folder_);
+  make_folder(path("open"));
+}
+
+Outbox::~Outbox() {
+  if (lock_ >= 0) close(lock_);
+}
+
+bool Outbox::lock(Milliseconds patience) {
+  lock_ = open(path("lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (lock_ < 0) fail(path("lock"), "opened");
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(patience);
+  while (flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+    if (std::chrono::steady_clock::now() >= deadline) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return true;
+}
+
+bool Outbox::is_installed() const { return fs::exists(path("state")); }
+
+Credential Outbox::credential() const {
+  if (!is_installed()) {
+    throw Fault("nothing is installed in " + folder_ + ": run `sealpost-client install CREDENTIAL`");
+  }
+  const crypto::SecretBytes text = read_secret_file(path("credential.json"));
+  return Credential::parse(text_of(text));
+}
+
+ClientState Outbox::state() const {
+  Result<ClientState> state = ClientState::decode(read_secret_file(path("state")));
+  if (!state) {
+    throw Fault(path("state") + " is " + std::string(state.refusal().reason) +
+                ": move " + folder_ + " away and install the credential again");
+  }
+  return std::move(*state);
+}
+
+void Outbox::save(const ClientState& state) const { put("state", state.encode()); }
+
+void Outbox::install(ByteView credential, const ClientState& state) const {
+  // The state goes last: without it nothing is installed.
+  fs::remove(path("state"));
+  put("credential.json", credential);
+  save(state);
+}
+
+std::vector<Outbox::Entry> Outbox::entries() const {
+  std::vector<Entry> all;
+  for (const auto& file : fs::directory_iterator(path("open"))) {
+    const std::string name = file.path().filename().string();
+    const auto counter = counter_of(name);
+    if (counter || name.starts_with('q')) all.push_back({name, counter});
+  }
+  std::sort(all.begin(), all.end(),  // 'm' comes before 'q'
+            [](const Entry& a, const Entry& b) { return a.file < b.file; });
+  return all;
+}
+
+Message Outbox::read(const Entry& entry) const {
+  const crypto::SecretBytes bytes = read_secret_file(path("open/" + entry.file));
+  Reader reader(bytes);
+  Message message;
+  message.counter = entry.counter.value_or(0);
+  message.id = reader.array<16>();
+  message.topic = text_of(reader.lp8());
+  const ByteView body = reader.rest();
+  message.body.assign(body.begin(), body.end());
+  if (!reader.expect_end() || !is_topic(message.topic)) {
+    throw Fault(path("open/" + entry.file) + " is no message: move it away");
+  }
+  return message;
+}
+
+Outbox::Entry Outbox::store(std::string_view topic, std::string_view body) const {
+  if (!is_topic(topic)) throw Fault("a topic is 1-128 of A-Z a-z 0-9 . _ - /");
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const auto order = std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
+  const MessageId id = crypto::random_array<16>();
+  const std::string name =
+      "q" + padded(static_cast<std::uint64_t>(order)) + "-" + hex(ByteView(id).first(4));
+  put("open/" + name, Writer().put(id).lp8(topic).put(body).view());
+  return {name, std::nullopt};
+}
+
+Outbox::Entry Outbox::number(const Entry& entry, std::uint64_t counter) const {
+  const std::string name = "m" + padded(counter);
+  rename_durably(path("open/" + entry.file), path("open/" + name));
+  return {name, counter};
+}
+
+void Outbox::remove(const Entry& entry) const { fs::remove(path("open/" + entry.file)); }
+
+void Outbox::put(const std::string& name, ByteView bytes) const {
+  // A dot and the process: two processes may store at once, and entries() passes it over.
+  const fs::path whole = path(name);
+  const std::string unfinished =
+      (whole.parent_path() / ("." + whole.filename().string() + std::to_string(getpid()))).string();
+  const int file = open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  const bool written =
+      file >= 0 && write(file, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()) &&
+      fsync(file) == 0;
+  if (file >= 0) close(file);
+  if (!written) fail(unfinished, "written");
+  rename_durably(unfinished, whole.string());
+}
+
+}  // namespace sealpost

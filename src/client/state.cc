@@ -1,0 +1,95 @@
+#include "client/state.h"
+
+#include "crypto/primitives.h"
+
+namespace sealpost {
+namespace {
+
+constexpr std::string_view kMagic = "sealpost client state 1\n";
+
+bool flag(Reader& reader, bool& sane) {
+  const std::uint8_t value = reader.u8();
+  sane = sane && value <= 1;
+  return value == 1;
+}
+
+}  // namespace
+
+ClientState ClientState::fresh(const Credential& credential) {
+  ClientState state;
+  state.server_id = credential.server_id;
+  state.name = credential.name;
+  state.kid = credential.kid;
+  state.generation = credential.generation;
+  state.reinstall();
+  return state;
+}
+
+bool ClientState::belongs_to(const Credential& credential) const {
+  return server_id == credential.server_id && name == credential.name && kid == credential.kid &&
+         generation == credential.generation;
+}
+
+void ClientState::reinstall() {
+  install_nonce = crypto::random_array<16>();
+  next = 0;
+  leave = false;
+  receipt = {};
+  session.reset();
+}
+
+crypto::SecretBytes ClientState::encode() const {
+  crypto::SecretWriter writer;
+  writer.put(kMagic).put(server_id).lp8(name).u8(kid).u32(generation);
+  writer.put(install_nonce).u64(next).u8(leave ? 1 : 0).put(epoch);
+  writer.u64(receipt.next).put(receipt.proof).u64(static_cast<std::uint64_t>(offset));
+  for (const Time time : lost) writer.u64(time);
+  writer.u8(session ? 1 : 0);
+  if (session) {
+    writer.put(session->id).put(session->keys.c2s.reveal()).put(session->keys.s2c.reveal());
+    writer.u64(session->expires_at).u32(session->max_body).u8(session->worked ? 1 : 0);
+  }
+  writer.put(crypto::sha256({writer.view()}));
+  return writer.take();
+}
+
+Result<ClientState> ClientState::decode(ByteView bytes) {
+  constexpr Refusal kDamaged{"damaged"};
+  constexpr std::size_t kSum = 32;
+  if (bytes.size() < kSum) return kDamaged;
+  const ByteView content = bytes.first(bytes.size() - kSum);
+  if (!crypto::equal(crypto::sha256({content}), bytes.last(kSum))) return kDamaged;
+
+  Reader reader(content);
+  if (text_of(reader.take(kMagic.size())) != kMagic) return Refusal{"another version's"};
+  bool sane = true;
+  ClientState state;
+  state.server_id = reader.array<16>();
+  state.name = text_of(reader.lp8());
+  state.kid = reader.u8();
+  state.generation = reader.u32();
+  state.install_nonce = reader.array<16>();
+  state.next = reader.u64();
+  state.leave = flag(reader, sane);
+  state.epoch = reader.array<16>();
+  state.receipt = Receipt::read(reader);
+  state.offset = static_cast<std::int64_t>(reader.u64());
+  for (Time& time : state.lost) time = reader.u64();
+  if (flag(reader, sane)) {
+    state.session.emplace();
+    state.session->id = reader.array<16>();
+    for (crypto::Key* key : {&state.session->keys.c2s, &state.session->keys.s2c}) {
+      const ByteView read = reader.take(crypto::Key::kSize);
+      std::copy(read.begin(), read.end(), key->fill().begin());
+    }
+    state.session->expires_at = reader.u64();
+    state.session->max_body = reader.u32();
+    state.session->worked = flag(reader, sane);
+  }
+  sane = sane && is_name(state.name) && state.kid != 0 && state.generation != 0 &&
+         state.next <= kCounterEnd;
+  if (!reader.expect_end() || !sane) return kDamaged;
+  return state;
+}
+
+}  // namespace sealpost
