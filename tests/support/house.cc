@@ -1,0 +1,96 @@
+#include "support/house.h"
+
+#include <SQLiteCpp/SQLiteCpp.h>
+#include <sys/stat.h>
+
+namespace sealpost::test {
+
+TestHouse::TestHouse() : home(folder / "home") {
+  umask(077);
+  home.create(now);
+  home.set_url("http://127.0.0.1/gate");
+  texts_[kHome] = home.root();
+  texts_[kLog] = folder / "log";
+  restart();
+}
+
+void TestHouse::set(Setting which, const std::string& value) {
+  texts_.at(which) = value;
+  restart();
+}
+
+void TestHouse::restart() { gateway_.emplace(texts_); }
+
+Peer TestHouse::client(const std::string& name, const std::string& role, Claims::Map more) {
+  more["role"] = role;
+  const Claims claims = *Claims::of(std::move(more));
+  Database at = database();
+  const Generation generation = ClientBook(at).add(name, home.newest_kid(), claims, now);
+  Peer peer(Credential::issue(home.keyring(), home.newest_kid(), name, generation, claims, ""),
+            wire());
+  peer.now = [this] { return now; };
+  return peer;
+}
+
+Peer TestHouse::renewed(const Peer& peer) {
+  Database at = database();
+  const Claims& claims = peer.credential.claims;
+  const Generation generation =
+      ClientBook(at).renew(peer.credential.name, home.newest_kid(), claims, now);
+  Peer next(Credential::issue(home.keyring(), home.newest_kid(), peer.credential.name, generation,
+                              claims, ""),
+            wire());
+  next.now = peer.now;
+  return next;
+}
+
+Wire TestHouse::wire() {
+  return [this](const std::string& form) { return post(request(form)); };
+}
+
+Request TestHouse::request(const std::string& body) {
+  Request request;
+  request.method = "POST";
+  request.content_type = "application/x-www-form-urlencoded";
+  request.announced = body.size();
+  request.body = body;
+  return request;
+}
+
+Reply TestHouse::post(const Request& request) {
+  const Response response = gateway().handle({&request, 1}, now).front();
+  return {response.status, response.sealed ? "application/octet-stream" : "text/plain",
+          response.body};
+}
+
+std::vector<InboxRow> TestHouse::inbox() const {
+  Database at = database();
+  std::vector<InboxRow> rows;
+  Inbox(at).list({}, [&](const InboxRow& row) { rows.push_back(row); });
+  return rows;
+}
+
+std::string TestHouse::dump() const {
+  SQLite::Database at(home.store_paths().database, SQLite::OPEN_READONLY);
+  std::string all;
+  for (const char* table :
+       {"server", "client", "installation", "session", "handshake", "message", "tally"}) {
+    SQLite::Statement rows(at, std::string("SELECT * FROM ") + table);
+    while (rows.executeStep()) {
+      for (int i = 0; i < rows.getColumnCount(); ++i) {
+        all.append(rows.getColumn(i).getString()).push_back('|');
+      }
+      all.append("\n");
+    }
+  }
+  return all;
+}
+
+std::string TestHouse::sql(const std::string& statement) const {
+  SQLite::Database at(home.store_paths().database, SQLite::OPEN_READWRITE, 1000);
+  at.exec("PRAGMA foreign_keys = OFF");
+  SQLite::Statement query(at, statement);
+  return query.executeStep() ? query.getColumn(0).getString() : "";
+}
+
+}  // namespace sealpost::test

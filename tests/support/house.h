@@ -1,0 +1,54 @@
+// A home in a throw-away folder with a gateway in this very process, and a clock that only moves when told.
+#pragma once
+
+#include <string>
+
+#include "gateway/gateway.h"
+#include "gateway/home.h"
+#include "store/clients.h"
+#include "store/inbox.h"
+#include "support/peer.h"
+#include "support/temp.h"
+
+namespace sealpost::test {
+
+class TestHouse {
+ public:
+  TestHouse();
+
+  TempDir folder;
+  Home home;
+  Time now = system_now();
+
+  // Other settings from here on, by their index in kSettingNames.
+  void set(Setting which, const std::string& value);
+  // As if the gateway's process had ended and another one begun.
+  void restart();
+  [[nodiscard]] Gateway& gateway() { return *gateway_; }
+
+  // A database of the operator's, beside the gateway's own.
+  [[nodiscard]] Database database() const { return {home.store_paths(), home.server_id()}; }
+  // Issues a client and gives it a wire to this gateway.
+  [[nodiscard]] Peer client(const std::string& name = "client1", const std::string& role = "sensor",
+                            Claims::Map more = {});
+  // The next generation of it, with all else as it was.
+  [[nodiscard]] Peer renewed(const Peer& peer);
+  [[nodiscard]] Wire wire();
+  [[nodiscard]] static Request request(const std::string& body);
+  [[nodiscard]] Reply post(const Request& request);
+
+  // Rows of the inbox, oldest first.
+  [[nodiscard]] std::vector<InboxRow> inbox() const;
+  // Everything in the database as text, to see whether anything was written.
+  [[nodiscard]] std::string dump() const;
+  // One value out of the database, behind everybody's back.
+  std::string sql(const std::string& statement) const;
+  // The gateway's log so far.
+  [[nodiscard]] std::string log() const { return read_text(folder / "log"); }
+
+ private:
+  SettingTexts texts_;
+  std::optional<Gateway> gateway_;
+};
+
+}  // namespace sealpost::test

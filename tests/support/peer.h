@@ -1,0 +1,67 @@
+// A client for tests: it speaks the protocol byte by byte over any wire, and does not behave unless told to.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "protocol/credential.h"
+#include "protocol/installation.h"
+#include "protocol/record.h"
+
+namespace sealpost::test {
+
+struct Reply {
+  int status = 0;
+  std::string type;  // Content-Type
+  std::string body;
+};
+// Carries a form to a gateway and an answer back.
+using Wire = std::function<Reply(const std::string& form)>;
+
+// What a peer knows of one exchange.
+struct Exchange {
+  std::string form;  // what went out: to be kept and sent again
+  Reply reply;
+  std::string status;  // "accepted", ...; empty if the answer did not open
+  Receipt receipt{};
+  Time server_time = 0;
+  std::string body;
+};
+
+class Peer {
+ public:
+  Peer(Credential as, Wire over)
+      : credential(std::move(as)), wire(std::move(over)) {}
+
+  Credential credential;
+  Wire wire;
+  std::function<Time()> now = system_now;
+  bool name_in_clear = false;
+  bool hmac_in_clear = false;
+  InstallNonce install_nonce = crypto::random_array<16>();
+  Receipt receipt;  // shown in every seal; the highest heard
+  std::optional<Welcome> session;
+  std::optional<SessionKeys> keys;
+  std::uint64_t next = 0;
+
+  // One handshake, sent as if at now() + shift.  If it is accepted, the session is this peer's.
+  Exchange handshake(std::int64_t shift = 0);
+
+  // A new message with the next counter.
+  [[nodiscard]] Message message(const std::string& body = "body", const std::string& topic = "t");
+  // Seals and sends it.
+  Exchange send(const Message& message, std::int64_t shift = 0);
+  Exchange send(const std::string& body = "body", const std::string& topic = "t") {
+    return send(message(body, topic));
+  }
+
+  // Only sealed, not sent.
+  [[nodiscard]] Envelope seal(const Message& message, std::int64_t shift = 0) const;
+  // Any plaintext under this session's key, well shaped or not.
+  [[nodiscard]] Envelope seal_plaintext(std::uint64_t counter, ByteView plaintext) const;
+  // Sends what was sealed, and opens the answer if this peer can.
+  Exchange post(const Envelope& envelope);
+};
+
+}  // namespace sealpost::test
