@@ -95,6 +95,11 @@ void restore(const StorePaths& paths, const ServerId& server_id, const std::stri
 Health examine(Database& database) {
   Health health{};
   try {
+    SQLite::Statement server(database.handle(), "SELECT epoch_reason, epoch_since FROM server");
+    Query epoch(server);
+    epoch.row();
+    health.epoch_reason = epoch.text(0);
+    health.epoch_since = static_cast<Time>(epoch.number(1));
     for (const char* check : {"PRAGMA integrity_check(20)", "PRAGMA foreign_key_check"}) {
       SQLite::Statement statement(database.handle(), check);
       Query query(statement);
@@ -102,17 +107,12 @@ Health examine(Database& database) {
         if (query.text(0) != "ok") health.damage.push_back(query.text(0));
       }
     }
+    SQLite::Statement newest(database.handle(), "SELECT max(received_at) FROM message");
+    Query message(newest);
+    if (message.row() && !message.is_null(0)) health.newest = static_cast<Time>(message.number(0));
   } catch (const SQLite::Exception& error) {
     health.damage.emplace_back(error.what());
   }
-  SQLite::Statement newest(database.handle(), "SELECT max(received_at) FROM message");
-  Query message(newest);
-  if (message.row() && !message.is_null(0)) health.newest = static_cast<Time>(message.number(0));
-  SQLite::Statement server(database.handle(), "SELECT epoch_reason, epoch_since FROM server");
-  Query epoch(server);
-  epoch.row();
-  health.epoch_reason = epoch.text(0);
-  health.epoch_since = static_cast<Time>(epoch.number(1));
   return health;
 }
 

@@ -1,0 +1,378 @@
+// The operator's side of the store: the file of issues, the book of clients, the inbox, copies.
+#define BOOST_TEST_MODULE operator
+#include <boost/test/unit_test.hpp>
+
+#include "base/encoding.h"
+#include "gateway/doctor.h"
+#include "store/issue_file.h"
+#include "store/upkeep.h"
+#include "support/house.h"
+
+namespace sealpost {
+namespace {
+
+using test::Peer;
+using test::TestHouse;
+
+bool says(const std::exception& error, const std::string& word) {
+  return std::string(error.what()).find(word) != std::string::npos;
+}
+
+Issue issue(const std::string& name, Generation generation, Issue::Kind kind = Issue::Kind::kIssue) {
+  return {kind, name, generation, 1, R"({"role":"r"})", 1000 + generation};
+}
+
+BOOST_AUTO_TEST_CASE(the_file_of_issues_keeps_the_last_word_on_each_name) {
+  const test::TempDir folder;
+  const std::string path = folder / "issued";
+  BOOST_TEST(read_issues(path).empty(), "no file says nothing");
+  append_issue(path, issue("a", 1));
+  append_issue(path, issue("b", 1));
+  append_issue(path, issue("a", 2));
+  append_issue(path, issue("a", 3, Issue::Kind::kRevoke));
+  const auto issues = read_issues(path);
+  BOOST_REQUIRE(issues.size() == 2U);
+  BOOST_TEST(issues.at("a").generation == 3U);
+  BOOST_TEST((issues.at("a").kind == Issue::Kind::kRevoke));
+  BOOST_TEST(issues.at("a").at == 1003U);
+  BOOST_TEST(issues.at("b").claims == R"({"role":"r"})");
+}
+
+BOOST_AUTO_TEST_CASE(a_line_torn_off_by_a_crash_is_passed_over_and_replaced) {
+  const test::TempDir folder;
+  const std::string path = folder / "issued";
+  append_issue(path, issue("a", 1));
+  test::write_text(path, test::read_text(path) + R"({"at":5,"do":"iss)");
+  BOOST_TEST(read_issues(path).size() == 1U);
+  append_issue(path, issue("b", 1));
+  BOOST_TEST(read_issues(path).size() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(a_line_that_cannot_be_read_is_named) {
+  const test::TempDir folder;
+  const std::string path = folder / "issued";
+  append_issue(path, issue("a", 1));
+  for (const char* bad : {"rubbish\n", "{}\n", R"({"at":1,"do":"fly","name":"a","generation":1,"kid":1,"claims":{}})" "\n",
+                          R"({"at":1,"do":"issue","name":"-","generation":1,"kid":1,"claims":{}})" "\n"}) {
+    const std::string before = test::read_text(path);
+    test::write_text(path, before + bad);
+    BOOST_CHECK_EXCEPTION((void)read_issues(path), Fault, [](const Fault& f) { return says(f, "line 2"); });
+    test::write_text(path, before);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_book_of_clients_refuses_what_cannot_be_and_says_the_mend) {
+  TestHouse house;
+  Database database = house.database();
+  ClientBook book(database);
+  const Claims claims = *Claims::of({{"role", "r"}});
+  BOOST_TEST(book.add("a", 1, claims, house.now) == 1U);
+  BOOST_CHECK_EXCEPTION(book.add("a", 1, claims, house.now), Fault, [](auto& f) { return says(f, "renew"); });
+  BOOST_CHECK_EXCEPTION(book.renew("b", 1, claims, house.now), Fault, [](auto& f) { return says(f, "no client b"); });
+  BOOST_CHECK_THROW(book.revoke("b", house.now), Fault);
+  BOOST_CHECK_THROW(book.remove("b", house.now), Fault);
+  BOOST_CHECK_THROW((void)book.find("b"), Fault);
+  BOOST_TEST(book.renew("a", 1, claims, house.now) == 2U);
+  book.revoke("a", house.now);
+  BOOST_TEST(book.find("a").revoked_at.value() == house.now);
+  BOOST_TEST(book.renew("a", 1, claims, house.now) == 4U);
+  BOOST_TEST(!book.find("a").revoked_at.has_value());
+  book.remove("a", house.now);
+  BOOST_TEST(book.list().empty());
+  BOOST_TEST(book.add("a", 1, claims, house.now) == 6U, "generations never go back");
+}
+
+BOOST_AUTO_TEST_CASE(a_fresh_database_takes_over_the_file_of_issues) {
+  TestHouse house;
+  Peer kept = house.client("kept");
+  Peer revoked = house.client("revoked");
+  Peer removed = house.client("removed");
+  {
+    Database database = house.database();
+    ClientBook book(database);
+    book.revoke("revoked", house.now);
+    book.remove("removed", house.now);
+  }
+  house.restart();
+  for (const char* part : {"", "-wal", "-shm"}) {
+    std::filesystem::remove(house.home.store_paths().database + part);
+  }
+  house.home.create(house.now);
+  BOOST_TEST(kept.handshake().status == "accepted");
+  BOOST_TEST(revoked.handshake().status == "revoked");
+  BOOST_TEST(removed.handshake().status == "revoked");
+  BOOST_TEST(house.sql("SELECT claims FROM client WHERE name = 'kept'") == R"({"role":"sensor"})");
+}
+
+BOOST_AUTO_TEST_CASE(sessions_can_be_listed_and_ended) {
+  TestHouse house;
+  Peer one = house.client("one");
+  Peer two = house.client("two");
+  one.handshake();
+  one.send();
+  two.handshake();
+  Database database = house.database();
+  ClientBook book(database);
+  const auto rows = book.sessions(house.now);
+  BOOST_REQUIRE(rows.size() == 2U);
+  BOOST_TEST(rows[0].name == "one");
+  BOOST_TEST(rows[0].active);
+  BOOST_TEST(!rows[1].active);
+  BOOST_TEST(book.end_sessions("one") == 1);
+  BOOST_TEST(one.send().reply.status == 403);
+  BOOST_TEST(book.end_sessions(std::nullopt) == 1);
+  BOOST_TEST(book.sessions(house.now).empty());
+}
+
+BOOST_AUTO_TEST_CASE(the_inbox_is_listed_by_number_topic_and_name) {
+  TestHouse house;
+  Peer one = house.client("one");
+  Peer two = house.client("two");
+  one.handshake();
+  two.handshake();
+  one.send("1", "a");
+  two.send("2", "a");
+  one.send("3", "b");
+  one.send("", "sealpost/ping");
+  Database database = house.database();
+  Inbox inbox(database);
+  const auto bodies = [&](const InboxFilter& filter) {
+    std::string all;
+    inbox.list(filter, [&](const InboxRow& row) { all += text_of(row.body); });
+    return all;
+  };
+  BOOST_TEST(bodies({}) == "123");
+  BOOST_TEST(bodies({.after = 1}) == "23");
+  BOOST_TEST(bodies({.topic = "a"}) == "12");
+  BOOST_TEST(bodies({.name = "one"}) == "13");
+  BOOST_TEST(bodies({.limit = 2}) == "12");
+  BOOST_TEST(text_of(inbox.find(2).body) == "2");
+  BOOST_CHECK_THROW((void)inbox.find(99), Fault);
+  BOOST_CHECK_THROW((void)inbox.find(4), Fault);  // the ping
+  BOOST_TEST(inbox.last() == 4);
+}
+
+BOOST_AUTO_TEST_CASE(pruning_keeps_what_guards_against_replays_and_counts_what_it_deletes) {
+  TestHouse house;
+  Peer peer = house.client();
+  peer.handshake();
+  std::vector<Envelope> sent;
+  for (const std::uint64_t counter : {0, 1, 2000, 2001}) {
+    peer.next = counter;
+    sent.push_back(peer.seal(peer.message("body")));
+    BOOST_TEST(peer.post(sent.back()).status == "accepted");
+  }
+  house.now += kHour;
+  Database database = house.database();
+  Inbox inbox(database);
+  BOOST_TEST(inbox.prune(house.now - 2 * kHour).deleted == 0, "nothing is that old");
+  const Inbox::Pruned pruned = inbox.prune(house.now);
+  BOOST_TEST(pruned.deleted == 2, "0 and 1 lie below the window");
+  BOOST_TEST(pruned.emptied == 2, "2000 and 2001 inside it");
+  BOOST_TEST(house.inbox().empty());
+  BOOST_TEST(house.sql("SELECT count(*) FROM message") == "2");
+  BOOST_TEST(peer.post(sent[0]).status == "too_old");
+  BOOST_TEST(peer.post(sent[2]).status == "duplicate", "an emptied row still knows its message");
+  BOOST_TEST(inbox.prune(house.now).emptied == 0, "twice is once");
+
+  const auto stats = inbox.stats();
+  BOOST_REQUIRE(stats.size() == 1U);
+  BOOST_TEST(stats[0].outcome == "accepted");
+  BOOST_TEST(stats[0].count == 4, "deleted ones are still counted");
+  peer.next = 2002;
+  peer.send();
+  BOOST_TEST(house.inbox().at(0).number == 5, "numbers are never given out twice");
+}
+
+BOOST_AUTO_TEST_CASE(pruning_goes_in_steps_and_forgets_removed_clients_wholly) {
+  TestHouse house;
+  Peer peer = house.client("gone");
+  peer.handshake();
+  for (int i = 0; i < 1500; ++i) BOOST_REQUIRE(peer.send().status == "accepted");
+  Peer stays = house.client("stays");
+  stays.handshake();
+  stays.send();
+  Database database = house.database();
+  ClientBook(database).remove("gone", house.now);
+  const Inbox::Pruned pruned = Inbox(database).prune(house.now + 1);
+  BOOST_TEST(pruned.deleted == 1500);
+  BOOST_TEST(pruned.emptied == 1);
+  BOOST_TEST(house.sql("SELECT group_concat(name) FROM installation") == "stays");
+}
+
+BOOST_AUTO_TEST_CASE(the_newest_row_stays_whatever_is_pruned) {
+  TestHouse house;
+  Peer peer = house.client("gone");
+  peer.handshake();
+  peer.send();
+  peer.send();
+  Database database = house.database();
+  ClientBook(database).remove("gone", house.now);
+  (void)Inbox(database).prune(house.now + 1);
+  BOOST_TEST(house.sql("SELECT group_concat(id) FROM message") == "2");
+}
+
+BOOST_AUTO_TEST_CASE(a_backup_leaves_sessions_out_and_is_the_owners_alone) {
+  TestHouse house;
+  Peer peer = house.client();
+  peer.handshake();
+  peer.send("kept");
+  const std::string keys = house.sql("SELECT hex(sealed_keys) FROM session");
+  Database database = house.database();
+  const std::string file = house.folder / "backup.db";
+  back_up(database, file);
+  BOOST_CHECK_EXCEPTION(back_up(database, file), Fault, [](auto& f) { return says(f, "exists already"); });
+  SQLite::Database copy(file);
+  BOOST_TEST(copy.execAndGet("SELECT count(*) FROM session").getInt() == 0);
+  BOOST_TEST(copy.execAndGet("SELECT count(*) FROM handshake").getInt() == 0);
+  BOOST_TEST(copy.execAndGet("SELECT count(*) FROM message").getInt() == 1);
+  const auto mode = std::filesystem::status(file).permissions();
+  BOOST_TEST((mode == (std::filesystem::perms::owner_read | std::filesystem::perms::owner_write)));
+  const Bytes sealed = from_hex(keys).value();
+  BOOST_TEST(test::read_text(file).find(std::string(sealed.begin(), sealed.end())) == std::string::npos,
+             "not even in free pages");
+}
+
+BOOST_AUTO_TEST_CASE(a_restore_takes_only_this_servers_backups_and_changes_nothing_otherwise) {
+  TestHouse house;
+  TestHouse other;
+  Peer peer = house.client();
+  peer.handshake();
+  peer.send();
+  const std::string foreign = house.folder / "foreign.db";
+  {
+    Database database = other.database();
+    back_up(database, foreign);
+  }
+  const std::string before = house.dump();
+  const auto refused = [&](const std::string& file, const char* word) {
+    BOOST_CHECK_EXCEPTION(restore(house.home.store_paths(), house.home.server_id(), file, house.now), Fault,
+                          [&](auto& f) { return says(f, word); });
+    BOOST_TEST(house.dump() == before);
+  };
+  refused(foreign, "other master keys");
+  refused(house.folder / "absent.db", "there is no file");
+  test::write_text(house.folder / "rubbish.db", std::string(10'000, 'x'));
+  refused(house.folder / "rubbish.db", "damaged");
+  for (const auto& entry : std::filesystem::directory_iterator(house.home.root())) {
+    BOOST_TEST(entry.path().string().find(".restore") == std::string::npos, "nothing half-made is left");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_restore_works_without_a_database_and_takes_issues_made_since) {
+  TestHouse house;
+  const std::string file = house.folder / "backup.db";
+  {
+    Database database = house.database();
+    back_up(database, file);
+  }
+  Peer since = house.client("since");
+  house.restart();
+  for (const char* part : {"", "-wal", "-shm"}) {
+    std::filesystem::remove(house.home.store_paths().database + part);
+  }
+  restore(house.home.store_paths(), house.home.server_id(), file, house.now);
+  BOOST_TEST(house.sql("SELECT epoch_reason FROM server") == "restore");
+  BOOST_TEST(since.handshake().status == "accepted");
+}
+
+int broken(const std::vector<Finding>& findings, const std::string& word) {
+  int count = 0;
+  for (const Finding& finding : findings) {
+    count += finding.kind == Finding::Kind::kBroken && finding.what.find(word) != std::string::npos;
+  }
+  return count;
+}
+
+BOOST_AUTO_TEST_CASE(the_doctor_finds_a_healthy_home_healthy) {
+  TestHouse house;
+  house.client().handshake();
+  BOOST_TEST(broken(examine(house.home, house.now), "") == 0);
+}
+
+BOOST_AUTO_TEST_CASE(the_doctor_finds_what_is_wrong) {
+  namespace fs = std::filesystem;
+  {
+    TestHouse house;
+    fs::permissions(house.home.root(), fs::perms::group_read, fs::perm_options::add);
+    BOOST_TEST(broken(examine(house.home, house.now), "chmod 700") == 1);
+  }
+  {
+    TestHouse house;
+    fs::permissions(house.home.keys_folder() + "/1.key", fs::perms::others_read, fs::perm_options::add);
+    BOOST_TEST(broken(examine(house.home, house.now), "chmod 600") == 1);
+  }
+  {
+    TestHouse house;
+    fs::permissions(house.home.root() + "/gate", fs::perms::others_read, fs::perm_options::add);
+    BOOST_TEST(broken(examine(house.home, house.now), "/gate is open") == 1);
+  }
+  {
+    TestHouse house;
+    test::write_text(house.home.keys_folder() + "/1.key", "short\n");
+    BOOST_TEST(broken(examine(house.home, house.now), "1.key") == 1);
+  }
+  {
+    TestHouse house;
+    test::write_text(house.home.keys_folder() + "/issued", "rubbish\n");
+    BOOST_TEST(broken(examine(house.home, house.now), "issued, line 1") == 1);
+  }
+  {
+    TestHouse house;
+    Peer peer = house.client();
+    peer.handshake();
+    peer.send();
+    BOOST_TEST(broken(examine(house.home, house.now - kHour), "set the clock") == 1);
+  }
+  {
+    TestHouse house;
+    house.restart();
+    fs::remove(house.home.store_paths().database);
+    BOOST_TEST(broken(examine(house.home, house.now), "sealpost.db is missing") >= 1);
+  }
+  {
+    TestHouse house;
+    Peer peer = house.client();
+    peer.handshake();
+    for (int i = 0; i < 50; ++i) peer.send(std::string(500, 'x'));
+    house.sql("PRAGMA wal_checkpoint(TRUNCATE)");
+    house.restart();
+    std::string bytes = test::read_text(house.home.store_paths().database);
+    for (std::size_t i = bytes.size() - 30'000; i < bytes.size() - 8'000; ++i) bytes[i] = 'x';
+    test::write_text(house.home.store_paths().database, bytes);
+    BOOST_TEST(broken(examine(house.home, house.now), "damaged") >= 1);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_home_is_made_once_and_completed_where_something_is_missing) {
+  const test::TempDir folder;
+  const Home home(folder / "home");
+  home.create(system_now());
+  BOOST_CHECK_EXCEPTION(home.create(system_now()), Fault, [](auto& f) { return says(f, "home already"); });
+  const ServerId id = home.server_id();
+  std::filesystem::remove(home.store_paths().database);
+  home.create(system_now());
+  BOOST_TEST((home.server_id() == id), "the keys are kept");
+}
+
+BOOST_AUTO_TEST_CASE(keys_come_and_go_and_a_running_gateway_follows) {
+  TestHouse house;
+  Peer old = house.client("old");
+  BOOST_TEST(old.handshake().status == "accepted");
+  BOOST_TEST(old.send().status == "accepted");
+  BOOST_TEST(house.home.add_key() == 2);
+  BOOST_TEST(house.home.newest_kid() == 2);
+  Peer fresh = house.client("fresh");
+  BOOST_TEST(fresh.credential.kid == 2);
+  BOOST_TEST(fresh.handshake().status == "accepted");
+  BOOST_TEST(old.send().status == "accepted");
+  house.home.remove_key(1);
+  BOOST_TEST(old.send().reply.status == 403);
+  BOOST_TEST(old.handshake().reply.status == 403);
+  BOOST_TEST(fresh.send().status == "accepted");
+  BOOST_CHECK_EXCEPTION(house.home.remove_key(1), Fault, [](auto& f) { return says(f, "no key 1"); });
+  BOOST_CHECK_EXCEPTION(house.home.remove_key(2), Fault, [](auto& f) { return says(f, "rotate"); });
+}
+
+}  // namespace
+}  // namespace sealpost
