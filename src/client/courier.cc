@@ -10,6 +10,7 @@ namespace {
 using Kind = Outcome::Kind;
 
 constexpr int kTries = 8;
+constexpr int kTriesForOlder = 2;  // one, and one more where the first taught us something
 constexpr Milliseconds kFirstRest = 100;
 constexpr Milliseconds kLongestRest = 5 * kSecond;
 constexpr Milliseconds kPromptAnswer = 30 * kSecond;  // a later one says nothing of the clock
@@ -92,7 +93,7 @@ Outcome Courier::connect() {
 Outcome Courier::deliver(Outbox::Entry own) {
   for (Outbox::Entry& entry : outbox_.entries()) {
     if (entry.file == own.file) break;
-    const Outcome outcome = carry(entry, 1);
+    const Outcome outcome = carry(entry, kTriesForOlder);
     report_older(entry, outcome);
     if (outcome.status == "network") return outcome;  // it would be no better for `own`
   }

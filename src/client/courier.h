@@ -28,7 +28,7 @@ class Courier {
   // Makes a session if there is none.  kAccepted, or why there is none.
   Outcome connect();
 
-  // Delivers a message, after those that were open before it, which get one try each.
+  // Delivers a message, after those that were open before it, which get a short try each.
   Outcome deliver(Outbox::Entry own);
   // Delivers all there is, with patience for each.  The worst outcome of all.
   Outcome deliver_all();

@@ -1,0 +1,365 @@
+// The client's behaviour, against a gateway in this process: what is lost, late, doubled or copied on the way.
+#define BOOST_TEST_MODULE courier
+#include <boost/test/unit_test.hpp>
+
+#include "base/encoding.h"
+#include "client/courier.h"
+#include "store/upkeep.h"
+#include "support/house.h"
+
+namespace sealpost {
+namespace {
+
+using test::Peer;
+using test::TestHouse;
+using Kind = Outcome::Kind;
+
+HttpAnswer lost() { return {0, "", "connection lost"}; }
+
+// A house, a client's state folder, and a network between them that a test can spoil.
+struct Road {
+  TestHouse house;
+  Credential credential = std::move(house.client().credential);
+  std::string folder = house.folder / "state";
+  std::function<HttpAnswer(const std::string& form, const Post& real)> network;
+  std::vector<std::string> forms;  // all that went out
+  std::vector<std::string> reports;
+  Milliseconds slept = 0;
+  std::int64_t clock_shift = 0;
+  bool clear_fields = false;
+
+  Road() {
+    const Outbox outbox(folder);
+    const crypto::SecretText text = credential.json();
+    outbox.install(bytes_of(text), ClientState::fresh(credential));
+  }
+
+  Courier::World world() {
+    const Post real = [this](const std::string& form) -> HttpAnswer {
+      const test::Reply reply = house.post(TestHouse::request(form));
+      return {reply.status, reply.body, ""};
+    };
+    return {.post =
+                [this, real](const std::string& form) {
+                  forms.push_back(form);
+                  return network ? network(form, real) : real(form);
+                },
+            .now = [this] { return static_cast<Time>(static_cast<std::int64_t>(house.now) + clock_shift); },
+            .sleep =
+                [this](Milliseconds time) {
+                  slept += time;
+                  house.now += time;
+                },
+            .report = [this](const std::string& text) { reports.push_back(text); },
+            .clear_fields = clear_fields};
+  }
+
+  Outcome send(const std::string& body, const std::string& topic = "t") {
+    const Outbox outbox(folder);
+    Courier courier(outbox, world());
+    return courier.deliver(outbox.store(topic, body));
+  }
+  Outcome flush() {
+    const Outbox outbox(folder);
+    return Courier(outbox, world()).deliver_all();
+  }
+  [[nodiscard]] std::size_t open() const { return Outbox(folder).entries().size(); }
+  [[nodiscard]] ClientState state() const { return Outbox(folder).state(); }
+  [[nodiscard]] std::string bodies() const {
+    std::string all;
+    for (const auto& row : house.inbox()) all.append(text_of(row.body)).append(" ");
+    return all;
+  }
+};
+
+BOOST_AUTO_TEST_CASE(messages_arrive_in_one_session_and_leave_the_outbox) {
+  for (const bool clear_fields : {false, true}) {
+    Road road;
+    road.clear_fields = clear_fields;
+    BOOST_TEST((road.send("one").kind == Kind::kAccepted));
+    BOOST_TEST((road.send("two").kind == Kind::kAccepted));
+    BOOST_TEST(road.bodies() == "one two ");
+    BOOST_TEST(road.open() == 0U);
+    BOOST_TEST(road.forms.size() == 3U, "one handshake, two records");
+    BOOST_TEST(road.forms[0].starts_with("name=client1&") == true);
+    BOOST_TEST((road.forms[1].find("key_use_hmac=") != std::string::npos) == clear_fields);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_message_is_on_disk_with_its_counter_before_it_leaves) {
+  Road road;
+  bool seen = false;
+  road.network = [&](const std::string& form, const Post& real) {
+    const auto entries = Outbox(road.folder).entries();
+    if (!form.starts_with("name=")) {
+      seen = entries.size() == 1 && entries[0].counter == 0U;
+    } else {
+      BOOST_TEST((entries.size() == 1U && !entries[0].counter), "no counter before there is a session");
+    }
+    return real(form);
+  };
+  road.send("x");
+  BOOST_TEST(seen);
+}
+
+BOOST_AUTO_TEST_CASE(a_lost_request_and_a_lost_answer_are_followed_by_the_same_message) {
+  for (const bool request_arrives : {false, true}) {
+    Road road;
+    road.send("first");
+    int lose = 3;
+    road.network = [&](const std::string& form, const Post& real) {
+      if (lose-- <= 0) return real(form);
+      if (request_arrives) (void)real(form);
+      return lost();
+    };
+    const Outcome outcome = road.send("second");
+    BOOST_TEST((outcome.kind == Kind::kAccepted));
+    BOOST_TEST(outcome.status == (request_arrives ? "duplicate" : "accepted"));
+    BOOST_TEST(road.bodies() == "first second ");
+    BOOST_TEST(road.forms.size() == 2U + 4U, "no new handshake: the session is not gone");
+    BOOST_TEST(road.slept > 500U);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(where_nobody_answers_it_gives_up_and_the_message_stays_open) {
+  Road road;
+  road.network = [](const std::string&, const Post&) { return lost(); };
+  const Outcome outcome = road.send("later");
+  BOOST_TEST((outcome.kind == Kind::kOpen));
+  BOOST_TEST(outcome.status == "network");
+  BOOST_TEST(road.open() == 1U);
+  BOOST_TEST(road.slept > 5'000U);
+  BOOST_TEST(road.slept < 20'000U);
+  road.network = nullptr;
+  BOOST_TEST((road.flush().kind == Kind::kAccepted));
+  BOOST_TEST(road.bodies() == "later ");
+}
+
+BOOST_AUTO_TEST_CASE(older_messages_go_first) {
+  Road road;
+  road.network = [](const std::string&, const Post&) { return lost(); };
+  road.send("1");
+  road.send("2");
+  road.network = nullptr;
+  BOOST_TEST((road.send("3").kind == Kind::kAccepted));
+  BOOST_TEST(road.bodies() == "1 2 3 ");
+}
+
+BOOST_AUTO_TEST_CASE(an_unsealed_answer_settles_nothing_whatever_its_status) {
+  for (const int status : {200, 400, 404, 409, 413, 500, 503}) {
+    Road road;
+    road.send("first");
+    int lies = 2;
+    road.network = [&](const std::string& form, const Post& real) -> HttpAnswer {
+      if (lies-- > 0) return {status, "accepted, truly", ""};
+      return real(form);
+    };
+    BOOST_TEST(road.send("second").status == "accepted", status);
+    BOOST_TEST(road.bodies() == "first second ", status);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_session_that_is_gone_is_replaced_and_the_same_message_sealed_again) {
+  Road road;
+  road.send("first");
+  road.house.sql("DELETE FROM session");
+  const Outcome outcome = road.send("second");
+  BOOST_TEST(outcome.status == "accepted");
+  BOOST_TEST(road.slept == 0U, "the first time without a rest");
+  BOOST_TEST(road.bodies() == "first second ");
+  BOOST_TEST(road.forms.size() == 2U + 3U);
+}
+
+BOOST_AUTO_TEST_CASE(a_forged_403_costs_handshakes_but_at_most_one_a_try) {
+  Road road;
+  road.network = [](const std::string&, const Post&) -> HttpAnswer { return {403, "refused\n", ""}; };
+  BOOST_TEST((road.send("x").kind == Kind::kOpen));
+  BOOST_TEST(road.forms.size() <= 8U);
+}
+
+BOOST_AUTO_TEST_CASE(a_wrong_clock_is_corrected_by_the_sealed_time) {
+  Road road;
+  road.clock_shift = -86'400'000;
+  BOOST_TEST(road.send("x").status == "accepted");
+  BOOST_TEST(road.slept == 0U);
+  BOOST_TEST(road.state().offset == 86'400'000);
+  road.clock_shift = 3'600'000;  // and now it jumps
+  BOOST_TEST(road.send("y").status == "accepted");
+  BOOST_TEST(road.state().offset == -3'600'000);
+  BOOST_TEST(road.bodies() == "x y ");
+}
+
+BOOST_AUTO_TEST_CASE(a_slow_answer_does_not_set_the_clock) {
+  Road road;
+  road.network = [&](const std::string& form, const Post& real) {
+    const HttpAnswer answer = real(form);
+    road.house.now += 31 * kSecond;
+    return answer;
+  };
+  BOOST_TEST(road.send("x").status == "accepted");
+  BOOST_TEST(road.state().offset == 0);
+}
+
+BOOST_AUTO_TEST_CASE(settled_refusals_are_reported_and_let_go) {
+  Road road;
+  const Outcome outcome = road.send("x", "sealpost/other");
+  BOOST_TEST((outcome.kind == Kind::kRefused));
+  BOOST_TEST(outcome.status == "forbidden");
+  BOOST_TEST(!outcome.reason.empty());
+  BOOST_TEST(road.open() == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(a_revoked_client_is_told_and_keeps_its_message) {
+  Road road;
+  road.send("first");
+  Database database = road.house.database();
+  ClientBook(database).revoke("client1", road.house.now);
+  const Outcome outcome = road.send("second");
+  BOOST_TEST((outcome.kind == Kind::kRefused));
+  BOOST_TEST(outcome.status == "revoked");
+  BOOST_TEST(road.open() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(what_the_gateway_cannot_take_is_refused_here) {
+  Road road;
+  road.house.set(kMaxBody, "4096");
+  const Outcome outcome = road.send(std::string(4000, 'x'));
+  BOOST_TEST((outcome.kind == Kind::kRefused));
+  BOOST_TEST(outcome.status == "too_large");
+  BOOST_TEST(road.open() == 0U);
+  BOOST_TEST(road.send("small").status == "accepted");
+}
+
+BOOST_AUTO_TEST_CASE(unavailable_is_tried_again_with_rests) {
+  Road road;
+  // Four pending sessions of this name: a fifth is not to be had for a minute.
+  Peer peer(Credential::parse(road.credential.json()), road.house.wire());
+  peer.now = [&] { return road.house.now; };
+  for (int i = 0; i < 4; ++i) peer.handshake();
+  const Outcome outcome = road.send("x");
+  BOOST_TEST((outcome.kind == Kind::kOpen));
+  BOOST_TEST(outcome.status == "unavailable");
+  road.house.now += kMinute;
+  BOOST_TEST((road.flush().kind == Kind::kAccepted));
+}
+
+void copy_folder(const std::string& from, const std::string& to) {
+  std::filesystem::remove_all(to);
+  std::filesystem::copy(from, to, std::filesystem::copy_options::recursive);
+}
+
+BOOST_AUTO_TEST_CASE(a_client_restored_from_a_copy_goes_on_as_a_new_installation_and_loses_nothing) {
+  Road road;
+  road.send("1");
+  copy_folder(road.folder, road.folder + ".copy");
+  const InstallNonce before = road.state().install_nonce;
+  road.send("2");
+  road.send("3");
+  road.house.now += 24 * kHour;
+  copy_folder(road.folder + ".copy", road.folder);  // restored: a handshake comes first
+
+  BOOST_TEST(road.send("4").status == "accepted");
+  BOOST_TEST(road.bodies() == "1 2 3 4 ");
+  BOOST_TEST((road.state().install_nonce != before));
+  BOOST_REQUIRE(road.reports.size() == 1U);
+  BOOST_TEST(road.reports[0].find("restored copy") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_copied_state_that_is_used_within_its_session_meets_a_conflict_and_never_sends_that_message_again) {
+  Road road;
+  road.send("1");
+  copy_folder(road.folder, road.folder + ".copy");
+  road.send("2");
+  copy_folder(road.folder + ".copy", road.folder);
+
+  const Outcome outcome = road.send("other 2");  // counter 1, in the session that is still alive
+  BOOST_TEST((outcome.kind == Kind::kUnknown));
+  BOOST_TEST(outcome.status == "conflict");
+  BOOST_TEST(road.open() == 0U);
+  BOOST_TEST(road.send("3").status == "accepted", "as a new installation");
+  BOOST_TEST(road.bodies() == "1 2 3 ");
+}
+
+BOOST_AUTO_TEST_CASE(what_had_left_before_the_copy_is_settled_under_the_old_installation) {
+  Road road;
+  road.send("1");
+  road.network = [](const std::string& form, const Post& real) {
+    (void)real(form);
+    return lost();
+  };
+  road.send("2");  // took effect, but the answer was lost: it is open, and numbered
+  road.network = nullptr;
+  copy_folder(road.folder, road.folder + ".copy");
+  BOOST_TEST((road.flush().kind == Kind::kAccepted));
+  road.send("3");
+  road.house.sql("DELETE FROM session");
+  copy_folder(road.folder + ".copy", road.folder);
+
+  BOOST_TEST(road.send("4").status == "accepted");
+  BOOST_TEST(road.bodies() == "1 2 3 4 ", "2 was not stored twice");
+}
+
+BOOST_AUTO_TEST_CASE(a_new_epoch_clears_the_receipt_and_the_client_recovers_by_itself) {
+  Road road;
+  road.send("1");
+  const std::string backup = road.house.folder / "backup.db";
+  {
+    Database database = road.house.database();
+    back_up(database, backup);
+  }
+  road.send("2");
+  BOOST_TEST(road.state().receipt.next == 2U);
+  restore(road.house.home.store_paths(), road.house.home.server_id(), backup, road.house.now);
+  BOOST_TEST(road.send("3").status == "accepted");
+  BOOST_TEST(road.bodies() == "1 3 ");
+  BOOST_TEST(road.state().receipt.next == 3U);
+  BOOST_TEST(road.reports.empty(), "nobody is accused");
+}
+
+BOOST_AUTO_TEST_CASE(being_replaced_twice_within_an_hour_is_reported) {
+  Road road;
+  Peer thief(Credential::parse(road.credential.json()), road.house.wire());
+  thief.now = [&] { return road.house.now; };
+  road.send("1");
+  for (int round = 0; round < 2; ++round) {
+    BOOST_TEST(road.reports.empty());
+    thief.handshake();
+    BOOST_TEST(thief.send("stolen").status == "accepted");
+    BOOST_TEST(road.send("mine").status == "accepted");
+  }
+  BOOST_REQUIRE(road.reports.size() == 1U);
+  BOOST_TEST(road.reports[0].find("in use elsewhere") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(an_expired_session_is_replaced_before_it_is_used) {
+  Road road;
+  road.send("1");
+  road.house.now += 24 * kHour;
+  BOOST_TEST(road.send("2").status == "accepted");
+  BOOST_TEST(road.forms.size() == 4U);
+}
+
+BOOST_AUTO_TEST_CASE(no_counter_is_started_1024_above_the_oldest_open_one) {
+  Road road;
+  road.send("first");
+  const Outbox outbox(road.folder);
+  (void)outbox.number(outbox.store("t", "stuck"), 1);
+  ClientState state = outbox.state();
+  state.next = 1 + kWindow;
+  outbox.save(state);
+  road.network = [](const std::string& form, const Post& real) -> HttpAnswer {
+    // "stuck" never gets through; it is the first numbered record of each flush.
+    static int count = 0;
+    return ++count <= 8 ? HttpAnswer{500, "", ""} : real(form);
+  };
+  const Outbox::Entry next = outbox.store("t", "next");
+  BOOST_TEST((road.flush().kind == Kind::kOpen));
+  bool still_queued = false;
+  for (const auto& entry : outbox.entries()) still_queued = still_queued || entry.file == next.file;
+  BOOST_TEST(still_queued);
+  BOOST_TEST((road.flush().kind == Kind::kAccepted));
+  BOOST_TEST(road.bodies() == "first stuck next ");
+}
+
+}  // namespace
+}  // namespace sealpost

@@ -1,0 +1,168 @@
+// A client's state and outbox on disk.
+#define BOOST_TEST_MODULE outbox
+#include <sys/stat.h>
+
+#include <boost/test/unit_test.hpp>
+
+#include "client/outbox.h"
+#include "support/temp.h"
+
+namespace sealpost {
+namespace {
+
+Credential credential(const std::string& name = "client1", Generation generation = 1) {
+  Keyring keyring(ServerId{1});
+  keyring.add(1, crypto::Key());
+  return Credential::issue(keyring, 1, name, generation, *Claims::of({{"role", "r"}}), "http://x/");
+}
+
+ClientState full_state() {
+  ClientState state = ClientState::fresh(credential());
+  state.next = 7;
+  state.leave = true;
+  state.epoch = Epoch{4};
+  state.receipt = Receipt{6, {5}};
+  state.offset = -12345;
+  state.lost = {1, 2};
+  state.session = ClientSession{SessionId{8}, {crypto::random_key(), crypto::random_key()}, 99, 1000, true};
+  return state;
+}
+
+BOOST_AUTO_TEST_CASE(a_state_reads_back_as_written) {
+  const ClientState state = full_state();
+  const auto again = ClientState::decode(state.encode());
+  BOOST_REQUIRE(static_cast<bool>(again));
+  BOOST_TEST(again->belongs_to(credential()));
+  BOOST_TEST((again->install_nonce == state.install_nonce));
+  BOOST_TEST(again->next == 7U);
+  BOOST_TEST(again->leave);
+  BOOST_TEST((again->epoch == state.epoch));
+  BOOST_TEST((again->receipt == state.receipt));
+  BOOST_TEST(again->offset == -12345);
+  BOOST_TEST((again->lost == state.lost));
+  BOOST_REQUIRE(again->session.has_value());
+  BOOST_TEST((again->session->id == state.session->id));
+  BOOST_TEST((again->session->keys.c2s == state.session->keys.c2s));
+  BOOST_TEST((again->session->keys.s2c == state.session->keys.s2c));
+  BOOST_TEST(again->session->expires_at == 99U);
+  BOOST_TEST(again->session->max_body == 1000U);
+  BOOST_TEST(again->session->worked);
+  BOOST_TEST(!ClientState::decode(ClientState::fresh(credential()).encode())->session.has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_state_with_a_changed_or_missing_byte_is_damaged) {
+  const crypto::SecretBytes bytes = full_state().encode();
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    crypto::SecretBytes changed = bytes;
+    changed[i] ^= 1;
+    BOOST_TEST(!ClientState::decode(changed));
+    BOOST_TEST(!ClientState::decode(ByteView(bytes).first(i)));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_state_belongs_to_one_credential) {
+  const ClientState state = ClientState::fresh(credential());
+  BOOST_TEST(state.belongs_to(credential()));
+  BOOST_TEST(!state.belongs_to(credential("client2")));
+  BOOST_TEST(!state.belongs_to(credential("client1", 2)));
+  BOOST_TEST((ClientState::fresh(credential()).install_nonce != state.install_nonce));
+}
+
+struct Installed {
+  test::TempDir folder;
+  std::string path = folder / "deep/state";
+  Outbox outbox{path};
+
+  Installed() { install(); }
+  void install() const {
+    const crypto::SecretText text = credential().json();
+    outbox.install(bytes_of(text), ClientState::fresh(credential()));
+  }
+};
+
+BOOST_AUTO_TEST_CASE(credential_and_state_survive_and_are_the_owners_alone) {
+  umask(022);  // the modes must not depend on it
+  const Installed it;
+  BOOST_TEST(it.outbox.is_installed());
+  BOOST_TEST(it.outbox.credential().name == "client1");
+  BOOST_TEST(it.outbox.state().belongs_to(credential()));
+  (void)it.outbox.store("t", "body");
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(it.path)) {
+    struct stat status {};
+    stat(entry.path().c_str(), &status);
+    BOOST_TEST((status.st_mode & 077) == 0U, entry.path());
+  }
+  struct stat status {};
+  stat(it.path.c_str(), &status);
+  BOOST_TEST((status.st_mode & 0777) == 0700U);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_not_installed_says_so) {
+  const test::TempDir folder;
+  const Outbox outbox(folder / "state");
+  BOOST_TEST(!outbox.is_installed());
+  BOOST_CHECK_EXCEPTION((void)outbox.credential(), Fault, [](const Fault& fault) {
+    return std::string(fault.what()).find("install") != std::string::npos;
+  });
+}
+
+BOOST_AUTO_TEST_CASE(messages_are_queued_in_order_then_numbered) {
+  const Installed it;
+  const Outbox::Entry first = it.outbox.store("a", "1");
+  const Outbox::Entry second = it.outbox.store("b", std::string("2\0", 2));
+  BOOST_TEST(!first.counter.has_value());
+  const Message before = it.outbox.read(second);
+  BOOST_TEST(before.topic == "b");
+  BOOST_TEST(before.body.size() == 2U);
+
+  const Outbox::Entry numbered = it.outbox.number(second, 12);
+  auto entries = it.outbox.entries();
+  BOOST_REQUIRE(entries.size() == 2U);
+  BOOST_TEST(entries[0].counter.value() == 12U);
+  BOOST_TEST(entries[1].file == first.file);
+  const Message after = it.outbox.read(numbered);
+  BOOST_TEST(after.counter == 12U);
+  BOOST_TEST((after.id == before.id), "numbering changes nothing else");
+
+  (void)it.outbox.number(first, 9);
+  entries = it.outbox.entries();
+  BOOST_TEST(entries[0].counter.value() == 9U);
+  it.outbox.remove(entries[0]);
+  it.outbox.remove(entries[1]);
+  BOOST_TEST(it.outbox.entries().empty());
+}
+
+BOOST_AUTO_TEST_CASE(half_written_files_are_passed_over_and_bad_ones_named) {
+  const Installed it;
+  test::write_text(it.path + "/open/.q00000000000000000001-abcd123", "half");
+  test::write_text(it.path + "/open/README", "not ours");
+  BOOST_TEST(it.outbox.entries().empty());
+  test::write_text(it.path + "/open/m00000000000000000001", "short");
+  const auto entries = it.outbox.entries();
+  BOOST_REQUIRE(entries.size() == 1U);
+  BOOST_CHECK_THROW((void)it.outbox.read(entries[0]), Fault);
+  test::write_text(it.path + "/state", "rubbish");
+  BOOST_CHECK_THROW((void)it.outbox.state(), Fault);
+}
+
+BOOST_AUTO_TEST_CASE(a_topic_is_checked_where_it_enters) {
+  const Installed it;
+  BOOST_CHECK_THROW((void)it.outbox.store("", "x"), Fault);
+  BOOST_CHECK_THROW((void)it.outbox.store("a b", "x"), Fault);
+  BOOST_TEST(it.outbox.entries().empty());
+}
+
+BOOST_AUTO_TEST_CASE(one_process_works_with_a_folder_at_a_time) {
+  const Installed it;
+  {
+    Outbox one(it.path);
+    BOOST_TEST(one.lock(0));
+    Outbox two(it.path);
+    BOOST_TEST(!two.lock(50));
+  }
+  Outbox three(it.path);
+  BOOST_TEST(three.lock(0));
+}
+
+}  // namespace
+}  // namespace sealpost

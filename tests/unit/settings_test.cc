@@ -1,0 +1,111 @@
+// Settings and the CGI variables they come with.
+#define BOOST_TEST_MODULE settings
+#include <boost/test/unit_test.hpp>
+#include <map>
+
+#include "base/result.h"
+#include "gateway/settings.h"
+#include "transport/variables.h"
+
+namespace sealpost {
+namespace {
+
+using Map = std::map<std::string, std::string>;
+
+Variables variables(const Map& map) {
+  return [map](const std::string& name) -> const char* {
+    // A copy of the map lives in the function object; its strings stay where they are.
+    static std::map<std::string, std::string> kept;
+    const auto found = map.find(name);
+    if (found == map.end()) return nullptr;
+    return (kept[name] = found->second).c_str();
+  };
+}
+
+std::string home(const SettingTexts& arguments, const Map& request, const Map& process) {
+  return find_settings(arguments, variables(request), variables(process))[kHome];
+}
+
+BOOST_AUTO_TEST_CASE(each_source_comes_before_the_next) {
+  const SettingTexts argument{"/argument"};
+  const Map request = {{"SEALPOST_HOME", "/request"},
+                       {"REDIRECT_SEALPOST_HOME", "/redirect"},
+                       {"SSL_SEALPOST_HOME", "/ssl"}};
+  const Map process = {{"SEALPOST_HOME", "/process"}};
+  BOOST_TEST(home(argument, request, process) == "/argument");
+  BOOST_TEST(home({}, request, process) == "/request");
+  Map fewer = request;
+  fewer.erase("SEALPOST_HOME");
+  BOOST_TEST(home({}, fewer, process) == "/redirect");
+  fewer.erase("REDIRECT_SEALPOST_HOME");
+  BOOST_TEST(home({}, fewer, process) == "/ssl");
+  BOOST_TEST(home({}, {}, process) == "/process");
+  BOOST_TEST(home({}, {}, {}).empty());
+  BOOST_TEST(home({}, {{"SEALPOST_HOME", ""}, {"REDIRECT_SEALPOST_HOME", "/redirect"}}, {}) == "/redirect");
+}
+
+BOOST_AUTO_TEST_CASE(a_name_that_a_client_can_send_is_never_looked_at) {
+  const Map spoofed = {{"HTTP_SEALPOST_HOME", "/evil"},
+                       {"HTTP_REDIRECT_SEALPOST_HOME", "/evil"},
+                       {"HTTP_SSL_SEALPOST_HOME", "/evil"},
+                       {"REDIRECT_HTTP_SEALPOST_HOME", "/evil"}};
+  BOOST_TEST(home({}, spoofed, spoofed).empty());
+}
+
+BOOST_AUTO_TEST_CASE(settings_have_defaults_and_units) {
+  const Settings plain = Settings::parse({"/home/u/sealpost"});
+  BOOST_TEST(plain.home == "/home/u/sealpost");
+  BOOST_TEST(plain.log.empty());
+  BOOST_TEST(plain.max_body == 1U << 20);
+  BOOST_TEST(plain.tolerance == 300 * kSecond);
+  BOOST_TEST(plain.session_life == 24 * kHour);
+  const Settings given = Settings::parse({"/h", "/h/log", "65536", "10m", "90s"});
+  BOOST_TEST(given.log == "/h/log");
+  BOOST_TEST(given.max_body == 65536U);
+  BOOST_TEST(given.tolerance == 10 * kMinute);
+  BOOST_TEST(given.session_life == 90 * kSecond);
+  BOOST_TEST(Settings::parse({"/h", "", "", "0"}).tolerance == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(what_cannot_be_meant_is_a_fault_that_names_the_setting) {
+  const std::pair<SettingTexts, const char*> rows[] = {
+      {{""}, "SEALPOST_HOME"},
+      {{"relative/path"}, "SEALPOST_HOME"},
+      {{"/h", "", "1M"}, "SEALPOST_MAX_BODY"},
+      {{"/h", "", "4095"}, "SEALPOST_MAX_BODY"},
+      {{"/h", "", "1073741825"}, "SEALPOST_MAX_BODY"},
+      {{"/h", "", "-1"}, "SEALPOST_MAX_BODY"},
+      {{"/h", "", "", "300"}, "SEALPOST_TOLERANCE"},
+      {{"/h", "", "", "", "0"}, "SEALPOST_SESSION_LIFE"},
+      {{"/h", "", "", "", "forever"}, "SEALPOST_SESSION_LIFE"},
+  };
+  for (const auto& [texts, name] : rows) {
+    BOOST_CHECK_EXCEPTION((void)Settings::parse(texts), Fault, [&](const Fault& fault) {
+      return std::string(fault.what()).find(name) != std::string::npos;
+    });
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_requests_head_is_read_from_cgi_variables) {
+  const Request request = request_from(variables({{"REQUEST_METHOD", "POST"},
+                                                  {"CONTENT_TYPE", "application/x-www-form-urlencoded"},
+                                                  {"CONTENT_LENGTH", "17"}}));
+  BOOST_TEST(request.method == "POST");
+  BOOST_TEST(request.content_type.value() == "application/x-www-form-urlencoded");
+  BOOST_TEST(!request.has_content_encoding);
+  BOOST_TEST(request.announced.value() == 17U);
+  BOOST_TEST(!request.body_cut);
+
+  const Request bare = request_from(variables({}));
+  BOOST_TEST(bare.method.empty());
+  BOOST_TEST(!bare.content_type.has_value());
+  BOOST_TEST(!bare.announced.has_value());
+  BOOST_TEST(request_from(variables({{"HTTP_CONTENT_ENCODING", ""}})).has_content_encoding,
+             "of any kind, even an empty one");
+  for (const char* length : {"-1", "1e3", "17 ", "0x11", "99999999999999999999999"}) {
+    BOOST_TEST(request_from(variables({{"CONTENT_LENGTH", length}})).body_cut, length);
+  }
+}
+
+}  // namespace
+}  // namespace sealpost
