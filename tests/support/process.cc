@@ -1,0 +1,117 @@
+#include "support/process.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <stdexcept>
+#include <thread>
+
+#include "support/temp.h"
+
+namespace sealpost::test {
+namespace {
+
+// Between fork and exec only what is safe there; the lists are made before.
+pid_t start(const std::vector<std::string>& arguments, const char* input, const std::string& out,
+            const std::string& err, const std::map<std::string, std::string>& environment) {
+  // Daemons that lose their parent become ours, so that their end can be waited for.
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  std::vector<char*> list;
+  for (const std::string& argument : arguments) list.push_back(const_cast<char*>(argument.c_str()));
+  list.push_back(nullptr);
+  std::vector<std::string> assignments;
+  for (const auto& [name, value] : environment) assignments.push_back(name + "=" + value);
+  std::vector<char*> variables;
+  for (const std::string& one : assignments) variables.push_back(const_cast<char*>(one.c_str()));
+  for (char** one = environ; *one != nullptr; ++one) variables.push_back(*one);
+  variables.push_back(nullptr);
+
+  const pid_t id = fork();
+  if (id != 0) return id;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);  // nothing outlives a test that crashes
+  dup2(open(input, O_RDONLY), 0);
+  dup2(open(out.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600), 1);
+  dup2(open(err.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600), 2);
+  execvpe(list[0], list.data(), variables.data());
+  _exit(127);
+}
+
+}  // namespace
+
+void eventually(const std::string& what, const std::function<bool()>& is_so) {
+  const auto deadline = Clock::now() + std::chrono::seconds(20);
+  while (!is_so()) {
+    if (Clock::now() > deadline) throw std::runtime_error("not within 20 s: " + what);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+}
+
+int free_port() {
+  const int file = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  if (bind(file, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
+      getsockname(file, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+    throw std::runtime_error("no free port");
+  }
+  close(file);
+  return ntohs(address.sin_port);
+}
+
+std::string program(const std::string& name) {
+  const char* folder = std::getenv("SEALPOST_BIN");
+  return std::string(folder == nullptr ? "build/bin" : folder) + "/" + name;
+}
+
+Process::Process(std::vector<std::string> arguments, const std::string& output,
+                 const std::map<std::string, std::string>& environment)
+    : id_(start(arguments, "/dev/null", output, output, environment)) {
+  if (id_ < 0) throw std::runtime_error("cannot start " + arguments.front());
+}
+
+Process::~Process() {
+  if (id_ < 0 || status_) return;
+  signal(SIGTERM);
+  if (!wait(std::chrono::seconds(5))) {
+    signal(SIGKILL);
+    wait(std::chrono::seconds(5));
+  }
+}
+
+void Process::signal(int number) const {
+  if (!status_) kill(id_, number);
+}
+
+std::optional<int> Process::wait(std::chrono::milliseconds patience) {
+  const auto deadline = Clock::now() + patience;
+  while (!status_) {
+    int status = 0;
+    if (waitpid(id_, &status, WNOHANG) == id_) {
+      status_ = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+      break;
+    }
+    if (Clock::now() >= deadline) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  return status_;
+}
+
+Ran run(const std::vector<std::string>& arguments, const std::string& input) {
+  const TempDir folder;
+  write_text(folder / "in", input);
+  Process process(start(arguments, (folder / "in").c_str(), folder / "out", folder / "err", {}));
+  const auto status = process.wait(std::chrono::seconds(60));
+  if (!status) throw std::runtime_error(arguments.front() + " did not end within 60 s");
+  return {*status, read_text(folder / "out"), read_text(folder / "err")};
+}
+
+}  // namespace sealpost::test

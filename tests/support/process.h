@@ -1,0 +1,57 @@
+// Programs under test, started by a test and ended by it, each by its own id.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sealpost::test {
+
+using Clock = std::chrono::steady_clock;
+
+// Asks until it is so, or 20 s are over: then the test fails with `what`.
+void eventually(const std::string& what, const std::function<bool()>& is_so);
+
+// A free TCP port on 127.0.0.1.
+[[nodiscard]] int free_port();
+
+// The path of a program under test: "sealpost", "sealpost.fcgi", "sealpost-client".
+[[nodiscard]] std::string program(const std::string& name);
+
+class Process {
+ public:
+  // Runs a program from $PATH; its stdout and stderr go to `output`, a file.
+  Process(std::vector<std::string> arguments, const std::string& output,
+          const std::map<std::string, std::string>& environment = {});
+  // Takes over a child of this test's, or of one that has ended (a daemon).
+  explicit Process(pid_t id) : id_(id) {}
+  ~Process();
+  Process(Process&& other) noexcept : id_(other.id_), status_(other.status_) { other.id_ = -1; }
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
+  [[nodiscard]] pid_t id() const { return id_; }
+  void signal(int number) const;
+  // Its exit status, or minus the signal it died of; nothing if it still runs after `patience`.
+  std::optional<int> wait(std::chrono::milliseconds patience);
+  [[nodiscard]] bool is_running() { return !wait(std::chrono::milliseconds(0)).has_value(); }
+
+ private:
+  pid_t id_;
+  std::optional<int> status_;
+};
+
+struct Ran {
+  int status;
+  std::string out;
+  std::string err;
+};
+// Runs a program to its end, which must come within 60 s.
+Ran run(const std::vector<std::string>& arguments, const std::string& input = "");
+
+}  // namespace sealpost::test

@@ -1,0 +1,215 @@
+#include "support/site.h"
+
+#include <curl/curl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <sstream>
+#include <stdexcept>
+
+namespace sealpost::test {
+namespace {
+
+std::size_t append(char* data, std::size_t, std::size_t size, void* to) {
+  static_cast<std::string*>(to)->append(data, size);
+  return size;
+}
+
+class Curl {
+ public:
+  Curl() : handle_(curl_easy_init()) {
+    curl_easy_setopt(handle_, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(handle_, CURLOPT_TIMEOUT, 60L);
+    curl_easy_setopt(handle_, CURLOPT_PROXY, "");
+    curl_easy_setopt(handle_, CURLOPT_WRITEFUNCTION, append);
+    curl_easy_setopt(handle_, CURLOPT_HEADERFUNCTION, append);
+  }
+  ~Curl() { curl_easy_cleanup(handle_); }
+  Curl(const Curl&) = delete;
+  Curl& operator=(const Curl&) = delete;
+
+  HttpReply perform(const std::string& url, const std::string& method,
+                    const std::vector<std::string>& headers, const std::string& body) {
+    HttpReply reply;
+    curl_slist* list = curl_slist_append(nullptr, "Expect:");
+    for (const std::string& header : headers) list = curl_slist_append(list, header.c_str());
+    curl_easy_setopt(handle_, CURLOPT_URL, url.c_str());
+    curl_easy_setopt(handle_, CURLOPT_CUSTOMREQUEST, method.c_str());
+    curl_easy_setopt(handle_, CURLOPT_HTTPHEADER, list);
+    curl_easy_setopt(handle_, CURLOPT_POSTFIELDS, body.data());
+    curl_easy_setopt(handle_, CURLOPT_POSTFIELDSIZE, static_cast<long>(body.size()));
+    curl_easy_setopt(handle_, CURLOPT_WRITEDATA, &reply.body);
+    curl_easy_setopt(handle_, CURLOPT_HEADERDATA, &reply.head);
+    long status = 0;
+    if (curl_easy_perform(handle_) == CURLE_OK) {
+      curl_easy_getinfo(handle_, CURLINFO_RESPONSE_CODE, &status);
+    }
+    reply.status = static_cast<int>(status);
+    curl_slist_free_all(list);
+    return reply;
+  }
+
+ private:
+  CURL* handle_;
+};
+
+std::string type_of(const std::string& head) {
+  std::istringstream lines(head);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("Content-Type: ")) return line.substr(14, line.find_first_of(";\r", 14) - 14);
+  }
+  return "";
+}
+
+bool answers(const std::string& url) { return http(url, "GET", {}, "").status != 0; }
+
+}  // namespace
+
+HttpReply http(const std::string& url, const std::string& method,
+               const std::vector<std::string>& headers, const std::string& body) {
+  return Curl().perform(url, method, headers, body);
+}
+
+Reply post_form(const std::string& url, const std::string& form) {
+  thread_local Curl curl;
+  const HttpReply reply = curl.perform(url, "POST", {}, form);
+  return {reply.status, type_of(reply.head), reply.body};
+}
+
+Site::Site() : home(folder / "home") {
+  umask(077);
+  home.create(system_now());
+}
+
+void Site::set_url(const std::string& url) {
+  url_ = url;
+  home.set_url(url);
+}
+
+Wire Site::wire() const {
+  return [url = url_](const std::string& form) { return post_form(url, form); };
+}
+
+Ran Site::operate(std::vector<std::string> words) const {
+  words.insert(words.begin(), {program("sealpost"), "--home", home.root()});
+  return run(words);
+}
+
+Peer Site::client(const std::string& name, const std::string& role,
+                  const std::vector<std::string>& more) {
+  std::vector<std::string> words = {"client", "add", name, "--role", role};
+  words.insert(words.end(), more.begin(), more.end());
+  return {Credential::parse(operate(words).out), wire()};
+}
+
+std::string Site::credential(const std::string& name, const std::string& url) {
+  home.set_url(url);
+  const std::string file = folder / (name + ".json");
+  operate({"client", "add", name, "--role", "sensor", "--out", file});
+  home.set_url(url_);
+  return file;
+}
+
+std::vector<InboxRow> Site::inbox() const {
+  Database database(home.store_paths(), home.server_id());
+  std::vector<InboxRow> rows;
+  Inbox(database).list({}, [&](const InboxRow& row) { rows.push_back(row); });
+  return rows;
+}
+
+std::string Site::bodies() const {
+  std::string all;
+  for (const InboxRow& row : inbox()) all.append(text_of(row.body)).append("\n");
+  return all;
+}
+
+std::string Site::last_line() const {
+  std::string all = log();
+  if (!all.empty()) all.pop_back();
+  return all.substr(all.rfind('\n') + 1);
+}
+
+NginxSite::NginxSite(const NginxOptions& options) : options_(options) {
+  const int port = free_port();
+  const std::string params = [&] {
+    std::string lines;
+    for (const std::string& line : options.params) lines += line + "\n";
+    return lines;
+  }();
+  write_text(folder / "nginx.conf",
+             "daemon off; master_process off; pid " + (folder / "nginx.pid") + ";\n" +
+                 "error_log " + (folder / "nginx.log") + ";\nevents { worker_connections 512; }\n" +
+                 "http {\n access_log off;\n client_max_body_size 4m;\n" +
+                 " client_body_temp_path " + (folder / "b") + "; proxy_temp_path " + (folder / "p") +
+                 ";\n fastcgi_temp_path " + (folder / "f") + "; uwsgi_temp_path " + (folder / "u") +
+                 "; scgi_temp_path " + (folder / "s") + ";\n" +
+                 " upstream gateway { server unix:" + socket() + ";" +
+                 (options.keep ? " keepalive 64;" : "") + " }\n" +
+                 " server {\n  listen 127.0.0.1:" + std::to_string(port) + ";\n  location = /gate {\n" +
+                 "   fastcgi_pass gateway;\n" + (options.keep ? "   fastcgi_keep_conn on;\n" : "") +
+                 "   fastcgi_param REQUEST_METHOD $request_method;\n"
+                 "   fastcgi_param CONTENT_TYPE $content_type;\n"
+                 "   fastcgi_param CONTENT_LENGTH $content_length;\n"
+                 "   fastcgi_param SEALPOST_HOME " + home.root() + ";\n" +
+                 "   fastcgi_param SEALPOST_LOG " + (folder / "log") + ";\n" + params + "  }\n }\n}\n");
+  set_url("http://127.0.0.1:" + std::to_string(port) + "/gate");
+  start_gateways();
+  nginx_.emplace(std::vector<std::string>{"/usr/sbin/nginx", "-c", folder / "nginx.conf"},
+                 folder / "nginx.out");
+  eventually("nginx answers", [&] { return answers(url()); });
+}
+
+void NginxSite::start_gateways() {
+  std::vector<std::string> words = {"/usr/bin/spawn-fcgi", "-s", socket(), "-M", "0600",
+                                    "-F", std::to_string(options_.processes),
+                                    "-P", folder / "pids", "--", program("sealpost.fcgi")};
+  words.insert(words.end(), options_.arguments.begin(), options_.arguments.end());
+  if (run(words).status != 0) throw std::runtime_error("spawn-fcgi failed");
+  std::istringstream ids(read_text(folder / "pids"));
+  for (pid_t id = 0; ids >> id;) gateways.emplace_back(id);
+}
+
+void NginxSite::kill_gateways() {
+  for (Process& one : gateways) one.signal(SIGKILL);
+  for (Process& one : gateways) one.wait(std::chrono::seconds(5));
+  gateways.clear();
+}
+
+ApacheSite::ApacheSite(const std::string& htaccess) {
+  const int port = free_port();
+  std::filesystem::create_directory(docroot());
+  std::filesystem::copy_file(program("sealpost.fcgi"), docroot() + "/sealpost.fcgi");
+  chmod((docroot() + "/sealpost.fcgi").c_str(), 0755);
+  // The ready file, with the one line changed that it says to change.
+  std::string text = read_text("htaccess/" + htaccess);
+  const auto replace = [&](const std::string& from, const std::string& to) {
+    const std::size_t at = text.find(from);
+    if (at == std::string::npos) throw std::runtime_error(htaccess + " has no line " + from);
+    text.replace(at, from.size(), to);
+  };
+  replace("SetEnv SEALPOST_HOME \"/home/YOU/sealpost\"", "SetEnv SEALPOST_HOME \"" + home.root() + "\"");
+  replace("#SetEnv SEALPOST_LOG \"/home/YOU/sealpost.log\"", "SetEnv SEALPOST_LOG \"" + (folder / "log") + "\"");
+  write_text(docroot() + "/.htaccess", text);
+
+  std::string modules;
+  for (const char* name : {"mpm_event", "authz_core", "env", "setenvif", "cgid", "fcgid"}) {
+    modules += std::string("LoadModule ") + name + "_module /usr/lib/apache2/modules/mod_" + name + ".so\n";
+  }
+  write_text(folder / "httpd.conf",
+             "ServerName localhost\nServerRoot " + folder.path() + "\n" + modules + "PidFile " +
+                 (folder / "apache.pid") + "\nErrorLog " + (folder / "apache.log") +
+                 "\nListen 127.0.0.1:" + std::to_string(port) + "\nDocumentRoot " + docroot() +
+                 "\nScriptSock " + (folder / "cgisock") + "\nFcgidIPCDir " + (folder / "fcgid") +
+                 "\nFcgidProcessTableFile " + (folder / "fcgid_shm") +
+                 "\nFcgidMaxRequestLen 2000000\nMutex file:" + folder.path() +
+                 "\nStartServers 1\n<Directory " + docroot() +
+                 ">\n AllowOverride FileInfo Options AuthConfig\n</Directory>\n");
+  set_url("http://127.0.0.1:" + std::to_string(port) + "/sealpost.fcgi");
+  apache_.emplace(std::vector<std::string>{"/usr/sbin/apache2", "-D", "FOREGROUND", "-f",
+                                           folder / "httpd.conf"},
+                  folder / "apache.out");
+  eventually("Apache answers", [&] { return answers(url()); });
+}
+
+}  // namespace sealpost::test

@@ -1,0 +1,100 @@
+// A real web server with real gateways behind it, and a home of their own.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gateway/home.h"
+#include "store/inbox.h"
+#include "support/peer.h"
+#include "support/process.h"
+#include "support/temp.h"
+
+namespace sealpost::test {
+
+// An HTTP answer with its head.
+struct HttpReply {
+  int status = 0;  // 0: none came
+  std::string head;
+  std::string body;
+};
+// One request over a connection of its own: method, header lines, body as it is.
+[[nodiscard]] HttpReply http(const std::string& url, const std::string& method,
+                             const std::vector<std::string>& headers, const std::string& body);
+// A POST of a form, as a client sends it; keeps its connection, one a thread.
+[[nodiscard]] Reply post_form(const std::string& url, const std::string& form);
+
+class Site {
+ public:
+  virtual ~Site() = default;
+  Site(const Site&) = delete;
+  Site& operator=(const Site&) = delete;
+
+  TempDir folder;
+  Home home;
+
+  [[nodiscard]] const std::string& url() const { return url_; }
+  [[nodiscard]] Wire wire() const;
+  // Issues a client and gives it a wire to this site.
+  [[nodiscard]] Peer client(const std::string& name = "client1", const std::string& role = "sensor",
+                            const std::vector<std::string>& more = {});
+  // The same as a credential file for sealpost-client.
+  [[nodiscard]] std::string credential(const std::string& name, const std::string& url);
+  // The operator's tool on this home.
+  Ran operate(std::vector<std::string> words) const;
+  [[nodiscard]] std::vector<InboxRow> inbox() const;
+  // The bodies in the inbox, each followed by a newline.
+  [[nodiscard]] std::string bodies() const;
+  // The gateway's log, and the last line of it.
+  [[nodiscard]] std::string log() const { return read_text(folder / "log"); }
+  [[nodiscard]] std::string last_line() const;
+
+ protected:
+  Site();
+  void set_url(const std::string& url);
+
+ private:
+  std::string url_;
+};
+
+struct NginxOptions {
+  int processes = 1;
+  std::vector<std::string> arguments;  // of sealpost.fcgi
+  std::vector<std::string> params;     // more lines for nginx's location
+  bool keep = false;                   // FastCGI connections
+};
+
+// nginx, and behind it gateways that spawn-fcgi has started.
+class NginxSite : public Site {
+ public:
+  explicit NginxSite(const NginxOptions& options = {});
+
+  // The gateway processes.
+  std::vector<Process> gateways;
+  void start_gateways();
+  // All at once, without a word.
+  void kill_gateways();
+  // nginx answers 502 while there are none.
+  [[nodiscard]] std::string socket() const { return folder / "socket"; }
+
+ private:
+  NginxOptions options_;
+  std::optional<Process> nginx_;
+};
+
+// Apache, with nothing but a ready .htaccess file in the folder of the program.
+class ApacheSite : public Site {
+ public:
+  // `htaccess` is the name of a file in htaccess/.
+  explicit ApacheSite(const std::string& htaccess);
+
+  [[nodiscard]] pid_t id() const { return apache_->id(); }
+  [[nodiscard]] std::string docroot() const { return folder / "docroot"; }
+
+ private:
+  std::optional<Process> apache_;
+};
+
+}  // namespace sealpost::test
