@@ -181,7 +181,7 @@ BOOST_AUTO_TEST_CASE(one_process_serves_two_homes) {
   // Straight to the gateway's socket, as a web server with two locations would.
   const auto wire_of = [&](const Home& home) {
     return [&](const std::string& form) -> test::Reply {
-      test::FastcgiPeer peer = test::FastcgiPeer::connect(site.socket());
+      test::FastcgiPeer peer(site.socket());
       peer.request(form, false, {{"SEALPOST_HOME", home.root()}, {"SEALPOST_LOG", site.folder / "log"}});
       const test::FastcgiPeer::Answer answer = peer.read();
       return {answer.status(), "", answer.body()};

@@ -1,6 +1,8 @@
 #include "support/fastcgi_peer.h"
 
+#include <linux/sockios.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -41,16 +43,14 @@ std::string length_of(std::size_t size) {
 
 FastcgiPeer::~FastcgiPeer() { close(); }
 
-FastcgiPeer FastcgiPeer::connect(const std::string& path) {
-  const int file = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+FastcgiPeer::FastcgiPeer(const std::string& path)
+    : file_(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
-  if (::connect(file, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    ::close(file);
+  if (connect(file_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     throw std::runtime_error("cannot connect to " + path + ": " + std::strerror(errno));
   }
-  return FastcgiPeer(file);
 }
 
 void FastcgiPeer::begin(bool keep) {
@@ -81,6 +81,11 @@ void FastcgiPeer::request(const std::string& bytes, bool keep,
   params(more);
   body(bytes);
   end_body();
+}
+
+bool FastcgiPeer::is_read() const {
+  int unread = 0;
+  return ioctl(file_, SIOCOUTQ, &unread) == 0 && unread == 0;
 }
 
 FastcgiPeer::Answer FastcgiPeer::read() {

@@ -10,12 +10,12 @@ class FastcgiPeer {
  public:
   // Takes over a connected socket.
   explicit FastcgiPeer(int file) : file_(file) {}
+  // Connects to a unix socket.
+  explicit FastcgiPeer(const std::string& path);
   ~FastcgiPeer();
   FastcgiPeer(const FastcgiPeer&) = delete;
   FastcgiPeer& operator=(const FastcgiPeer&) = delete;
 
-  // Connects to a unix socket.
-  [[nodiscard]] static FastcgiPeer connect(const std::string& path);
 
   void begin(bool keep);
   void params(const std::map<std::string, std::string>& values);
@@ -23,6 +23,9 @@ class FastcgiPeer {
   void end_body();                      // the empty one
   // All of them, with what a POST of this body has.
   void request(const std::string& bytes, bool keep, std::map<std::string, std::string> more = {});
+
+  // Whether the other side has read all that was sent.
+  [[nodiscard]] bool is_read() const;
 
   // What came on STDOUT until END_REQUEST; ended is false if the connection broke off before.
   struct Answer {

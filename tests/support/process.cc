@@ -91,6 +91,12 @@ void Process::signal(int number) const {
   if (!status_) kill(id_, number);
 }
 
+bool Process::has_taken_signals() const {
+  const std::string status = read_text("/proc/" + std::to_string(id_) + "/status");
+  const std::size_t at = status.find("ShdPnd:");
+  return at != std::string::npos && std::stoull(status.substr(at + 7), nullptr, 16) == 0;
+}
+
 std::optional<int> Process::wait(std::chrono::milliseconds patience) {
   const auto deadline = Clock::now() + patience;
   while (!status_) {
