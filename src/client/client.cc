@@ -69,8 +69,9 @@ Outcome Client::install(const std::string& credential_file) {
 Outcome Client::send(std::string_view topic, std::string_view body) {
   Outbox outbox(inside_->options.state);
   (void)outbox.credential();  // nothing is stored for a client that is none
+  const bool locked = outbox.lock(kLockPatience);
   const Outbox::Entry entry = outbox.store(topic, body);
-  if (!outbox.lock(kLockPatience)) return busy();
+  if (!locked) return busy();
   try {
     return inside_->courier(outbox).deliver(entry);
   } catch (const Fault& fault) {
