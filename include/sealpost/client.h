@@ -21,9 +21,11 @@ namespace sealpost {
 struct Outcome {
   enum class Kind {
     kAccepted,  // it took effect, now or when it was first sent
-    kRefused,   // it took no effect, or what it set off failed; sending it again would change nothing
+    kRefused,   // it took no effect, or what it set off failed; sending it again would change
+                // nothing
     kOpen,      // nobody knows yet; it lies in the outbox, and flush() goes on with it
-    kUnknown,   // whether it took effect will not be known (conflict, too_old); it is never sent again
+    kUnknown,   // whether it took effect will not be known (conflict, too_old); it is never sent
+                // again
   };
   Kind kind = Kind::kOpen;
   std::string status;  // the gateway's word ("accepted", "forbidden", ...), or "network", "stored"
@@ -41,9 +43,9 @@ struct ClientOptions {
   std::function<void(const std::string&)> report;
 };
 
-// One process works with a state folder at a time; another one waits for up to 10 s.  All functions throw
-// std::runtime_error, with a sentence, for what is wrong on this side: no state, no disk, a bad credential.
-// Not thread-safe.
+// One process works with a state folder at a time; another one waits for up to 10 s.  All functions
+// throw std::runtime_error, with a sentence, for what is wrong on this side: no state, no disk, a
+// bad credential. Not thread-safe.
 class Client {
  public:
   explicit Client(ClientOptions options);
@@ -51,19 +53,20 @@ class Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  // Takes up a credential file's identity, makes a session and sends a ping.  The same credential again
-  // keeps what is there; another one starts empty, and is refused while messages of the former are open.
+  // Takes up a credential file's identity, makes a session and sends a ping.  The same credential
+  // again keeps what is there; another one starts empty, and is refused while messages of the
+  // former are open.
   Outcome install(const std::string& credential_file);
 
-  // Stores a message, then sends it, after those that are still open, with some patience: about 15 s where
-  // nobody answers.  topic: 1-128 bytes of A-Z a-z 0-9 . _ - /
+  // Stores a message, then sends it, after those that are still open, with some patience: about 15
+  // s where nobody answers.  topic: 1-128 bytes of A-Z a-z 0-9 . _ - /
   Outcome send(std::string_view topic, std::string_view body);
 
   // Stores a message for a later flush().  Does not wait for another process.
   void queue(std::string_view topic, std::string_view body);
 
-  // Sends all that is open.  kAccepted if nothing is left and all was accepted; else the worst of what was
-  // met: kOpen before kUnknown before kRefused.
+  // Sends all that is open.  kAccepted if nothing is left and all was accepted; else the worst of
+  // what was met: kOpen before kUnknown before kRefused.
   Outcome flush();
 
   // A message that is delivered nowhere: the whole way, there and back.

@@ -5,8 +5,9 @@
 
 namespace sealpost {
 
-// From its making until it goes.  It interrupts again every 10 ms, because an alarm that comes just before
-// the call begins is lost.  Uses SIGALRM, which must not be blocked; one at a time in a thread.
+// From its making until it goes.  It interrupts again every 10 ms, because an alarm that comes just
+// before the call begins is lost.  Uses SIGALRM, which must not be blocked; one at a time in a
+// thread.
 class Alarm {
  public:
   // Throws Fault if the kernel has no timer.

@@ -1,5 +1,5 @@
-// Bytes as values, and two cursors over them: Reader takes a message apart, Writer puts one together.
-// All numbers are big-endian (PROTOCOL, first paragraph).
+// Bytes as values, and two cursors over them: Reader takes a message apart, Writer puts one
+// together. All numbers are big-endian (PROTOCOL, first paragraph).
 #pragma once
 
 #include <algorithm>
@@ -76,8 +76,8 @@ class Reader {
   bool complete_ = true;
 };
 
-// Appends to bytes it owns.  A value too long for its length prefix is the caller's bug; the callers
-// check lengths where the values enter.
+// Appends to bytes it owns.  A value too long for its length prefix is the caller's bug; the
+// callers check lengths where the values enter.
 template <class Container>
 class BasicWriter {
  public:

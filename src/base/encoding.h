@@ -12,7 +12,8 @@ namespace sealpost {
 inline constexpr std::string_view kBase64urlAlphabet =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-// RFC 4648 section 5 without padding: ceil(4n/3) characters.  A secret asks for a Text that erases itself.
+// RFC 4648 section 5 without padding: ceil(4n/3) characters.  A secret asks for a Text that erases
+// itself.
 template <class Text = std::string>
 [[nodiscard]] Text base64url(ByteView bytes) {
   Text text;

@@ -23,8 +23,9 @@ struct Client::Inside {
   Courier courier(const Outbox& outbox) {
     const std::string now_at = outbox.credential().url;
     if (now_at.empty()) {
-      throw Fault("the credential names no URL: put the gateway's into \"url\", or ask the operator to run "
-                  "`sealpost init --url URL` and issue it again");
+      throw Fault(
+          "the credential names no URL: put the gateway's into \"url\", or ask the operator to run "
+          "`sealpost init --url URL` and issue it again");
     }
     if (!post || url != now_at) {
       url = now_at;
@@ -33,9 +34,10 @@ struct Client::Inside {
     return {outbox,
             {.post = post,
              .now = system_now,
-             .sleep = [](Milliseconds time) {
-               std::this_thread::sleep_for(std::chrono::milliseconds(time));
-             },
+             .sleep =
+                 [](Milliseconds time) {
+                   std::this_thread::sleep_for(std::chrono::milliseconds(time));
+                 },
              .report = options.report,
              .clear_fields = options.clear_fields}};
   }
@@ -75,7 +77,8 @@ Outcome Client::send(std::string_view topic, std::string_view body) {
   try {
     return inside_->courier(outbox).deliver(entry);
   } catch (const Fault& fault) {
-    return {Outcome::Kind::kOpen, "stored", fault.what(), ""};  // it lies in the outbox all the same
+    return {Outcome::Kind::kOpen, "stored", fault.what(),
+            ""};  // it lies in the outbox all the same
   }
 }
 

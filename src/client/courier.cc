@@ -24,12 +24,14 @@ Milliseconds rest_before(int attempt) {
 std::string sentence_of(Status status) {
   switch (status) {
     case Status::kConflict:
-      return "the server has another message under this number: two copies of this client's state are at "
+      return "the server has another message under this number: two copies of this client's state "
+             "are at "
              "work";
     case Status::kTooOld:
       return "too much has happened since: the server no longer knows whether it took effect";
     case Status::kForbidden:
-      return "the client's claims do not allow it, or have ended: ask the operator for a new credential";
+      return "the client's claims do not allow it, or have ended: ask the operator for a new "
+             "credential";
     case Status::kRevoked:
       return "the credential is revoked: ask the operator for a new one";
     case Status::kMalformed:
@@ -142,8 +144,8 @@ Outcome Courier::persist(int tries, const std::function<Try()>& once) {
   return last.outcome;
 }
 
-// A counter is given in a session only: the handshake tells whether this state is an old copy, and then a message
-// that has never left can still get a counter of a new installation.
+// A counter is given in a session only: the handshake tells whether this state is an old copy, and
+// then a message that has never left can still get a counter of a new installation.
 Outcome Courier::give_number(Outbox::Entry& entry, int tries) {
   const auto session = [&] { return persist(tries, [&] { return handshake(); }); };
   if (!in_session()) {
@@ -161,7 +163,8 @@ Outcome Courier::give_number(Outbox::Entry& entry, int tries) {
     if (outcome.kind != Kind::kAccepted) return outcome;
   }
   if (oldest != kCounterEnd && state_.next >= oldest + kWindow) {
-    return {Kind::kOpen, "stored", "1,024 messages after one that is still open: that one first", ""};
+    return {Kind::kOpen, "stored", "1,024 messages after one that is still open: that one first",
+            ""};
   }
   entry = outbox_.number(entry, state_.next);
   ++state_.next;
@@ -180,9 +183,9 @@ Courier::Try Courier::attempt(const Outbox::Entry& entry) {
     clear.key_use_hmac = credential_.key_use_hmac;
   }
   const Statement statement{state_.receipt, credential_.claims, credential_.key_use_hmac};
-  const Envelope envelope = seal_record(session.keys.c2s, session.id, crypto::random_array<32>(),
-                                        std::move(clear), outbox_.read(entry), statement,
-                                        server_now(), oldest_open(*entry.counter));
+  const Envelope envelope =
+      seal_record(session.keys.c2s, session.id, crypto::random_array<32>(), std::move(clear),
+                  outbox_.read(entry), statement, server_now(), oldest_open(*entry.counter));
   const std::string form = envelope.form();
   if (form.size() > session.max_body) {
     return {settle(entry, {Kind::kRefused, "too_large",
@@ -267,15 +270,19 @@ void Courier::begin_session(const HandshakeCall::Answer& answer) {
   learn_receipt(welcome.receipt);
   if (welcome.receipt.next > state_.next && !state_.leave) {
     state_.leave = true;
-    world_.report("this client's state is older than what the server has counted: it is a restored copy, or used "
-                  "twice; it goes on as a new installation");
+    world_.report(
+        "this client's state is older than what the server has counted: it is a restored copy, or "
+        "used "
+        "twice; it goes on as a new installation");
   }
   if (replaced_) {
     replaced_ = false;
     state_.lost = {state_.lost[1], world_.now()};
     if (state_.lost[0] != 0 && distance(state_.lost[0], state_.lost[1]) <= kHour) {
-      world_.report("another program has taken this client's session twice within an hour: its credential is in "
-                    "use elsewhere");
+      world_.report(
+          "another program has taken this client's session twice within an hour: its credential is "
+          "in "
+          "use elsewhere");
     }
   }
   state_.session = ClientSession{welcome.session_id,
@@ -299,7 +306,8 @@ Outcome Courier::settle(const Outbox::Entry& entry, Outcome outcome) {
 
 void Courier::report_older(const Outbox::Entry& entry, const Outcome& outcome) {
   if (outcome.kind == Kind::kAccepted) return;
-  const std::string which = entry.counter ? "message " + std::to_string(*entry.counter) : "a stored message";
+  const std::string which =
+      entry.counter ? "message " + std::to_string(*entry.counter) : "a stored message";
   world_.report("an earlier one, " + which + ": " + outcome.status + ", " + outcome.reason);
 }
 

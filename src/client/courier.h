@@ -1,5 +1,5 @@
-// Carries messages until only a sealed answer, or the end of patience, lets go of them: the client's column of
-// PROTOCOL 6.  Everything outside comes in as arguments: network, clock, sleep.
+// Carries messages until only a sealed answer, or the end of patience, lets go of them: the
+// client's column of PROTOCOL 6.  Everything outside comes in as arguments: network, clock, sleep.
 #pragma once
 
 #include <functional>

@@ -8,16 +8,16 @@
 namespace sealpost {
 
 struct HttpAnswer {
-  int status = 0;      // 0: none came
-  std::string body;    // at most 1 MiB; empty where there was more
-  std::string trouble; // why none came
+  int status = 0;       // 0: none came
+  std::string body;     // at most 1 MiB; empty where there was more
+  std::string trouble;  // why none came
 };
 
 // Sends a form and waits for the answer.  What the courier sees of the network.
 using Post = std::function<HttpAnswer(const std::string& form)>;
 
-// Posts to `url`, keeping the connection from one call to the next.  Redirects are not followed; a proxy is
-// taken from the environment; at most 10 s to connect and 30 s in all.
+// Posts to `url`, keeping the connection from one call to the next.  Redirects are not followed; a
+// proxy is taken from the environment; at most 10 s to connect and 30 s in all.
 [[nodiscard]] Post http_post(const std::string& url);
 
 }  // namespace sealpost

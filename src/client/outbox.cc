@@ -96,7 +96,8 @@ bool Outbox::is_installed() const { return fs::exists(path("state")); }
 
 Credential Outbox::credential() const {
   if (!is_installed()) {
-    throw Fault("nothing is installed in " + folder_ + ": run `sealpost-client install CREDENTIAL`");
+    throw Fault("nothing is installed in " + folder_ +
+                ": run `sealpost-client install CREDENTIAL`");
   }
   const crypto::SecretBytes text = read_secret_file(path("credential.json"));
   return Credential::parse(text_of(text));
@@ -105,8 +106,8 @@ Credential Outbox::credential() const {
 ClientState Outbox::state() const {
   Result<ClientState> state = ClientState::decode(read_secret_file(path("state")));
   if (!state) {
-    throw Fault(path("state") + " is " + std::string(state.refusal().reason) +
-                ": move " + folder_ + " away and install the credential again");
+    throw Fault(path("state") + " is " + std::string(state.refusal().reason) + ": move " + folder_ +
+                " away and install the credential again");
   }
   return std::move(*state);
 }

@@ -6,8 +6,9 @@
 //   open/m...          a message with its counter in its name: it may have left
 //   lock               held by the one process that sends
 //
-// A message file is written whole, then renamed into place; giving it its counter is another rename, on disk
-// before it leaves.  So `next` is one more than the greater of what the state says and the messages' names.
+// A message file is written whole, then renamed into place; giving it its counter is another
+// rename, on disk before it leaves.  So `next` is one more than the greater of what the state says
+// and the messages' names.
 #pragma once
 
 #include <string>
@@ -29,7 +30,8 @@ class Outbox {
   Outbox(const Outbox&) = delete;
   Outbox& operator=(const Outbox&) = delete;
 
-  // Waits for up to `patience` for another process; false if it still works here.  Held until the outbox goes.
+  // Waits for up to `patience` for another process; false if it still works here.  Held until the
+  // outbox goes.
   [[nodiscard]] bool lock(Milliseconds patience);
 
   [[nodiscard]] bool is_installed() const;

@@ -4,7 +4,8 @@ namespace sealpost::crypto {
 namespace {
 
 constexpr std::string_view kProtocolName = "Noise_NNpsk0_25519_AESGCM_SHA256";
-static_assert(kProtocolName.size() == 32, "a name of exactly HASHLEN bytes is h and ck as it stands");
+static_assert(kProtocolName.size() == 32,
+              "a name of exactly HASHLEN bytes is h and ck as it stands");
 
 // The framework's HKDF is RFC 5869's with the chaining key as salt and no info.
 template <std::size_t Count>
@@ -20,8 +21,7 @@ std::array<Key, Count> hkdf_keys(const Key& chaining_key, ByteView input) {
 
 }  // namespace
 
-NoiseState::NoiseState(ByteView prologue)
-    : chaining_key_(bytes_of(kProtocolName).first<32>()) {
+NoiseState::NoiseState(ByteView prologue) : chaining_key_(bytes_of(kProtocolName).first<32>()) {
   std::copy(kProtocolName.begin(), kProtocolName.end(), hash_.begin());
   mix_hash(prologue);
 }

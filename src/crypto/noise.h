@@ -65,14 +65,15 @@ class NoiseInitiator {
 
 class NoiseResponder {
  public:
-  // Nothing if message 1 does not open under psk and prologue, or its key is a point of small order.
+  // Nothing if message 1 does not open under psk and prologue, or its key is a point of small
+  // order.
   [[nodiscard]] static std::optional<NoiseResponder> read(const Key& psk, ByteView prologue,
                                                           ByteView message1, const Key& ephemeral);
 
   [[nodiscard]] ByteView payload() const { return payload_; }
 
-  // What Split() will give.  All tokens of message 2 are mixed in by now, and its payload changes the
-  // handshake hash alone: so the keys can be put away before it is decided what to answer.
+  // What Split() will give.  All tokens of message 2 are mixed in by now, and its payload changes
+  // the handshake hash alone: so the keys can be put away before it is decided what to answer.
   [[nodiscard]] NoiseKeys keys() const { return state_.split(); }
 
   // Message 2: ephemeral public key (32 bytes), then the sealed payload.  Once.

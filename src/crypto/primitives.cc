@@ -239,17 +239,17 @@ PublicKey x25519_public(const Key& private_key) {
 
 std::optional<Key> x25519(const Key& private_key, const PublicKey& peer) {
   const PrivateKey mine = private_key_of(private_key);
-  const PrivateKey theirs =
-      must(PrivateKey(EVP_PKEY_new_raw_public_key_ex(nullptr, "X25519", nullptr, peer.data(),
-                                                     peer.size())),
-           "X25519");
+  const PrivateKey theirs = must(PrivateKey(EVP_PKEY_new_raw_public_key_ex(
+                                     nullptr, "X25519", nullptr, peer.data(), peer.size())),
+                                 "X25519");
   const KeyContext context =
       must(KeyContext(EVP_PKEY_CTX_new_from_pkey(nullptr, mine.get(), nullptr)), "X25519 context");
   require(EVP_PKEY_derive_init(context.get()), "X25519");
   require(EVP_PKEY_derive_set_peer(context.get(), theirs.get()), "X25519");
   Key shared;
   std::size_t size = Key::kSize;
-  // Any 32 bytes are a point, so the one way left to fail is the all-zero result that OpenSSL refuses.
+  // Any 32 bytes are a point, so the one way left to fail is the all-zero result that OpenSSL
+  // refuses.
   if (EVP_PKEY_derive(context.get(), shared.fill().data(), &size) != 1) return std::nullopt;
   if (shared == Key()) return std::nullopt;
   return shared;

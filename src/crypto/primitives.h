@@ -1,6 +1,6 @@
-// Every primitive sealpost uses, each with one algorithm and no choice left to the caller.  This is the
-// only room that names OpenSSL.  All functions throw Fault when OpenSSL or the kernel fails; what a
-// peer can cause is a return value.
+// Every primitive sealpost uses, each with one algorithm and no choice left to the caller.  This is
+// the only room that names OpenSSL.  All functions throw Fault when OpenSSL or the kernel fails;
+// what a peer can cause is a return value.
 #pragma once
 
 #include <initializer_list>
@@ -46,8 +46,8 @@ void gcm_seal(const Key& key, const GcmNonce& nonce, ByteView associated, ByteVi
 // The bare block cipher, AES-256 on 16 bytes: XAES derives with it, nothing else may use it.
 [[nodiscard]] ByteArray<16> aes256_block(const Key& key, const ByteArray<16>& block);
 
-// X25519 (RFC 7748).  Nothing where the shared secret would be all zero, that is, where the peer sent a
-// point of small order.
+// X25519 (RFC 7748).  Nothing where the shared secret would be all zero, that is, where the peer
+// sent a point of small order.
 [[nodiscard]] PublicKey x25519_public(const Key& private_key);
 [[nodiscard]] std::optional<Key> x25519(const Key& private_key, const PublicKey& peer);
 

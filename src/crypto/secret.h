@@ -18,9 +18,9 @@ namespace sealpost::crypto {
 // Constant-time for its length; views of different sizes are unequal.
 [[nodiscard]] bool equal(ByteView a, ByteView b);
 
-// N bytes nobody else should see.  It erases itself, moves but does not copy (clone() says so where a
-// second one is really wanted), compares in constant time, and cannot be printed.  reveal() is the
-// way to its bytes: look for that word to find every place a secret leaves its type.
+// N bytes nobody else should see.  It erases itself, moves but does not copy (clone() says so where
+// a second one is really wanted), compares in constant time, and cannot be printed.  reveal() is
+// the way to its bytes: look for that word to find every place a secret leaves its type.
 template <std::size_t N>
 class Secret {
  public:
@@ -73,8 +73,8 @@ struct ErasingAllocator {
   friend bool operator==(ErasingAllocator, ErasingAllocator) { return true; }
 };
 
-// Text with a key in it, such as a credential.  It erases what it frees and cannot be printed.  (Up to
-// 15 characters lie in the object itself and are not erased; no key's text is that short.)
+// Text with a key in it, such as a credential.  It erases what it frees and cannot be printed.  (Up
+// to 15 characters lie in the object itself and are not erased; no key's text is that short.)
 using SecretText = std::basic_string<char, std::char_traits<char>, ErasingAllocator<char>>;
 std::ostream& operator<<(std::ostream&, const SecretText&) = delete;
 

@@ -23,7 +23,8 @@ class Examination {
     step([&] { look_at_keys(); });
     step([&] { look_at_database(); });
     if (home_.url().empty()) {
-      say(Kind::kNote, "no URL is set, so credentials name none: `sealpost init --url URL` sets it");
+      say(Kind::kNote,
+          "no URL is set, so credentials name none: `sealpost init --url URL` sets it");
     }
     return std::move(findings_);
   }
@@ -48,7 +49,8 @@ class Examination {
       const std::string path = entry.path().string();
       if (lstat(path.c_str(), &status) != 0) continue;  // gone since: -wal and -shm come and go
       if (status.st_uid != geteuid()) {
-        say(Kind::kBroken, path + " belongs to another user: `chown` it to the one the gateway runs as");
+        say(Kind::kBroken,
+            path + " belongs to another user: `chown` it to the one the gateway runs as");
         good = false;
       }
       if ((status.st_mode & 077) != 0 && !S_ISLNK(status.st_mode)) {
@@ -62,7 +64,8 @@ class Examination {
   void look_at_keys() {
     (void)home_.keyring();
     const auto issues = read_issues(home_.store_paths().issues);
-    say(Kind::kGood, std::to_string(home_.keys().size()) + " master key(s); the file of issues names " +
+    say(Kind::kGood, std::to_string(home_.keys().size()) +
+                         " master key(s); the file of issues names " +
                          std::to_string(issues.size()) + " client(s)");
   }
 

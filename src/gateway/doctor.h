@@ -15,8 +15,9 @@ struct Finding {
   std::string what;  // a sentence, with the mend where one is needed
 };
 
-// Looks at folder, modes, keys, file of issues, file system, database, its settings as the gateway would set
-// them, its integrity, and the clock against its newest row.  Never throws for what it finds.
+// Looks at folder, modes, keys, file of issues, file system, database, its settings as the gateway
+// would set them, its integrity, and the clock against its newest row.  Never throws for what it
+// finds.
 [[nodiscard]] std::vector<Finding> examine(const Home& home, Time now);
 
 }  // namespace sealpost

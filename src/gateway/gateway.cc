@@ -116,12 +116,12 @@ void Gateway::handshake(Visit& visit, Time now) {
   const Session session{crypto::random_array<16>(), opened->kid(), who};
   const Time expires_at =
       std::min(now + settings_.session_life, statement.claims.end().value_or(~Time{0}));
-  const Beginning beginning = store.begin(
-      {session,
-       keyring.seal_session_keys(session.kid, session.id, who.name, opened->keys(),
-                                 crypto::random_array<24>()),
-       opened->digest(), statement.receipt, expires_at},
-      keyring, now);
+  const Beginning beginning =
+      store.begin({session,
+                   keyring.seal_session_keys(session.kid, session.id, who.name, opened->keys(),
+                                             crypto::random_array<24>()),
+                   opened->digest(), statement.receipt, expires_at},
+                  keyring, now);
   switch (beginning.verdict) {
     case Beginning::Verdict::kReplayed:
       return visit.answer(refused("replayed_handshake"));
@@ -134,10 +134,10 @@ void Gateway::handshake(Visit& visit, Time now) {
     case Beginning::Verdict::kBegun:
       break;
   }
-  const Welcome welcome{session.id, beginning.epoch, expires_at,
-                        give_receipt(keyring.receipt_key(session.kid), beginning.epoch, who,
-                                     beginning.next),
-                        static_cast<std::uint32_t>(settings_.max_body)};
+  const Welcome welcome{
+      session.id, beginning.epoch, expires_at,
+      give_receipt(keyring.receipt_key(session.kid), beginning.epoch, who, beginning.next),
+      static_cast<std::uint32_t>(settings_.max_body)};
   visit.answer(Status::kAccepted, "", opened->accept(welcome, now));
   visit.entry.outcome = "session";
 }
@@ -202,10 +202,10 @@ void Gateway::settle(Visit& visit, const Admission& admission, Time now) {
   using Verdict = Admission::Verdict;
   const Session& session = visit.candidate->record.session();
   const auto answer = [&](Status status, std::string_view reason, bool with_receipt) {
-    const Receipt receipt = with_receipt ? give_receipt(house().keyring().receipt_key(session.kid),
-                                                        admission.epoch, session.installation,
-                                                        admission.next)
-                                         : Receipt{};
+    const Receipt receipt =
+        with_receipt ? give_receipt(house().keyring().receipt_key(session.kid), admission.epoch,
+                                    session.installation, admission.next)
+                     : Receipt{};
     answer_sealed(visit, status, reason, now, receipt);
   };
   visit.entry.number = admission.number;
@@ -218,9 +218,9 @@ void Gateway::settle(Visit& visit, const Admission& admission, Time now) {
     case Verdict::kConflict:
       if (admission.alarm) {
         journal_.alarm("conflict", session.installation.name,
-                        "two copies of one client's state are at work: a restored backup, a clone, "
-                        "or a stolen credential",
-                        now);
+                       "two copies of one client's state are at work: a restored backup, a clone, "
+                       "or a stolen credential",
+                       now);
       }
       return answer(Status::kConflict, "counter", true);
     case Verdict::kTooOld:
@@ -254,7 +254,8 @@ void Gateway::guarded(Visit& visit, Work work) {
   }
 }
 
-// A fault fails closed: the peer hears 503, the log everything, and nothing we knew is trusted any more.
+// A fault fails closed: the peer hears 503, the log everything, and nothing we knew is trusted any
+// more.
 void Gateway::fail(Visit& visit, const std::exception& fault) {
   visit.candidate.reset();
   visit.answer(unavailable());
@@ -269,9 +270,9 @@ void Gateway::note(Visit& visit, Time now) {
   journal_.request(visit.entry, now);
   if (visit.entry.reason == "rollback") {
     journal_.alarm("rollback", visit.entry.name,
-                    "the database is older than what it had promised this client: a new epoch has "
-                    "begun, and all clients start new sessions by themselves",
-                    now);
+                   "the database is older than what it had promised this client: a new epoch has "
+                   "begun, and all clients start new sessions by themselves",
+                   now);
   }
   const bool in_messages = visit.entry.number != 0 && visit.entry.reason != "used";
   const bool tallied = !in_messages && visit.entry.outcome != "session";

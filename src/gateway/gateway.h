@@ -1,5 +1,5 @@
-// The walk of a message through the house: what comes in, in which order it is checked, what goes out.  The
-// checks stand here in the order of PROTOCOL 4, 5 and 6, and nothing else does.
+// The walk of a message through the house: what comes in, in which order it is checked, what goes
+// out.  The checks stand here in the order of PROTOCOL 4, 5 and 6, and nothing else does.
 #pragma once
 
 #include <deque>
@@ -22,8 +22,8 @@ class Gateway {
   // How much of a body the transport need read: one byte more is too large.
   [[nodiscard]] std::size_t max_body() const { return max_body_; }
 
-  // Answers a batch, in its order: all messages in it that are new become durable together, and no answer
-  // says so before they are.  Never throws: a fault of ours is logged and answered with 503.
+  // Answers a batch, in its order: all messages in it that are new become durable together, and no
+  // answer says so before they are.  Never throws: a fault of ours is logged and answered with 503.
   [[nodiscard]] std::vector<Response> handle(std::span<const Request> batch, Time now);
 
   // Adds what was refused since the last time to the database, at most every 10 s unless `at_exit`.

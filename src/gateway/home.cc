@@ -46,9 +46,10 @@ void read_secret(const std::string& path, std::span<std::uint8_t> out) {
   crypto::Secret<64> buffer;
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) {
-    throw Fault(path + " cannot be read (" + std::strerror(errno) +
-                "): SEALPOST_HOME must be a folder that `sealpost init` made, owned by the user the "
-                "gateway runs as");
+    throw Fault(
+        path + " cannot be read (" + std::strerror(errno) +
+        "): SEALPOST_HOME must be a folder that `sealpost init` made, owned by the user the "
+        "gateway runs as");
   }
   const ssize_t got = read(file, buffer.fill().data(), buffer.fill().size());
   close(file);
@@ -165,7 +166,8 @@ Kid Home::add_key() const {
 void Home::remove_key(Kid kid) const {
   const std::vector<KeyFile> all = keys();
   const bool there = std::any_of(all.begin(), all.end(), [&](auto& one) { return one.kid == kid; });
-  if (!there) throw Fault("there is no key " + std::to_string(kid) + ": `sealpost key list` shows all");
+  if (!there)
+    throw Fault("there is no key " + std::to_string(kid) + ": `sealpost key list` shows all");
   if (all.size() == 1) throw Fault("the last key cannot be retired: `sealpost key rotate` first");
   fs::remove(key_path(kid));
 }

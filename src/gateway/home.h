@@ -31,7 +31,8 @@ class Home {
   // Makes what is missing of folder, keys and database.  Throws Fault if nothing is.
   void create(Time now) const;
 
-  // Throws Fault, with the mend, unless folder, keys and database are there and closed to everybody else.
+  // Throws Fault, with the mend, unless folder, keys and database are there and closed to everybody
+  // else.
   void require_private() const;
 
   // Throws Fault if there is none or a file cannot be read.

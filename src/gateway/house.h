@@ -1,4 +1,5 @@
-// What stands behind one set of settings while a process lives: the home's keys, its store and its log.
+// What stands behind one set of settings while a process lives: the home's keys, its store and its
+// log.
 #pragma once
 
 #include <memory>

@@ -60,7 +60,8 @@ void Journal::alarm(std::string_view what, const std::string& name, const std::s
 }
 
 void Journal::write_line(const std::string& line) const {
-  // One write, so that lines of several processes do not mix.  A full disk must not stop the gateway.
+  // One write, so that lines of several processes do not mix.  A full disk must not stop the
+  // gateway.
   (void)!::write(file_, line.data(), line.size());
 }
 

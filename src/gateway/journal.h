@@ -17,7 +17,7 @@ struct JournalEntry {
   std::string topic;         // likewise
   std::int64_t number = 0;   // of the message, as the operator counts
   std::uint64_t microseconds = 0;
-  std::string detail;        // a sentence for the operator, where something is wrong here
+  std::string detail;  // a sentence for the operator, where something is wrong here
 };
 
 class Journal {

@@ -1,4 +1,5 @@
-// What a transport hands in and what it gets back, and the checks that need nothing but HTTP (PROTOCOL 4).
+// What a transport hands in and what it gets back, and the checks that need nothing but HTTP
+// (PROTOCOL 4).
 #pragma once
 
 #include <chrono>
@@ -38,7 +39,8 @@ struct PlainAnswer {
   [[nodiscard]] Response response() const { return {status, std::string(body), false}; }
 };
 
-// Method, media type, encoding, size and completeness, in that order; nothing if all are as they must be.
+// Method, media type, encoding, size and completeness, in that order; nothing if all are as they
+// must be.
 [[nodiscard]] std::optional<PlainAnswer> check_http(const Request& request);
 
 // For every other stranger the same, whatever the reason.

@@ -10,8 +10,8 @@ namespace {
 constexpr std::size_t kSmallestBody = 4096;  // a handshake must fit
 constexpr std::size_t kLargestBody = 1U << 30;
 
-std::string first_of(const std::string& argument, const std::string& name,
-                     const Variables& request, const Variables& process) {
+std::string first_of(const std::string& argument, const std::string& name, const Variables& request,
+                     const Variables& process) {
   if (!argument.empty()) return argument;
   for (const char* before : {"", "REDIRECT_", "SSL_"}) {
     const char* value = request(before + name);
@@ -47,7 +47,8 @@ SettingTexts find_settings(const SettingTexts& arguments, const Variables& reque
                            const Variables& process) {
   SettingTexts texts;
   for (std::size_t i = 0; i < texts.size(); ++i) {
-    texts[i] = first_of(arguments[i], "SEALPOST_" + std::string(kSettingNames[i]), request, process);
+    texts[i] =
+        first_of(arguments[i], "SEALPOST_" + std::string(kSettingNames[i]), request, process);
   }
   return texts;
 }
@@ -55,8 +56,9 @@ SettingTexts find_settings(const SettingTexts& arguments, const Variables& reque
 Settings Settings::parse(const SettingTexts& texts) {
   Settings settings;
   if (texts[kHome].empty()) {
-    throw Fault("SEALPOST_HOME is not set: in .htaccess write `SetEnv SEALPOST_HOME /home/you/sealpost`, "
-                "with the folder that `sealpost init` made");
+    throw Fault(
+        "SEALPOST_HOME is not set: in .htaccess write `SetEnv SEALPOST_HOME /home/you/sealpost`, "
+        "with the folder that `sealpost init` made");
   }
   if (texts[kHome].front() != '/') {
     throw Fault("SEALPOST_HOME is \"" + texts[kHome] + "\": give the whole path, from /");

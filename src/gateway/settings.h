@@ -1,5 +1,5 @@
-// The settings of one request.  They come with it, because one process can serve two folders with different
-// ones, and never from a name that a client can send.
+// The settings of one request.  They come with it, because one process can serve two folders with
+// different ones, and never from a name that a client can send.
 #pragma once
 
 #include <array>
@@ -23,16 +23,17 @@ using SettingTexts = std::array<std::string, kSettingNames.size()>;
 // The value of a variable, or null.
 using Variables = std::function<const char*(const std::string& name)>;
 
-// For each setting the first of: the gateway's own argument, the request's SEALPOST_X, REDIRECT_SEALPOST_X
-// (after a rewrite), SSL_SEALPOST_X (what suEXEC lets through), the process environment's SEALPOST_X.
+// For each setting the first of: the gateway's own argument, the request's SEALPOST_X,
+// REDIRECT_SEALPOST_X (after a rewrite), SSL_SEALPOST_X (what suEXEC lets through), the process
+// environment's SEALPOST_X.
 [[nodiscard]] SettingTexts find_settings(const SettingTexts& arguments, const Variables& request,
                                          const Variables& process);
 
 struct Settings {
-  std::string home;                          // where `sealpost init` put keys and database
-  std::string log;                           // a file; empty: stderr
-  std::size_t max_body = 1U << 20;           // bytes of a whole HTTP body
-  Milliseconds tolerance = 300 * kSecond;    // of a message's sent_at; 0: any
+  std::string home;                        // where `sealpost init` put keys and database
+  std::string log;                         // a file; empty: stderr
+  std::size_t max_body = 1U << 20;         // bytes of a whole HTTP body
+  Milliseconds tolerance = 300 * kSecond;  // of a message's sent_at; 0: any
   Milliseconds session_life = 24 * kHour;
 
   // Throws Fault, naming the setting and what it may be.

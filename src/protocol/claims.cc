@@ -19,7 +19,8 @@ bool is_key(std::string_view key) {
   });
 }
 
-// The length of the UTF-8 sequence at the front, 0 if there is no valid one (Unicode 15, table 3-7).
+// The length of the UTF-8 sequence at the front, 0 if there is no valid one (Unicode 15, table
+// 3-7).
 std::size_t utf8_length(ByteView text) {
   const std::uint8_t lead = text[0];
   if (lead < 0x80) return 1;
@@ -39,8 +40,8 @@ std::size_t utf8_length(ByteView text) {
   }
   if (size == 0 || text.size() < size || text[1] < low || text[1] > high) return 0;
   const ByteView more = text.subspan(2, size - 2);
-  const bool continued =
-      std::all_of(more.begin(), more.end(), [](std::uint8_t byte) { return (byte & 0xc0) == 0x80; });
+  const bool continued = std::all_of(more.begin(), more.end(),
+                                     [](std::uint8_t byte) { return (byte & 0xc0) == 0x80; });
   return continued ? size : 0;
 }
 
@@ -82,7 +83,8 @@ Result<Claims> Claims::of(Map values) {
       return Refusal{"a claim's value is not 0-255 bytes of UTF-8 without control characters"};
     }
     if ((key == "not_before" || key == "not_after") && !seconds_of(value)) {
-      return Refusal{"not_before and not_after are Unix seconds, at most 11 digits, no leading zero"};
+      return Refusal{
+          "not_before and not_after are Unix seconds, at most 11 digits, no leading zero"};
     }
     size += 2 + key.size() + value.size();
   }

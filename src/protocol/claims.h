@@ -1,5 +1,5 @@
-// What a client was issued besides its name: its role and other claims.  One set of claims has exactly
-// one encoding, so that the MAC over it means one thing.
+// What a client was issued besides its name: its role and other claims.  One set of claims has
+// exactly one encoding, so that the MAC over it means one thing.
 #pragma once
 
 #include <map>
@@ -18,8 +18,8 @@ class Claims {
   // Keys in ascending byte order, as the encoding wants them.
   using Map = std::map<std::string, std::string, std::less<>>;
 
-  // Refuses what PROTOCOL 2 does: a bad key or value, no role, too many, too large, a time that is not
-  // a number.  The refusal's reason is a sentence's end for the operator: "role is missing".
+  // Refuses what PROTOCOL 2 does: a bad key or value, no role, too many, too large, a time that is
+  // not a number.  The refusal's reason is a sentence's end for the operator: "role is missing".
   [[nodiscard]] static Result<Claims> of(Map values);
 
   // Refuses any bytes that encode() would not give.

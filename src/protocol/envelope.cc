@@ -50,7 +50,8 @@ Result<Envelope> Envelope::parse(std::string_view body) {
 std::string Envelope::form() const {
   std::string body;
   if (!name.empty()) body.append(kFields[kName]).append(name).push_back('&');
-  if (key_use_hmac) body.append(kFields[kKeyUseHmac]).append(base64url(*key_use_hmac)).push_back('&');
+  if (key_use_hmac)
+    body.append(kFields[kKeyUseHmac]).append(base64url(*key_use_hmac)).push_back('&');
   return body.append(kFields[kMessage]).append(base64url(message));
 }
 
@@ -64,8 +65,9 @@ bool is_form_type(std::string_view content_type) {
   const auto blank = [](char c) { return c == ' ' || c == '\t'; };
   while (!content_type.empty() && blank(content_type.front())) content_type.remove_prefix(1);
   while (!content_type.empty() && blank(content_type.back())) content_type.remove_suffix(1);
-  return std::equal(content_type.begin(), content_type.end(), kForm.begin(), kForm.end(),
-                    [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + ('a' - 'A') : a) == b; });
+  return std::equal(
+      content_type.begin(), content_type.end(), kForm.begin(), kForm.end(),
+      [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + ('a' - 'A') : a) == b; });
 }
 
 }  // namespace sealpost

@@ -1,4 +1,5 @@
-// The form a request's body is: up to three fields, of which encrypted_message is always there (PROTOCOL 4).
+// The form a request's body is: up to three fields, of which encrypted_message is always there
+// (PROTOCOL 4).
 #pragma once
 
 #include <optional>

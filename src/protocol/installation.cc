@@ -42,8 +42,8 @@ Result<OpenedHandshake> OpenedHandshake::open(const Envelope& envelope, const Ke
   if (!is_name(envelope.name)) return Refusal{"name"};
 
   const crypto::Key psk = psk_of(keyring.client_key(kid, envelope.name, generation));
-  const Bytes prologue = prologue_of(
-      keyring.server_id(), ByteView(envelope.message).first(kHeaderSize), envelope);
+  const Bytes prologue =
+      prologue_of(keyring.server_id(), ByteView(envelope.message).first(kHeaderSize), envelope);
   auto noise = crypto::NoiseResponder::read(psk, prologue, reader.rest(), ephemeral);
   if (!noise) return Refusal{"handshake_seal"};
   return OpenedHandshake(std::move(*noise), envelope.name, kid, generation, envelope.key_use_hmac,
@@ -95,8 +95,7 @@ HandshakeCall::HandshakeCall(const Credential& credential, const InstallNonce& i
   payload.u64(sent_at).put(install_nonce);
   const Statement statement{receipt, credential.claims, credential.key_use_hmac};
   statement.write(payload, hmac_in_clear);
-  envelope_.message =
-      Writer().put(header_of(credential)).put(noise_.write(payload.view())).take();
+  envelope_.message = Writer().put(header_of(credential)).put(noise_.write(payload.view())).take();
 }
 
 Result<HandshakeCall::Answer> HandshakeCall::finish(ByteView answer) {

@@ -1,5 +1,5 @@
-// The handshake of PROTOCOL 5: how a client is installed on a server, and comes back with a new session.
-// Reading and writing of each message stand side by side; the gateway's half first.
+// The handshake of PROTOCOL 5: how a client is installed on a server, and comes back with a new
+// session. Reading and writing of each message stand side by side; the gateway's half first.
 #pragma once
 
 #include <optional>

@@ -70,8 +70,8 @@ SessionKeys Keyring::open_session_keys(Kid kid, const SessionId& session, std::s
                                        ByteView sealed) const {
   Reader reader(sealed);
   const auto nonce = reader.array<24>();
-  auto both = crypto::xaes_open(of(kid).storage_key, nonce, storage_context(session, name),
-                                reader.rest());
+  auto both =
+      crypto::xaes_open(of(kid).storage_key, nonce, storage_context(session, name), reader.rest());
   if (!both || both->size() != 2 * kKeySize) {
     throw Fault("a session's keys in the database do not open under key " + std::to_string(kid) +
                 ": they were written under another; end the sessions with `sealpost session end`");

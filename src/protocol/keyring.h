@@ -1,6 +1,6 @@
-// The key schedule of PROTOCOL 3: everything that is derived from a master key, each with a label and
-// length-prefixed parts of its own.  The master key itself is used for the first extraction only
-// and is not kept.
+// The key schedule of PROTOCOL 3: everything that is derived from a master key, each with a label
+// and length-prefixed parts of its own.  The master key itself is used for the first extraction
+// only and is not kept.
 #pragma once
 
 #include <map>
@@ -24,7 +24,8 @@ struct SessionKeys {
   crypto::Key s2c;
 };
 
-// The server's keys, of all its kids.  Every call names a kid that has() knows; another throws Fault.
+// The server's keys, of all its kids.  Every call names a kid that has() knows; another throws
+// Fault.
 class Keyring {
  public:
   explicit Keyring(const ServerId& server_id) : server_id_(server_id) {}

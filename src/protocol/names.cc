@@ -14,10 +14,13 @@ bool is_name_byte(char c) { return is_letter_or_digit(c) || c == '.' || c == '_'
 }  // namespace
 
 bool is_name_field(std::string_view text) {
-  return !text.empty() && text.size() <= kNameMax && std::all_of(text.begin(), text.end(), is_name_byte);
+  return !text.empty() && text.size() <= kNameMax &&
+         std::all_of(text.begin(), text.end(), is_name_byte);
 }
 
-bool is_name(std::string_view text) { return is_name_field(text) && is_letter_or_digit(text.front()); }
+bool is_name(std::string_view text) {
+  return is_name_field(text) && is_letter_or_digit(text.front());
+}
 
 bool is_topic(std::string_view text) {
   return !text.empty() && text.size() <= kTopicMax &&

@@ -1,5 +1,6 @@
-// A receipt is the server's proof, in the client's hands, of how far it has counted an installation:
-// whoever shows one above what the database knows proves that the database is an old copy (PROTOCOL 6, 7).
+// A receipt is the server's proof, in the client's hands, of how far it has counted an
+// installation: whoever shows one above what the database knows proves that the database is an old
+// copy (PROTOCOL 6, 7).
 #pragma once
 
 #include "base/bytes.h"

@@ -8,8 +8,8 @@ namespace {
 constexpr std::uint8_t kAnswerKind = 0x92;
 constexpr std::size_t kHeaderSize = 41;
 
-// Half of the nonce is random, and hedged: a copied machine that repeats its generator repeats a nonce
-// only for the same plaintext.  The counter is the other half.
+// Half of the nonce is random, and hedged: a copied machine that repeats its generator repeats a
+// nonce only for the same plaintext.  The counter is the other half.
 template <std::size_t N>
 ByteArray<N> hedged_random(const ByteArray<32>& fresh, ByteView plaintext) {
   const crypto::Digest digest = crypto::sha256({fresh, plaintext});
@@ -54,10 +54,9 @@ crypto::Digest Message::digest() const {
 Result<OpenedSeal> OpenedSeal::open(const Envelope& envelope, const RecordHeader& header,
                                     const Session& session, const crypto::Key& c2s) {
   const ByteView message = envelope.message;
-  std::optional<Bytes> plaintext =
-      crypto::xaes_open(c2s, record_nonce(header),
-                        record_context(message.first(kHeaderSize), envelope),
-                        message.subspan(kHeaderSize));
+  std::optional<Bytes> plaintext = crypto::xaes_open(
+      c2s, record_nonce(header), record_context(message.first(kHeaderSize), envelope),
+      message.subspan(kHeaderSize));
   if (!plaintext) return Refusal{"record_seal"};
   return OpenedSeal(session, header.counter, envelope.key_use_hmac, crypto::sha256({message}),
                     std::move(*plaintext));

@@ -70,8 +70,8 @@ class OpenedSeal {
   Bytes plaintext_;
 };
 
-// An authenticated message of a known client.  An opened seal is the only thing it can be made of, and
-// it is the only thing Store::admit takes.
+// An authenticated message of a known client.  An opened seal is the only thing it can be made of,
+// and it is the only thing Store::admit takes.
 class OpenedRecord {
  public:
   // Refuses every plaintext but the exact shape: `malformed`.
@@ -99,12 +99,12 @@ class OpenedRecord {
   std::uint64_t oldest_;
 };
 
-// The client's side of the same bytes.  `fresh` must be 32 new random bytes; `clear` names the fields that
-// go beside the seal, and comes back with the sealed message in it.
+// The client's side of the same bytes.  `fresh` must be 32 new random bytes; `clear` names the
+// fields that go beside the seal, and comes back with the sealed message in it.
 [[nodiscard]] Envelope seal_record(const crypto::Key& c2s, const SessionId& session_id,
                                    const ByteArray<32>& fresh, Envelope clear,
-                                   const Message& message, const Statement& statement,
-                                   Time sent_at, std::uint64_t oldest);
+                                   const Message& message, const Statement& statement, Time sent_at,
+                                   std::uint64_t oldest);
 
 struct Answer {
   Status status;

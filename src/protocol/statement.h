@@ -1,5 +1,6 @@
-// What a client states of itself inside every seal: how far the server has counted it, its claims, and
-// the MAC that shows it was issued them.  The same bytes in a handshake and in a record (PROTOCOL 5, 6).
+// What a client states of itself inside every seal: how far the server has counted it, its claims,
+// and the MAC that shows it was issued them.  The same bytes in a handshake and in a record
+// (PROTOCOL 5, 6).
 #pragma once
 
 #include <optional>
@@ -18,8 +19,8 @@ struct Statement {
   Claims claims;
   KeyUseHmac key_use_hmac;
 
-  // receipt, lp16(claims block), lp8(key_use_hmac or empty).  `in_clear` is the form's field: of the
-  // two places exactly one must hold the MAC.
+  // receipt, lp16(claims block), lp8(key_use_hmac or empty).  `in_clear` is the form's field: of
+  // the two places exactly one must hold the MAC.
   [[nodiscard]] static Result<Statement> read(Reader& reader,
                                               const std::optional<KeyUseHmac>& in_clear);
   void write(Writer& writer, bool hmac_in_clear) const;

@@ -30,14 +30,14 @@ struct SessionRow {
   Time live_until;
 };
 
-// Every change is appended to the file of issues first, under the gate, and then committed.  Throws Fault, with
-// a sentence for the operator, for what cannot be done.
+// Every change is appended to the file of issues first, under the gate, and then committed.  Throws
+// Fault, with a sentence for the operator, for what cannot be done.
 class ClientBook {
  public:
   explicit ClientBook(Database& database) : database_(database) {}
 
-  // The generation the new client is issued: 1, or one more than a removed client of that name had.  Throws
-  // if the name exists.
+  // The generation the new client is issued: 1, or one more than a removed client of that name had.
+  // Throws if the name exists.
   Generation add(const std::string& name, Kid kid, const Claims& claims, Time now);
   // The next generation of an existing client; the one before it is revoked by that.
   Generation renew(const std::string& name, Kid kid, const Claims& claims, Time now);

@@ -26,12 +26,24 @@ struct FileSystem {
 };
 // Numbers from statfs(2) and linux/magic.h.
 constexpr std::array<FileSystem, 18> kFileSystems{{
-    {0xef53, "ext4", true},       {0x58465342, "xfs", true},   {0x9123683e, "btrfs", true},
-    {0x2fc12fc1, "zfs", true},    {0xf2f52010, "f2fs", true},  {0x01021994, "tmpfs", true},
-    {0x858458f6, "ramfs", true},  {0x794c7630, "overlay", true}, {0xca451a4e, "bcachefs", true},
-    {0x52654973, "reiserfs", true}, {0x3153464a, "jfs", true}, {0x6969, "nfs", false},
-    {0xff534d42, "cifs", false},  {0xfe534d42, "smb2", false}, {0x65735546, "fuse", false},
-    {0x01021997, "9p", false},    {0x00c36400, "ceph", false}, {0x5346414f, "afs", false},
+    {0xef53, "ext4", true},
+    {0x58465342, "xfs", true},
+    {0x9123683e, "btrfs", true},
+    {0x2fc12fc1, "zfs", true},
+    {0xf2f52010, "f2fs", true},
+    {0x01021994, "tmpfs", true},
+    {0x858458f6, "ramfs", true},
+    {0x794c7630, "overlay", true},
+    {0xca451a4e, "bcachefs", true},
+    {0x52654973, "reiserfs", true},
+    {0x3153464a, "jfs", true},
+    {0x6969, "nfs", false},
+    {0xff534d42, "cifs", false},
+    {0xfe534d42, "smb2", false},
+    {0x65735546, "fuse", false},
+    {0x01021997, "9p", false},
+    {0x00c36400, "ceph", false},
+    {0x5346414f, "afs", false},
 }};
 
 std::string folder_of(const std::string& path) {
@@ -61,9 +73,9 @@ void set_switch(SQLite::Database& handle, int which, const char* name) {
 }  // namespace
 
 JournalMode journal_on(std::uint64_t kind) {
-  const bool local = std::any_of(kFileSystems.begin(), kFileSystems.end(), [&](const FileSystem& one) {
-    return one.kind == kind && one.local;
-  });
+  const bool local =
+      std::any_of(kFileSystems.begin(), kFileSystems.end(),
+                  [&](const FileSystem& one) { return one.kind == kind && one.local; });
   return local ? JournalMode{"wal", 2} : JournalMode{"delete", 3};
 }
 
@@ -86,10 +98,12 @@ Fault explain(const SQLite::Exception& error, const std::string& path) {
   const std::string what = "the database " + path;
   switch (error.getErrorCode()) {
     case SQLITE_CANTOPEN:
-      return Fault(what + " cannot be opened: is it missing, or another user's? `sealpost doctor` looks; "
+      return Fault(what +
+                   " cannot be opened: is it missing, or another user's? `sealpost doctor` looks; "
                    "`sealpost restore` brings one back from a backup");
     case SQLITE_READONLY:
-      return Fault(what + " cannot be written: give it and its folder to the user the gateway runs as");
+      return Fault(what +
+                   " cannot be written: give it and its folder to the user the gateway runs as");
     case SQLITE_BUSY:
       return Fault(what + " was locked by another program for more than 5 s: `fuser " + path +
                    "` names it");
@@ -168,11 +182,13 @@ void Database::migrate() {
   const int newest = static_cast<int>(migrations().size());
   if (version() > newest) {
     throw Fault("the database " + paths_.database + " has schema " + std::to_string(version()) +
-                ", this sealpost knows " + std::to_string(newest) + ": install the newer sealpost again");
+                ", this sealpost knows " + std::to_string(newest) +
+                ": install the newer sealpost again");
   }
   if (version() == newest) return;
   Write write(*this);
-  for (int next = version(); next < newest; ++next) {  // read again: another process may have been first
+  for (int next = version(); next < newest;
+       ++next) {  // read again: another process may have been first
     handle_.exec(std::string(migrations()[static_cast<std::size_t>(next)]));
   }
   handle_.exec("PRAGMA user_version = " + std::to_string(newest));
@@ -182,10 +198,8 @@ void Database::migrate() {
 // A setting that did not take would be a weaker promise: read them all back.
 void Database::verify(const ServerId& server_id) {
   const std::pair<const char*, std::string> expected[] = {
-      {"journal_mode", journal_.mode},
-      {"synchronous", std::to_string(journal_.synchronous)},
-      {"trusted_schema", "0"},
-      {"foreign_keys", "1"},
+      {"journal_mode", journal_.mode}, {"synchronous", std::to_string(journal_.synchronous)},
+      {"trusted_schema", "0"},         {"foreign_keys", "1"},
       {"secure_delete", "1"},
   };
   for (const auto& [pragma, value] : expected) {
@@ -197,7 +211,8 @@ void Database::verify(const ServerId& server_id) {
   }
   SQLite::Statement server(handle_, "SELECT server_id FROM server");
   const bool found = server.executeStep();
-  const auto* stored = found ? static_cast<const std::uint8_t*>(server.getColumn(0).getBlob()) : nullptr;
+  const auto* stored =
+      found ? static_cast<const std::uint8_t*>(server.getColumn(0).getBlob()) : nullptr;
   if (stored == nullptr || !std::equal(server_id.begin(), server_id.end(), stored)) {
     throw Fault("the database " + paths_.database +
                 " belongs to other master keys: put the keys folder of its own server beside it");

@@ -12,8 +12,8 @@
 
 namespace sealpost {
 
-// How a database is kept on a file system.  WAL with FULL syncs every commit and is the fast one; it needs
-// shared memory and locks that only a local disk surely has.
+// How a database is kept on a file system.  WAL with FULL syncs every commit and is the fast one;
+// it needs shared memory and locks that only a local disk surely has.
 struct JournalMode {
   std::string mode;  // "wal" or "delete"
   int synchronous;   // as PRAGMA synchronous says it: 2 FULL, 3 EXTRA
@@ -40,13 +40,14 @@ struct StorePaths {
 class Database {
  public:
   // Opens what `create` made, brings an older schema forward, and reads every setting back.  Throws
-  // Fault if the file is missing, not ours, of a newer schema, read-only, corrupt, or another server's.
+  // Fault if the file is missing, not ours, of a newer schema, read-only, corrupt, or another
+  // server's.
   Database(const StorePaths& paths, const ServerId& server_id);
   // The same with a journal chosen by the caller, not by the file system.
   Database(const StorePaths& paths, const ServerId& server_id, const JournalMode& journal);
 
-  // Makes an empty database with a new epoch, and takes over what the file of issues says.  Throws Fault if
-  // there is one.
+  // Makes an empty database with a new epoch, and takes over what the file of issues says.  Throws
+  // Fault if there is one.
   static void create(const StorePaths& paths, const ServerId& server_id, Time now);
 
   [[nodiscard]] SQLite::Database& handle() { return handle_; }
@@ -57,8 +58,8 @@ class Database {
   // Whether the paths still name the files that are open.
   [[nodiscard]] bool is_current();
 
-  // Empties a WAL of more than 16 frames, so that the next process to start has none to read.  For CGI,
-  // after its answer.
+  // Empties a WAL of more than 16 frames, so that the next process to start has none to read.  For
+  // CGI, after its answer.
   void trim_wal();
 
  private:

@@ -1,7 +1,7 @@
 // The gate every writer and every checkpoint passes, one at a time: an flock on a file beside the
-// database.  The kernel queues those who wait, which is fairer than SQLite's busy handler, and keeps
-// two connections from writing and checkpointing a WAL at the same moment, which SQLite before 3.51.3 can
-// answer with corruption.
+// database.  The kernel queues those who wait, which is fairer than SQLite's busy handler, and
+// keeps two connections from writing and checkpointing a WAL at the same moment, which SQLite
+// before 3.51.3 can answer with corruption.
 #pragma once
 
 #include <string>
@@ -36,7 +36,8 @@ class Gate {
   // Waits for at most kTimeout, then throws Fault.  Uses SIGALRM, which must not be blocked.
   [[nodiscard]] Hold enter();
 
-  // Whether the path still names the file that is open: a home can be replaced under a running gateway.
+  // Whether the path still names the file that is open: a home can be replaced under a running
+  // gateway.
   [[nodiscard]] bool is_current() const;
 
  private:

@@ -102,7 +102,8 @@ std::int64_t Inbox::prune_some(Time before, std::int64_t after, Pruned& pruned) 
       GROUP BY 1, 2, 3
       ON CONFLICT (day, name, outcome) DO UPDATE SET count = count + excluded.count)sql");
   Query(tally).run();
-  SQLite::Statement remove(handle, "DELETE FROM message WHERE id IN (SELECT id FROM step WHERE goes)");
+  SQLite::Statement remove(handle,
+                           "DELETE FROM message WHERE id IN (SELECT id FROM step WHERE goes)");
   pruned.deleted += Query(remove).run();
   SQLite::Statement empty(handle, R"sql(
       UPDATE message SET sent_at = NULL, message_id = NULL, topic = NULL, claims = NULL, body = NULL
@@ -129,7 +130,8 @@ std::vector<StatsRow> Inbox::stats() {
       ORDER BY day, name, outcome)sql");
   Query query(statement);
   std::vector<StatsRow> rows;
-  while (query.row()) rows.push_back({query.text(0), query.text(1), query.text(2), query.number(3)});
+  while (query.row())
+    rows.push_back({query.text(0), query.text(1), query.text(2), query.number(3)});
   return rows;
 }
 

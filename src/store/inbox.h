@@ -1,5 +1,5 @@
-// The operator's view of the messages: what lies in the inbox, how much of what was accepted and refused, and
-// what may go.
+// The operator's view of the messages: what lies in the inbox, how much of what was accepted and
+// refused, and what may go.
 #pragma once
 
 #include <functional>
@@ -56,9 +56,9 @@ class Inbox {
     std::int64_t deleted = 0;
     std::int64_t emptied = 0;
   };
-  // Of messages received before `before`: those below their window are deleted and counted in the tally, those
-  // inside it, which still guard against replays, are emptied.  The newest row stays, so that no number is given
-  // out twice.  Goes in steps, between which the gateway can work.
+  // Of messages received before `before`: those below their window are deleted and counted in the
+  // tally, those inside it, which still guard against replays, are emptied.  The newest row stays,
+  // so that no number is given out twice.  Goes in steps, between which the gateway can work.
   Pruned prune(Time before);
 
   // By day, client and outcome.

@@ -20,12 +20,9 @@ constexpr std::array<const char*, 3> kKinds{"issue", "revoke", "remove"};
 
 std::string line_of(const Issue& issue) {
   const Json json = {
-      {"at", issue.at},
-      {"do", kKinds.at(static_cast<std::size_t>(issue.kind))},
-      {"name", issue.name},
-      {"generation", issue.generation},
-      {"kid", issue.kid},
-      {"claims", Json::parse(issue.claims)},
+      {"at", issue.at},     {"do", kKinds.at(static_cast<std::size_t>(issue.kind))},
+      {"name", issue.name}, {"generation", issue.generation},
+      {"kid", issue.kid},   {"claims", Json::parse(issue.claims)},
   };
   return json.dump() + "\n";
 }
@@ -48,7 +45,8 @@ Issue issue_of(const std::string& line) {
 }
 
 void require(bool done, const std::string& path) {
-  if (!done) throw Fault("the file of issues " + path + " cannot be written: " + std::strerror(errno));
+  if (!done)
+    throw Fault("the file of issues " + path + " cannot be written: " + std::strerror(errno));
 }
 
 }  // namespace

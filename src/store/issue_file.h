@@ -1,6 +1,6 @@
-// The file of issues: every issue, revocation and removal of a client, one JSON object a line, appended
-// before the database hears of it.  It lies beside the master keys and outlives the database, so that an old
-// copy of the database cannot bring a revoked client back.
+// The file of issues: every issue, revocation and removal of a client, one JSON object a line,
+// appended before the database hears of it.  It lies beside the master keys and outlives the
+// database, so that an old copy of the database cannot bring a revoked client back.
 //
 //   {"at":1795433460000,"do":"issue","name":"client1","generation":1,"kid":1,"claims":{"role":"sensor"}}
 //   {"at":1795510800000,"do":"revoke","name":"client1","generation":2,"kid":1,"claims":{"role":"sensor"}}
@@ -27,9 +27,9 @@ struct Issue {
 // Appends one line and syncs it to disk.  The caller holds the gate.  Throws Fault.
 void append_issue(const std::string& path, const Issue& issue);
 
-// The last word on each name: the line with its greatest generation.  A file that does not exist says
-// nothing; a last line without its end was never acted on and is passed over; any other line that
-// cannot be read is a Fault that names it.
+// The last word on each name: the line with its greatest generation.  A file that does not exist
+// says nothing; a last line without its end was never acted on and is passed over; any other line
+// that cannot be read is a Fault that names it.
 [[nodiscard]] std::map<std::string, Issue> read_issues(const std::string& path);
 
 }  // namespace sealpost

@@ -138,7 +138,8 @@ Admission Ledger::count(const Candidate& candidate, std::int64_t installation, A
   const Message& message = candidate.record.message();
   if (is_below_window(message.counter, admission.next)) {
     admission.verdict = Verdict::kTooOld;
-  } else if (message.counter < admission.next && settle_used(message, installation, admission, now)) {
+  } else if (message.counter < admission.next &&
+             settle_used(message, installation, admission, now)) {
     // kUsed or kConflict
   } else if (candidate.ruling == Ruling::kLate) {
     admission.verdict = Verdict::kLate;
@@ -175,8 +176,9 @@ std::int64_t Ledger::keep(const Candidate& candidate, std::int64_t installation,
               static_cast<int>(status), now, candidate.record.sent_at(), message.id, message.topic,
               candidate.record.statement().claims.json());
   if (candidate.ruling == Ruling::kInbox) {
-    add_message_.bindNoCopy(10, message.body.empty() ? "" : static_cast<const void*>(message.body.data()),
-                            static_cast<int>(message.body.size()));
+    add_message_.bindNoCopy(
+        10, message.body.empty() ? "" : static_cast<const void*>(message.body.data()),
+        static_cast<int>(message.body.size()));
   }
   query.run();
   return database_.handle().getLastInsertRowid();

@@ -1,5 +1,5 @@
-// A connection with the statements the gateway needs prepared, and the steps of PROTOCOL 5 and 6 that look
-// at the database: each one runs inside the caller's transaction and commits nothing.
+// A connection with the statements the gateway needs prepared, and the steps of PROTOCOL 5 and 6
+// that look at the database: each one runs inside the caller's transaction and commits nothing.
 #pragma once
 
 #include "store/database.h"

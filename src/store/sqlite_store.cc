@@ -76,7 +76,8 @@ std::vector<Admission> SqliteStore::admit(std::span<const Candidate> batch, cons
   if (together) {
     admissions = std::move(*together);
   } else {
-    // One of them failed, and the transaction with it.  Nothing was committed, so each gets its own.
+    // One of them failed, and the transaction with it.  Nothing was committed, so each gets its
+    // own.
     for (std::size_t i = 0; i < batch.size(); ++i) {
       admissions.push_back(admit_together(batch.subspan(i, 1), keyring, now).value().front());
     }
@@ -101,10 +102,11 @@ void SqliteStore::trim() {
   with_ledger([](Ledger& ledger) { ledger.database().trim_wal(); });
 }
 
-// One transaction, rolled back if any of them proves the database an old copy.  Nothing where one of
-// several made it fail.
-std::optional<std::vector<Admission>> SqliteStore::admit_together(
-    std::span<const Candidate> batch, const Keyring& keyring, Time now) {
+// One transaction, rolled back if any of them proves the database an old copy.  Nothing where one
+// of several made it fail.
+std::optional<std::vector<Admission>> SqliteStore::admit_together(std::span<const Candidate> batch,
+                                                                  const Keyring& keyring,
+                                                                  Time now) {
   using Admissions = std::vector<Admission>;
   return with_write([&](Ledger& ledger, Write& write) -> std::optional<Admissions> {
     Admissions admissions;

@@ -1,4 +1,5 @@
-// Store on SQLite: one connection, used by one thread, reopened when it has failed or its file was replaced.
+// Store on SQLite: one connection, used by one thread, reopened when it has failed or its file was
+// replaced.
 #pragma once
 
 #include <memory>
@@ -28,8 +29,8 @@ class SqliteStore : public Store {
  private:
   // The connection, opened anew if there is none or its file is no longer the home's.
   Ledger& live();
-  // Runs `work` with a live connection.  After any failure the connection is given up, and what SQLite
-  // said becomes a Fault with its mend.
+  // Runs `work` with a live connection.  After any failure the connection is given up, and what
+  // SQLite said becomes a Fault with its mend.
   template <class Work>
   auto with_ledger(Work work);
   // The same inside a write transaction; `work` commits.

@@ -37,7 +37,9 @@ inline void bind_value(SQLite::Statement& statement, int at, std::int64_t value)
 inline void bind_value(SQLite::Statement& statement, int at, std::uint32_t value) {
   statement.bind(at, static_cast<std::int64_t>(value));
 }
-inline void bind_value(SQLite::Statement& statement, int at, int value) { statement.bind(at, value); }
+inline void bind_value(SQLite::Statement& statement, int at, int value) {
+  statement.bind(at, value);
+}
 
 // A statement that is reset when it goes, so that it holds no lock and no row longer than its use.
 class Query {

@@ -1,5 +1,5 @@
-// What the gateway asks of a database: four questions, each one transaction.  An interface, because one
-// machine is SQLite and many are a shared database.
+// What the gateway asks of a database: four questions, each one transaction.  An interface, because
+// one machine is SQLite and many are a shared database.
 #pragma once
 
 #include <map>
@@ -18,7 +18,8 @@ namespace sealpost {
 
 // --- The arithmetic of the window (PROTOCOL 6) ---
 
-// Whether a counter lies below the window of the 1,024 counters under `next`: then nothing is known of it.
+// Whether a counter lies below the window of the 1,024 counters under `next`: then nothing is known
+// of it.
 [[nodiscard]] constexpr bool is_below_window(std::uint64_t counter, std::uint64_t next) {
   return counter + kWindow < next;
 }
@@ -85,9 +86,9 @@ struct Admission {
   Verdict verdict;
   Status status = Status::kAccepted;  // kNew and kUsed: accepted or forbidden
   Epoch epoch{};
-  std::uint64_t next = 0;    // of the installation, after this message
-  std::int64_t number = 0;   // kNew and kUsed: the operator's number for the message
-  bool alarm = false;        // kConflict: the first within an hour
+  std::uint64_t next = 0;   // of the installation, after this message
+  std::int64_t number = 0;  // kNew and kUsed: the operator's number for the message
+  bool alarm = false;       // kConflict: the first within an hour
 };
 
 // Counts by day ("2026-11-23"), client ('' for strangers) and outcome.
@@ -101,24 +102,26 @@ class Store {
   virtual ~Store() = default;
 
   // A live session, pending or active.  Says nothing about what a write transaction will find.
-  [[nodiscard]] virtual std::optional<StoredSession> find_session(const SessionId& id, Time now) = 0;
+  [[nodiscard]] virtual std::optional<StoredSession> find_session(const SessionId& id,
+                                                                  Time now) = 0;
 
   // Whether a handshake with this digest began a session in the last 150 s.
   [[nodiscard]] virtual bool has_seen(const crypto::Digest& handshake, Time now) = 0;
 
   // Writes a pending session and remembers its handshake, durably; or says why not.
-  // Source: PROTOCOL 5, steps 4 and 8-10.  kRolledBack means that the epoch has been replaced already.
+  // Source: PROTOCOL 5, steps 4 and 8-10.  kRolledBack means that the epoch has been replaced
+  // already.
   [[nodiscard]] virtual Beginning begin(const NewSession& session, const Keyring& keyring,
                                         Time now) = 0;
 
-  // Decides a batch of opened records, in order, and makes every kNew one durable, in one transaction.
+  // Decides a batch of opened records, in order, and makes every kNew one durable, in one
+  // transaction.
   //
-  // A counter below the window is refused, used or not: the store cannot tell, so it fails closed.  The
-  // verdicts stand in the order of the batch; one record's refusal never touches its neighbours, but for
-  // a proven rollback, which ends every session.  Throws Fault when the transaction may not be on
-  // disk; then nothing may be said about any of them.
-  // Source: PROTOCOL 6, steps 5-9.  Only opening can make an OpenedRecord, so nothing unauthenticated
-  // gets here.
+  // A counter below the window is refused, used or not: the store cannot tell, so it fails closed.
+  // The verdicts stand in the order of the batch; one record's refusal never touches its
+  // neighbours, but for a proven rollback, which ends every session.  Throws Fault when the
+  // transaction may not be on disk; then nothing may be said about any of them. Source: PROTOCOL 6,
+  // steps 5-9.  Only opening can make an OpenedRecord, so nothing unauthenticated gets here.
   [[nodiscard]] virtual std::vector<Admission> admit(std::span<const Candidate> batch,
                                                      const Keyring& keyring, Time now) = 0;
 

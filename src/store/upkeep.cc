@@ -67,7 +67,8 @@ void restore(const StorePaths& paths, const ServerId& server_id, const std::stri
       SQLite::Database to(copy.path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
       copy_all(to, from);
     }
-    // Opened as the gateway would, with a gate of its own: that checks it and brings its schema forward.
+    // Opened as the gateway would, with a gate of its own: that checks it and brings its schema
+    // forward.
     StorePaths copied = paths;
     copied.database = copy.path;
     copied.gate = copy_gate.path;

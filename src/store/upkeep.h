@@ -13,8 +13,9 @@ namespace sealpost {
 // Writes a copy without sessions, 0600, while the gateway works.  Throws Fault if the file exists.
 void back_up(Database& database, const std::string& file);
 
-// Puts a backup in place of the home's database, in one step that running gateways see as one commit, and
-// starts a new epoch in it.  Throws Fault, and changes nothing, if it is no backup of this server's.
+// Puts a backup in place of the home's database, in one step that running gateways see as one
+// commit, and starts a new epoch in it.  Throws Fault, and changes nothing, if it is no backup of
+// this server's.
 void restore(const StorePaths& paths, const ServerId& server_id, const std::string& file, Time now);
 
 struct Health {

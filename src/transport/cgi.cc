@@ -15,19 +15,19 @@ namespace {
 
 const char* process_variable(const std::string& name) { return std::getenv(name.c_str()); }
 
-// What is read and thrown away of a body that does not fit.  A web server that is still sending when the program
-// ends reports its own error instead of our answer.
+// What is read and thrown away of a body that does not fit.  A web server that is still sending
+// when the program ends reports its own error instead of our answer.
 constexpr std::uint64_t kDrainMax = 64U << 20;
 
-// Reads what was announced, and no more: the server need not close the stream behind it.  Where nothing
-// was announced (a chunked body) the end of the stream is the end of the body.
+// Reads what was announced, and no more: the server need not close the stream behind it.  Where
+// nothing was announced (a chunked body) the end of the stream is the end of the body.
 void read_body(Request& request, std::size_t max_body) {
   request.body_too_large = request.announced && *request.announced > max_body;
   std::uint64_t left = std::min(request.announced.value_or(kDrainMax), kDrainMax);
   std::array<char, 16384> piece;
   while (left > 0) {
-    const ssize_t got =
-        read(STDIN_FILENO, piece.data(), static_cast<std::size_t>(std::min<std::uint64_t>(left, piece.size())));
+    const ssize_t got = read(STDIN_FILENO, piece.data(),
+                             static_cast<std::size_t>(std::min<std::uint64_t>(left, piece.size())));
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) return;
     const auto size = static_cast<std::size_t>(got);

@@ -19,9 +19,9 @@
 namespace sealpost {
 namespace {
 
-constexpr int kListener = 0;                      // FCGI_LISTENSOCK_FILENO
-constexpr std::size_t kBatchMax = 128;            // requests in one transaction
-constexpr Milliseconds kReadTime = 10 * kSecond;  // for one whole request, once it has begun
+constexpr int kListener = 0;                          // FCGI_LISTENSOCK_FILENO
+constexpr std::size_t kBatchMax = 128;                // requests in one transaction
+constexpr Milliseconds kReadTime = 10 * kSecond;      // for one whole request, once it has begun
 constexpr auto kDrainTime = std::chrono::seconds(2);  // for a request under way when told to stop
 constexpr int kTallyTick = 1000;                      // ms between looks at counts that wait
 

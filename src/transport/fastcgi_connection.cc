@@ -50,8 +50,8 @@ bool FastcgiConnection::answer(const Response& response) {
   const std::string head = response.head();
   FCGX_PutStr(head.data(), static_cast<int>(head.size()), request_.out);
   FCGX_PutStr(response.body.data(), static_cast<int>(response.body.size()), request_.out);
-  // libfcgi lingers for up to 2 s on a connection it closes, so it is told to keep every one, and the
-  // destructor closes.  Where it could not write it has closed the socket all the same.
+  // libfcgi lingers for up to 2 s on a connection it closes, so it is told to keep every one, and
+  // the destructor closes.  Where it could not write it has closed the socket all the same.
   request_.keepConnection = 1;
   FCGX_Finish_r(&request_);
   if (request_.ipcFd < 0) file_ = -1;

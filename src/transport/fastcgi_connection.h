@@ -1,4 +1,5 @@
-// One connection of the web server's, and the requests that come on it one after the other, through libfcgi.
+// One connection of the web server's, and the requests that come on it one after the other, through
+// libfcgi.
 #pragma once
 
 #include <fcgiapp.h>
@@ -19,15 +20,15 @@ class FastcgiConnection {
 
   [[nodiscard]] int file() const { return file_; }
 
-  // Reads the head of the next request, waiting for the rest of it; false if there is none, and then the
-  // connection is of no more use.
+  // Reads the head of the next request, waiting for the rest of it; false if there is none, and
+  // then the connection is of no more use.
   [[nodiscard]] bool read_head();
 
   // A variable of the request whose head was read, or null.
   [[nodiscard]] const char* variable(const std::string& name) const;
 
-  // Reads to the end of the stream, also past what fits: an unread end would be the next request's beginning,
-  // and a web server that is still sending does not listen.
+  // Reads to the end of the stream, also past what fits: an unread end would be the next request's
+  // beginning, and a web server that is still sending does not listen.
   void read_body(Request& request, std::size_t max_body);
 
   // Whether the connection is there for another request.

@@ -62,7 +62,8 @@ void Plaza::accept_waiting() {
   for (int i = 0; i < kAcceptsAtOnce; ++i) {
     const int file = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     if (file < 0) {
-      // Out of descriptors or memory: a short rest, or the readable listener would keep us spinning.
+      // Out of descriptors or memory: a short rest, or the readable listener would keep us
+      // spinning.
       if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR) usleep(10'000);
       return;
     }

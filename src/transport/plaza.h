@@ -1,5 +1,5 @@
-// What the loops of a process share: one epoll set with the listening socket, the connections that wait for
-// their next request, and the word to stop.
+// What the loops of a process share: one epoll set with the listening socket, the connections that
+// wait for their next request, and the word to stop.
 #pragma once
 
 #include <memory>

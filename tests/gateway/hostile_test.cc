@@ -1,9 +1,10 @@
-// A gateway behind a real web server, and everybody else against it: attackers, crashes, broken disks.
+// A gateway behind a real web server, and everybody else against it: attackers, crashes, broken
+// disks.
 #define BOOST_TEST_MODULE hostile
+#include <SQLiteCpp/SQLiteCpp.h>
 #include <signal.h>
 #include <sys/socket.h>
 
-#include <SQLiteCpp/SQLiteCpp.h>
 #include <boost/test/unit_test.hpp>
 #include <deque>
 #include <set>
@@ -21,8 +22,8 @@ using test::Clock;
 using test::eventually;
 using test::FastcgiPeer;
 using test::NginxSite;
-using test::post_form;
 using test::Peer;
+using test::post_form;
 using test::Process;
 
 std::string sql(const test::Site& site, const std::string& statement) {
@@ -35,7 +36,8 @@ std::string sql(const test::Site& site, const std::string& statement) {
 std::string fingerprint(const test::Site& site) {
   std::string all;
   for (const char* part : {"", "-wal"}) {
-    all += base64url(crypto::sha256({bytes_of(test::read_text(site.home.store_paths().database + part))}));
+    all += base64url(
+        crypto::sha256({bytes_of(test::read_text(site.home.store_paths().database + part))}));
   }
   return all;
 }
@@ -52,7 +54,8 @@ BOOST_AUTO_TEST_CASE(no_byte_of_a_captured_request_can_be_changed) {
     std::string changed = captured;
     changed[i] = static_cast<char>(changed[i] ^ 1);
     const test::Reply reply = post_form(site.url(), changed);
-    BOOST_TEST((reply.status == 400 || reply.status == 403), "byte " << i << " gave " << reply.status);
+    BOOST_TEST((reply.status == 400 || reply.status == 403),
+               "byte " << i << " gave " << reply.status);
     BOOST_TEST(reply.type == "text/plain", "byte " << i);
   }
   BOOST_TEST(fingerprint(site) == before, "not a byte was written");
@@ -92,7 +95,8 @@ BOOST_AUTO_TEST_CASE(counters_come_in_any_order_and_the_window_has_an_edge) {
     peer.next = counter;
     return peer.send(std::to_string(counter)).status;
   };
-  for (const std::uint64_t counter : {7, 3, 5, 4, 6, 0, 2, 1}) BOOST_TEST(send(counter) == "accepted");
+  for (const std::uint64_t counter : {7, 3, 5, 4, 6, 0, 2, 1})
+    BOOST_TEST(send(counter) == "accepted");
   BOOST_TEST(send(2000) == "accepted");
   BOOST_TEST(send(2001 - kWindow) == "accepted", "the oldest inside");
   BOOST_TEST(send(2000 - kWindow) == "too_old", "one older");
@@ -243,7 +247,8 @@ BOOST_AUTO_TEST_CASE(a_body_that_drips_is_cut_off_and_others_are_served_then) {
   eventually("the gateway reads", [&] { return slow.is_read(); });
   const auto start = Clock::now();
   BOOST_TEST(post_form(site.url(), "garbage").status == 400);
-  BOOST_TEST((Clock::now() - start < std::chrono::seconds(12)), "10 s are the most a request may take");
+  BOOST_TEST((Clock::now() - start < std::chrono::seconds(12)),
+             "10 s are the most a request may take");
   stop = true;
   dripping.join();
 }
@@ -267,7 +272,8 @@ BOOST_AUTO_TEST_CASE(a_client_that_leaves_before_the_answer_has_sent_its_message
   const std::string form = peer.seal(peer.message("left")).form();
   {
     FastcgiPeer connection(site.socket());
-    connection.request(form, true, {{"SEALPOST_HOME", site.home.root()}, {"SEALPOST_LOG", site.folder / "log"}});
+    connection.request(
+        form, true, {{"SEALPOST_HOME", site.home.root()}, {"SEALPOST_LOG", site.folder / "log"}});
   }
   eventually("the message is there", [&] { return site.bodies() == "left\n"; });
   BOOST_TEST(post_form(site.url(), form).status == 409);
@@ -312,86 +318,98 @@ void in_trouble(const std::string& word, const std::function<void(NginxSite&)>& 
 std::string database_of(const NginxSite& site) { return site.home.store_paths().database; }
 
 BOOST_AUTO_TEST_CASE(a_missing_database) {
-  in_trouble("missing",
-             [](NginxSite& site) {
-               sql(site, "PRAGMA wal_checkpoint(TRUNCATE)");
-               std::filesystem::rename(database_of(site), database_of(site) + ".away");
-             },
-             [](NginxSite& site) {
-               BOOST_TEST(!std::filesystem::exists(database_of(site)), "none is made in its place");
-               std::filesystem::rename(database_of(site) + ".away", database_of(site));
-             });
+  in_trouble(
+      "missing",
+      [](NginxSite& site) {
+        sql(site, "PRAGMA wal_checkpoint(TRUNCATE)");
+        std::filesystem::rename(database_of(site), database_of(site) + ".away");
+      },
+      [](NginxSite& site) {
+        BOOST_TEST(!std::filesystem::exists(database_of(site)), "none is made in its place");
+        std::filesystem::rename(database_of(site) + ".away", database_of(site));
+      });
 }
 
 BOOST_AUTO_TEST_CASE(a_read_only_database) {
   if (geteuid() == 0) return;  // nothing is read-only to root; tests/run runs as another user
-  in_trouble("cannot be written",
-             [](NginxSite& site) {
-               site.kill_gateways();
-               for (const char* part : {"", "-wal", "-shm"}) {
-                 std::filesystem::permissions(database_of(site) + part, std::filesystem::perms::owner_read);
-               }
-               site.start_gateways();
-             },
-             [](NginxSite& site) {
-               for (const char* part : {"", "-wal", "-shm"}) {
-                 std::filesystem::permissions(database_of(site) + part,
-                                              std::filesystem::perms::owner_write | std::filesystem::perms::owner_read);
-               }
-             });
+  in_trouble(
+      "cannot be written",
+      [](NginxSite& site) {
+        site.kill_gateways();
+        for (const char* part : {"", "-wal", "-shm"}) {
+          std::filesystem::permissions(database_of(site) + part,
+                                       std::filesystem::perms::owner_read);
+        }
+        site.start_gateways();
+      },
+      [](NginxSite& site) {
+        for (const char* part : {"", "-wal", "-shm"}) {
+          std::filesystem::permissions(
+              database_of(site) + part,
+              std::filesystem::perms::owner_write | std::filesystem::perms::owner_read);
+        }
+      });
 }
 
 BOOST_AUTO_TEST_CASE(a_database_locked_for_longer_than_the_timeout) {
   std::unique_ptr<SQLite::Database> locker;
-  in_trouble("locked by another program",
-             [&](NginxSite& site) {
-               locker = std::make_unique<SQLite::Database>(database_of(site), SQLite::OPEN_READWRITE);
-               locker->exec("BEGIN IMMEDIATE");
-             },
-             [&](NginxSite&) { locker.reset(); });
+  in_trouble(
+      "locked by another program",
+      [&](NginxSite& site) {
+        locker = std::make_unique<SQLite::Database>(database_of(site), SQLite::OPEN_READWRITE);
+        locker->exec("BEGIN IMMEDIATE");
+      },
+      [&](NginxSite&) { locker.reset(); });
 }
 
 BOOST_AUTO_TEST_CASE(a_corrupt_database) {
-  in_trouble("damaged",
-             [](NginxSite& site) {
-               sql(site, "PRAGMA wal_checkpoint(TRUNCATE)");
-               site.kill_gateways();
-               std::filesystem::copy_file(database_of(site), database_of(site) + ".good");
-               std::string bytes = test::read_text(database_of(site));
-               for (std::size_t i = 0; i < bytes.size(); i += 7) bytes[i] = static_cast<char>(bytes[i] ^ 0x55);
-               test::write_text(database_of(site), bytes);
-               site.start_gateways();
-             },
-             [](NginxSite& site) {
-               for (const char* part : {"", "-wal", "-shm"}) std::filesystem::remove(database_of(site) + part);
-               std::filesystem::rename(database_of(site) + ".good", database_of(site));
-             });
+  in_trouble(
+      "damaged",
+      [](NginxSite& site) {
+        sql(site, "PRAGMA wal_checkpoint(TRUNCATE)");
+        site.kill_gateways();
+        std::filesystem::copy_file(database_of(site), database_of(site) + ".good");
+        std::string bytes = test::read_text(database_of(site));
+        for (std::size_t i = 0; i < bytes.size(); i += 7)
+          bytes[i] = static_cast<char>(bytes[i] ^ 0x55);
+        test::write_text(database_of(site), bytes);
+        site.start_gateways();
+      },
+      [](NginxSite& site) {
+        for (const char* part : {"", "-wal", "-shm"})
+          std::filesystem::remove(database_of(site) + part);
+        std::filesystem::rename(database_of(site) + ".good", database_of(site));
+      });
 }
 
 BOOST_AUTO_TEST_CASE(a_database_of_a_newer_schema) {
-  in_trouble("schema 99",
-             [](NginxSite& site) {
-               sql(site, "PRAGMA user_version = 99");
-               site.kill_gateways();
-               site.start_gateways();
-             },
-             [](NginxSite& site) { sql(site, "PRAGMA user_version = 1"); });
+  in_trouble(
+      "schema 99",
+      [](NginxSite& site) {
+        sql(site, "PRAGMA user_version = 99");
+        site.kill_gateways();
+        site.start_gateways();
+      },
+      [](NginxSite& site) { sql(site, "PRAGMA user_version = 1"); });
 }
 
-BOOST_AUTO_TEST_CASE(a_home_copied_back_over_itself_takes_no_old_message_once_its_client_has_spoken) {
+BOOST_AUTO_TEST_CASE(
+    a_home_copied_back_over_itself_takes_no_old_message_once_its_client_has_spoken) {
   NginxSite site({.processes = 2});
   Peer peer = site.client();
   peer.handshake();
   BOOST_TEST(peer.send("before").status == "accepted");
   site.kill_gateways();
-  std::filesystem::copy(site.home.root(), site.folder / "copy", std::filesystem::copy_options::recursive);
+  std::filesystem::copy(site.home.root(), site.folder / "copy",
+                        std::filesystem::copy_options::recursive);
   site.start_gateways();
   const test::Exchange after = peer.send("after");
   BOOST_TEST(after.status == "accepted");
 
   site.kill_gateways();
   std::filesystem::remove_all(site.home.root());
-  std::filesystem::copy(site.folder / "copy", site.home.root(), std::filesystem::copy_options::recursive);
+  std::filesystem::copy(site.folder / "copy", site.home.root(),
+                        std::filesystem::copy_options::recursive);
   site.start_gateways();
   BOOST_TEST(site.bodies() == "before\n");
 
@@ -413,7 +431,8 @@ long resident_kib(pid_t id) {
 
 std::size_t open_files(pid_t id) {
   std::size_t count = 0;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc/" + std::to_string(id) + "/fd")) {
+  for (const auto& entry :
+       std::filesystem::directory_iterator("/proc/" + std::to_string(id) + "/fd")) {
     (void)entry;
     ++count;
   }

@@ -37,7 +37,8 @@ void the_whole_way(Site& site) {
 }
 
 void plain_answers(Site& site) {
-  const auto is = [&](const HttpReply& reply, int status, const std::string& body, const char* why) {
+  const auto is = [&](const HttpReply& reply, int status, const std::string& body,
+                      const char* why) {
     BOOST_TEST(reply.status == status, why);
     BOOST_TEST(reply.body == body, why);
     BOOST_TEST(has(reply, "Cache-Control: no-store"), why);
@@ -50,13 +51,16 @@ void plain_answers(Site& site) {
   is(http(site.url(), "POST", {"Content-Type: text/plain"}, "x"), 415, "type\n", "text/plain");
   is(http(site.url(), "POST", {"Content-Type:"}, "x"), 415, "type\n", "no type");
   is(http(site.url(), "POST", {kForm, "Content-Encoding: gzip"}, "x"), 415, "type\n", "gzip");
-  is(http(site.url(), "POST", {kForm, "Content-Encoding: identity"}, "x"), 415, "type\n", "identity");
+  is(http(site.url(), "POST", {kForm, "Content-Encoding: identity"}, "x"), 415, "type\n",
+     "identity");
   is(http(site.url(), "POST", {kForm}, "x"), 400, "form\n", "no form");
   is(http(site.url(), "POST", {kForm}, ""), 400, "form\n", "nothing");
-  is(http(site.url(), "POST", {kForm}, std::string((1 << 20) + 1, 'x')), 413, "too large\n", "1 MiB and a byte");
+  is(http(site.url(), "POST", {kForm}, std::string((1 << 20) + 1, 'x')), 413, "too large\n",
+     "1 MiB and a byte");
   is(http(site.url(), "POST", {kForm}, std::string(1 << 20, 'x')), 400, "form\n", "1 MiB");
   is(http(site.url(), "POST", {"Content-Type: Application/X-WWW-Form-Urlencoded; charset=x"},
-          "encrypted_message=EQE"), 403, "refused\n", "a stranger");
+          "encrypted_message=EQE"),
+     403, "refused\n", "a stranger");
 }
 
 // As large as it may be: the seal and base64url take their part of 1 MiB.
@@ -70,7 +74,8 @@ void large_bodies(Site& site) {
 }
 
 void a_client_cannot_choose_the_home(Site& site, const std::string& other_home) {
-  for (const char* header : {"Sealpost-Home: ", "SEALPOST_HOME: ", "Redirect-Sealpost-Home: ", "Ssl-Sealpost-Home: "}) {
+  for (const char* header :
+       {"Sealpost-Home: ", "SEALPOST_HOME: ", "Redirect-Sealpost-Home: ", "Ssl-Sealpost-Home: "}) {
     Peer peer = site.client("spoof" + std::to_string(site.inbox().size()));
     peer.wire = [&](const std::string& form) -> test::Reply {
       const HttpReply reply = http(site.url(), "POST", {kForm, header + other_home}, form);
@@ -127,10 +132,14 @@ void on_every_site(Test test) {
 }
 
 BOOST_AUTO_TEST_CASE(a_message_goes_the_whole_way) { on_every_site(the_whole_way); }
-BOOST_AUTO_TEST_CASE(what_is_not_sealed_is_answered_as_the_table_says) { on_every_site(plain_answers); }
+BOOST_AUTO_TEST_CASE(what_is_not_sealed_is_answered_as_the_table_says) {
+  on_every_site(plain_answers);
+}
 BOOST_AUTO_TEST_CASE(bodies_may_be_large_but_not_larger) { on_every_site(large_bodies); }
 BOOST_AUTO_TEST_CASE(chunked_bodies_are_taken) { on_every_site(a_chunked_body_is_taken); }
-BOOST_AUTO_TEST_CASE(every_request_has_its_line_in_the_log) { on_every_site(the_log_has_a_line_for_each); }
+BOOST_AUTO_TEST_CASE(every_request_has_its_line_in_the_log) {
+  on_every_site(the_log_has_a_line_for_each);
+}
 
 BOOST_AUTO_TEST_CASE(no_header_of_a_clients_chooses_the_home) {
   const test::TempDir folder;
@@ -182,7 +191,8 @@ BOOST_AUTO_TEST_CASE(one_process_serves_two_homes) {
   const auto wire_of = [&](const Home& home) {
     return [&](const std::string& form) -> test::Reply {
       test::FastcgiPeer peer(site.socket());
-      peer.request(form, false, {{"SEALPOST_HOME", home.root()}, {"SEALPOST_LOG", site.folder / "log"}});
+      peer.request(form, false,
+                   {{"SEALPOST_HOME", home.root()}, {"SEALPOST_LOG", site.folder / "log"}});
       const test::FastcgiPeer::Answer answer = peer.read();
       return {answer.status(), "", answer.body()};
     };
@@ -202,7 +212,8 @@ BOOST_AUTO_TEST_CASE(one_process_serves_two_homes) {
     BOOST_TEST(there.send("there").status == "accepted");
   }
   there.wire = wire_of(site.home);
-  BOOST_TEST(there.send("lost").reply.status == 403, "a session of one home is nothing in the other");
+  BOOST_TEST(there.send("lost").reply.status == 403,
+             "a session of one home is nothing in the other");
   BOOST_TEST(site.bodies() == "here\nhere\nhere\n");
 }
 

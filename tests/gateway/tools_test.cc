@@ -31,7 +31,9 @@ struct Desk {
   }
 };
 
-bool says(const std::string& text, const std::string& word) { return text.find(word) != std::string::npos; }
+bool says(const std::string& text, const std::string& word) {
+  return text.find(word) != std::string::npos;
+}
 
 void refused(const Ran& ran, const std::string& word) {
   BOOST_TEST(ran.status == 1, ran.err);
@@ -61,18 +63,28 @@ BOOST_AUTO_TEST_CASE(every_program_says_its_version) {
   BOOST_TEST(says(gateway.out, "OpenSSL 3"));
   BOOST_TEST(says(gateway.out, "SQLite 3"));
   BOOST_TEST(test::run({test::program("sealpost"), "--version"}).out == "sealpost " + own + "\n");
-  BOOST_TEST(test::run({test::program("sealpost-client"), "--version"}).out == "sealpost-client " + own + "\n");
+  BOOST_TEST(test::run({test::program("sealpost-client"), "--version"}).out ==
+             "sealpost-client " + own + "\n");
 }
 
 BOOST_AUTO_TEST_CASE(usage_errors_are_2) {
   const Desk desk;
-  for (const Words& words : {Words{}, {"fly"}, {"client"}, {"client", "add"}, {"client", "add", "a"},
-                             {"client", "add", "a", "--role"}, {"inbox", "show"}, {"inbox", "show", "x"},
-                             {"key", "retire", "256"}, {"session", "list", "--wings"}}) {
+  for (const Words& words : {Words{},
+                             {"fly"},
+                             {"client"},
+                             {"client", "add"},
+                             {"client", "add", "a"},
+                             {"client", "add", "a", "--role"},
+                             {"inbox", "show"},
+                             {"inbox", "show", "x"},
+                             {"key", "retire", "256"},
+                             {"session", "list", "--wings"}}) {
     BOOST_TEST(desk.run(words).status == 2, (words.empty() ? "nothing" : words.back()));
   }
   BOOST_TEST(test::run({test::program("sealpost-client")}).status == 2);
-  BOOST_TEST(test::run({test::program("sealpost-client"), "send", "--data", "x", "--file", "y"}).status == 2);
+  BOOST_TEST(
+      test::run({test::program("sealpost-client"), "send", "--data", "x", "--file", "y"}).status ==
+      2);
   BOOST_TEST(test::run({test::program("sealpost.fcgi")}).status == 2);
   BOOST_TEST(test::run({test::program("sealpost.fcgi"), "--threads", "0"}).status == 2);
   BOOST_TEST(desk.run({"--help"}).status == 0);
@@ -82,16 +94,20 @@ BOOST_AUTO_TEST_CASE(a_home_is_named_or_refused) {
   const Desk desk;
   const TempDir elsewhere;
   refused(test::run({test::program("sealpost"), "client", "list"}), "--home");
-  refused(test::run({test::program("sealpost"), "--home", elsewhere.path() + "/none", "client", "list"}), "sealpost init");
+  refused(test::run(
+              {test::program("sealpost"), "--home", elsewhere.path() + "/none", "client", "list"}),
+          "sealpost init");
   refused(desk.run({"init"}), "home already");
-  BOOST_TEST(desk.run({"init", "--url", "http://127.0.0.1:2/gate"}).status == 0, "the URL can be set again");
+  BOOST_TEST(desk.run({"init", "--url", "http://127.0.0.1:2/gate"}).status == 0,
+             "the URL can be set again");
   chmod(desk.home.c_str(), 0755);
   refused(desk.run({"client", "list"}), "chmod 700");
 }
 
 BOOST_AUTO_TEST_CASE(a_credential_is_printed_or_written_0600) {
   const Desk desk;
-  const Ran printed = desk.run({"client", "add", "a", "--role", "sensor", "--claim", "site=x=y", "--expires", "90d"});
+  const Ran printed = desk.run(
+      {"client", "add", "a", "--role", "sensor", "--claim", "site=x=y", "--expires", "90d"});
   BOOST_TEST(printed.status == 0);
   const auto json = nlohmann::json::parse(printed.out);
   BOOST_TEST(json["sealpost"] == 1);
@@ -103,7 +119,8 @@ BOOST_AUTO_TEST_CASE(a_credential_is_printed_or_written_0600) {
   BOOST_TEST(json["claims"]["site"] == "x=y");
   const auto end = std::stoull(json["claims"]["not_after"].get<std::string>());
   BOOST_TEST(distance(end * kSecond, system_now() + 90 * kDay) < kMinute);
-  for (const auto& [key, size] : {std::pair{"server_id", 16U}, {"client_key", 16U}, {"key_use_hmac", 32U}}) {
+  for (const auto& [key, size] :
+       {std::pair{"server_id", 16U}, {"client_key", 16U}, {"key_use_hmac", 32U}}) {
     BOOST_TEST(from_base64url(json[key].get<std::string>()).value().size() == size, key);
   }
 
@@ -126,7 +143,9 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_issued_is_refused_in_a_sentence) {
   refused(desk.run({"client", "add", "b", "--role", "r", "--claim", "Key=x"}), "key");
   refused(desk.run({"client", "add", "b", "--role", "r", "--claim", "a=b\tc"}), "control");
   refused(desk.run({"client", "add", "b", "--role", "r", "--expires", "soon"}), "90d");
-  refused(desk.run({"client", "add", "b", "--role", "r", "--expires", "1d", "--claim", "not_after=5"}), "not both");
+  refused(
+      desk.run({"client", "add", "b", "--role", "r", "--expires", "1d", "--claim", "not_after=5"}),
+      "not both");
   refused(desk.run({"client", "renew", "b"}), "no client b");
   refused(desk.run({"client", "revoke", "b"}), "no client b");
   refused(desk.run({"client", "remove", "b"}), "no client b");
@@ -141,7 +160,8 @@ BOOST_AUTO_TEST_CASE(clients_are_listed_shown_renewed_revoked_and_removed) {
   BOOST_TEST(renewed["claims"]["role"] == "sensor");
   BOOST_TEST(renewed["claims"]["site"] == "x");
   BOOST_TEST(!renewed["claims"].contains("not_after"), "times are given anew");
-  const auto changed = nlohmann::json::parse(desk.run({"client", "renew", "a", "--role", "master", "--claim", "site=y"}).out);
+  const auto changed = nlohmann::json::parse(
+      desk.run({"client", "renew", "a", "--role", "master", "--claim", "site=y"}).out);
   BOOST_TEST(changed["claims"]["role"] == "master");
   BOOST_TEST(changed["claims"]["site"] == "y");
 
@@ -153,7 +173,8 @@ BOOST_AUTO_TEST_CASE(clients_are_listed_shown_renewed_revoked_and_removed) {
   BOOST_TEST(list[0]["standing"] == "valid");
   BOOST_TEST(list[1]["standing"] == "revoked");
   BOOST_TEST(says(desk.run({"client", "list"}).out, "NAME"));
-  BOOST_TEST(lines_of(desk.run({"client", "show", "a", "--json"}).out).at(0)["claims"]["role"] == "master");
+  BOOST_TEST(lines_of(desk.run({"client", "show", "a", "--json"}).out).at(0)["claims"]["role"] ==
+             "master");
   BOOST_TEST(desk.run({"client", "remove", "b"}).status == 0);
   BOOST_TEST(lines_of(desk.run({"client", "list", "--json"}).out).size() == 1U);
   const auto again = nlohmann::json::parse(desk.run({"client", "add", "b", "--role", "shop"}).out);
@@ -165,7 +186,8 @@ BOOST_AUTO_TEST_CASE(keys_are_rotated_and_retired) {
   desk.run({"client", "add", "a", "--role", "r"});
   refused(desk.run({"key", "retire", "1"}), "still hold a credential");
   BOOST_TEST(says(desk.run({"key", "rotate"}).out, "key 2"));
-  BOOST_TEST(nlohmann::json::parse(desk.run({"client", "add", "b", "--role", "r"}).out)["kid"] == 2);
+  BOOST_TEST(nlohmann::json::parse(desk.run({"client", "add", "b", "--role", "r"}).out)["kid"] ==
+             2);
   refused(desk.run({"key", "retire", "1"}), "a");
   BOOST_TEST(nlohmann::json::parse(desk.run({"client", "renew", "a"}).out)["kid"] == 2);
   BOOST_TEST(desk.run({"key", "retire", "1"}).status == 0);
@@ -182,7 +204,8 @@ BOOST_AUTO_TEST_CASE(the_doctor_is_1_where_something_is_broken) {
   const Ran healthy = desk.run({"doctor"});
   BOOST_TEST(healthy.status == 0, healthy.err);
   BOOST_TEST(says(healthy.out, "ok      the database is whole"));
-  for (const auto& line : lines_of(desk.run({"doctor", "--json"}).out)) BOOST_TEST(line.contains("finding"));
+  for (const auto& line : lines_of(desk.run({"doctor", "--json"}).out))
+    BOOST_TEST(line.contains("finding"));
   chmod((desk.home + "/gate").c_str(), 0666);
   const Ran ill = desk.run({"doctor"});
   BOOST_TEST(ill.status == 1);
@@ -216,7 +239,8 @@ BOOST_AUTO_TEST_CASE(a_client_installs_sends_and_asks_after_itself) {
   BOOST_TEST(r.tool({"--clear-fields", "send", "--data", "in clear"}).status == 0);
   BOOST_TEST(r.tool({"send", "--data", ""}).status == 0);
   BOOST_TEST(r.tool({"ping"}).status == 0);
-  BOOST_TEST(r.site.bodies() == std::string("from data\nfrom stdin\nfrom file\0.\nin clear\n\n", 43));
+  BOOST_TEST(r.site.bodies() ==
+             std::string("from data\nfrom stdin\nfrom file\0.\nin clear\n\n", 43));
   BOOST_TEST(r.site.inbox()[0].topic == "a/b");
   const Ran status = r.tool({"status"});
   BOOST_TEST(says(status.out, "name: client1\n"));
@@ -230,7 +254,8 @@ BOOST_AUTO_TEST_CASE(a_client_installs_sends_and_asks_after_itself) {
 BOOST_AUTO_TEST_CASE(queued_messages_wait_for_flush) {
   const Running r;
   BOOST_REQUIRE(r.tool({"install", r.credential}).status == 0);
-  for (const char* body : {"1", "2", "3"}) BOOST_TEST(r.tool({"send", "--queue", "--data", body}).status == 0);
+  for (const char* body : {"1", "2", "3"})
+    BOOST_TEST(r.tool({"send", "--queue", "--data", body}).status == 0);
   BOOST_TEST(r.site.bodies().empty());
   BOOST_TEST(says(r.tool({"status"}).out, "open messages: 3\n"));
   BOOST_TEST(r.tool({"flush"}).status == 0);
@@ -292,10 +317,13 @@ BOOST_AUTO_TEST_CASE(the_operator_sees_messages_sessions_and_counts) {
   BOOST_TEST(!list[1].contains("body"));
   BOOST_TEST(list[1]["body_base64url"] == "_wA");
   const std::string number = std::to_string(list[0]["number"].get<int>());
-  BOOST_TEST(lines_of(r.site.operate({"inbox", "list", "--json", "--after", number}).out).size() == 1U);
-  BOOST_TEST(lines_of(r.site.operate({"inbox", "list", "--json", "--topic", "text"}).out).size() == 1U);
+  BOOST_TEST(lines_of(r.site.operate({"inbox", "list", "--json", "--after", number}).out).size() ==
+             1U);
+  BOOST_TEST(lines_of(r.site.operate({"inbox", "list", "--json", "--topic", "text"}).out).size() ==
+             1U);
   BOOST_TEST(lines_of(r.site.operate({"inbox", "list", "--json", "--name", "nobody"}).out).empty());
-  BOOST_TEST(lines_of(r.site.operate({"inbox", "list", "--json", "--limit", "1"}).out).size() == 1U);
+  BOOST_TEST(lines_of(r.site.operate({"inbox", "list", "--json", "--limit", "1"}).out).size() ==
+             1U);
   const Ran shown = r.site.operate({"inbox", "show", number});
   BOOST_TEST(shown.out.ends_with("\n\nhello"));
   BOOST_TEST(says(shown.out, "topic: text\n"));
@@ -315,13 +343,15 @@ BOOST_AUTO_TEST_CASE(the_operator_sees_messages_sessions_and_counts) {
   BOOST_TEST(r.site.gateways[0].wait(std::chrono::seconds(5)).value_or(-1) == 0);
   std::map<std::string, int> counts;
   for (const auto& line : lines_of(r.site.operate({"stats", "--json"}).out)) {
-    counts[line["name"].get<std::string>() + "/" + line["outcome"].get<std::string>()] += line["count"].get<int>();
+    counts[line["name"].get<std::string>() + "/" + line["outcome"].get<std::string>()] +=
+        line["count"].get<int>();
   }
   BOOST_TEST(counts["client1/accepted"] == 4, "a ping and three messages");
   BOOST_TEST(counts["/form"] == 1);
   BOOST_TEST(counts["/session"] == 1, "the one record that came into an ended session");
 
-  BOOST_TEST(r.site.operate({"inbox", "prune", "--older", "30d"}).out == "0 message(s) deleted, 0 emptied\n");
+  BOOST_TEST(r.site.operate({"inbox", "prune", "--older", "30d"}).out ==
+             "0 message(s) deleted, 0 emptied\n");
   BOOST_TEST(r.site.operate({"inbox", "prune", "--older", "0"}).status == 0);
   BOOST_TEST(r.site.operate({"inbox", "list", "--json"}).out.empty());
   BOOST_TEST(r.site.operate({"inbox", "prune", "--older", "x"}).status == 1);
@@ -331,7 +361,8 @@ BOOST_AUTO_TEST_CASE(follow_prints_messages_as_they_come) {
   Running r;
   BOOST_REQUIRE(r.tool({"install", r.credential}).status == 0);
   r.tool({"send", "--data", "before"});
-  test::Process follow({test::program("sealpost"), "--home", r.site.home.root(), "inbox", "follow", "--json", "--after", "1"},
+  test::Process follow({test::program("sealpost"), "--home", r.site.home.root(), "inbox", "follow",
+                        "--json", "--after", "1"},
                        r.site.folder / "followed");
   const auto followed = [&](const std::string& word) {
     return says(test::read_text(r.site.folder / "followed"), word);
@@ -363,11 +394,12 @@ BOOST_AUTO_TEST_CASE(two_processes_of_one_client_take_turns) {
   BOOST_REQUIRE(r.tool({"install", r.credential}).status == 0);
   std::vector<test::Process> senders;
   for (int i = 0; i < 6; ++i) {
-    senders.emplace_back(Words{test::program("sealpost-client"), "--state", r.state, "send", "--data",
-                               std::to_string(i)},
+    senders.emplace_back(Words{test::program("sealpost-client"), "--state", r.state, "send",
+                               "--data", std::to_string(i)},
                          r.site.folder / "senders");
   }
-  for (test::Process& sender : senders) BOOST_TEST(sender.wait(std::chrono::seconds(30)).value_or(-1) == 0);
+  for (test::Process& sender : senders)
+    BOOST_TEST(sender.wait(std::chrono::seconds(30)).value_or(-1) == 0);
   BOOST_TEST(r.site.inbox().size() == 6U);
 }
 
@@ -376,7 +408,8 @@ BOOST_AUTO_TEST_CASE(a_client_killed_at_any_moment_delivers_exactly_once) {
   BOOST_REQUIRE(r.tool({"install", r.credential}).status == 0);
   std::mt19937 random(7);
   for (int i = 0; i < 30; ++i) {
-    test::Process sender({test::program("sealpost-client"), "--state", r.state, "send", "--data", "m" + std::to_string(i)},
+    test::Process sender({test::program("sealpost-client"), "--state", r.state, "send", "--data",
+                          "m" + std::to_string(i)},
                          r.site.folder / "senders");
     sender.wait(std::chrono::milliseconds(random() % 12));
     sender.signal(SIGKILL);
@@ -405,11 +438,14 @@ int main(int, char** arguments) {
   std::cout << outcome.status << std::endl;
   return outcome.kind == sealpost::Outcome::Kind::kAccepted ? 0 : 1;
 })");
-  Words compile = {"g++", "-std=c++20", "-Iinclude", "-o", site.folder / "main", site.folder / "main.cc"};
-  if (const char* sanitize = std::getenv("SEALPOST_SANITIZE"); sanitize != nullptr && *sanitize != '\0') {
+  Words compile = {"g++", "-std=c++20",         "-Iinclude",
+                   "-o",  site.folder / "main", site.folder / "main.cc"};
+  if (const char* sanitize = std::getenv("SEALPOST_SANITIZE");
+      sanitize != nullptr && *sanitize != '\0') {
     compile.push_back(std::string("-fsanitize=") + sanitize);
   }
-  compile.insert(compile.end(), {test::program("../lib/libsealpost-client.a"), "-lcurl", "-lcrypto"});
+  compile.insert(compile.end(),
+                 {test::program("../lib/libsealpost-client.a"), "-lcurl", "-lcrypto"});
   const Ran built = test::run(compile);
   BOOST_REQUIRE(built.status == 0);
   const Ran ran = test::run({site.folder / "main", credential, site.folder / "state"});

@@ -32,8 +32,9 @@ std::string read_request(int connection) {
 }
 
 void write_answer(int connection, const Reply& reply) {
-  const std::string text = "HTTP/1.1 " + std::to_string(reply.status) + " X\r\nContent-Length: " +
-                           std::to_string(reply.body.size()) + "\r\nConnection: close\r\n\r\n" + reply.body;
+  const std::string text = "HTTP/1.1 " + std::to_string(reply.status) +
+                           " X\r\nContent-Length: " + std::to_string(reply.body.size()) +
+                           "\r\nConnection: close\r\n\r\n" + reply.body;
   (void)!send(connection, text.data(), text.size(), MSG_NOSIGNAL);
 }
 

@@ -1,4 +1,5 @@
-// Someone on the way: an HTTP proxy that swallows, delays, doubles and reorders what passes, at random.
+// Someone on the way: an HTTP proxy that swallows, delays, doubles and reorders what passes, at
+// random.
 #pragma once
 
 #include <atomic>
@@ -21,7 +22,8 @@ class Adversary {
   [[nodiscard]] const std::string& url() const { return url_; }
   // What it has done so far, so that a test can see it was not idle.
   struct Deeds {
-    std::atomic<int> passed = 0, swallowed = 0, answers_lost = 0, doubled = 0, replayed = 0, forged = 0;
+    std::atomic<int> passed = 0, swallowed = 0, answers_lost = 0, doubled = 0, replayed = 0,
+                     forged = 0;
   };
   Deeds deeds;
 

@@ -60,14 +60,18 @@ void FastcgiPeer::begin(bool keep) {
 void FastcgiPeer::params(const std::map<std::string, std::string>& values) {
   std::string content;
   for (const auto& [name, value] : values) {
-    content.append(length_of(name.size())).append(length_of(value.size())).append(name).append(value);
+    content.append(length_of(name.size()))
+        .append(length_of(value.size()))
+        .append(name)
+        .append(value);
   }
   record(kParams, content);
   record(kParams, "");
 }
 
 void FastcgiPeer::body(const std::string& bytes) {
-  for (std::size_t at = 0; at < bytes.size(); at += 30'000) record(kStdin, bytes.substr(at, 30'000));
+  for (std::size_t at = 0; at < bytes.size(); at += 30'000)
+    record(kStdin, bytes.substr(at, 30'000));
 }
 
 void FastcgiPeer::end_body() { record(kStdin, ""); }
@@ -127,8 +131,14 @@ void FastcgiPeer::close() {
 }
 
 void FastcgiPeer::record(unsigned char type, const std::string& content) {
-  std::string bytes{1, static_cast<char>(type), 0, 1, static_cast<char>(content.size() >> 8),
-                    static_cast<char>(content.size()), 0, 0};
+  std::string bytes{1,
+                    static_cast<char>(type),
+                    0,
+                    1,
+                    static_cast<char>(content.size() >> 8),
+                    static_cast<char>(content.size()),
+                    0,
+                    0};
   bytes += content;
   std::size_t done = 0;
   while (done < bytes.size()) {

@@ -1,4 +1,5 @@
-// The web server's end of a FastCGI connection, record by record, so that a test can break off anywhere.
+// The web server's end of a FastCGI connection, record by record, so that a test can break off
+// anywhere.
 #pragma once
 
 #include <map>
@@ -15,7 +16,6 @@ class FastcgiPeer {
   ~FastcgiPeer();
   FastcgiPeer(const FastcgiPeer&) = delete;
   FastcgiPeer& operator=(const FastcgiPeer&) = delete;
-
 
   void begin(bool keep);
   void params(const std::map<std::string, std::string>& values);

@@ -1,4 +1,5 @@
-// A home in a throw-away folder with a gateway in this very process, and a clock that only moves when told.
+// A home in a throw-away folder with a gateway in this very process, and a clock that only moves
+// when told.
 #pragma once
 
 #include <string>

@@ -1,4 +1,5 @@
-// A client for tests: it speaks the protocol byte by byte over any wire, and does not behave unless told to.
+// A client for tests: it speaks the protocol byte by byte over any wire, and does not behave unless
+// told to.
 #pragma once
 
 #include <functional>
@@ -31,8 +32,7 @@ struct Exchange {
 
 class Peer {
  public:
-  Peer(Credential as, Wire over)
-      : credential(std::move(as)), wire(std::move(over)) {}
+  Peer(Credential as, Wire over) : credential(std::move(as)), wire(std::move(over)) {}
 
   Credential credential;
   Wire wire;

@@ -157,7 +157,8 @@ Json record(bool name_in_clear, bool hmac_in_clear, const std::string& body, Sta
 nlohmann::ordered_json sealpost_vectors() {
   return {
       {"source",
-       "sealpost's own vectors for version 1 of its protocol; all bytes that are random in life are "
+       "sealpost's own vectors for version 1 of its protocol; all bytes that are random in life "
+       "are "
        "fixed here. Binary values are hexadecimal, a body is the HTTP body as sent. epoch and "
        "install_nonce of the receipts are those of the first handshake."},
       {"keys", key_schedule()},

@@ -57,7 +57,8 @@ class Curl {
 std::string type_of(const std::string& head) {
   std::istringstream lines(head);
   for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with("Content-Type: ")) return line.substr(14, line.find_first_of(";\r", 14) - 14);
+    if (line.starts_with("Content-Type: "))
+      return line.substr(14, line.find_first_of(";\r", 14) - 14);
   }
   return "";
 }
@@ -137,22 +138,23 @@ NginxSite::NginxSite(const NginxOptions& options) : options_(options) {
     for (const std::string& line : options.params) lines += line + "\n";
     return lines;
   }();
-  write_text(folder / "nginx.conf",
-             "daemon off; master_process off; pid " + (folder / "nginx.pid") + ";\n" +
-                 "error_log " + (folder / "nginx.log") + ";\nevents { worker_connections 512; }\n" +
-                 "http {\n access_log off;\n client_max_body_size 4m;\n" +
-                 " client_body_temp_path " + (folder / "b") + "; proxy_temp_path " + (folder / "p") +
-                 ";\n fastcgi_temp_path " + (folder / "f") + "; uwsgi_temp_path " + (folder / "u") +
-                 "; scgi_temp_path " + (folder / "s") + ";\n" +
-                 " upstream gateway { server unix:" + socket() + ";" +
-                 (options.keep ? " keepalive 64;" : "") + " }\n" +
-                 " server {\n  listen 127.0.0.1:" + std::to_string(port) + ";\n  location = /gate {\n" +
-                 "   fastcgi_pass gateway;\n" + (options.keep ? "   fastcgi_keep_conn on;\n" : "") +
-                 "   fastcgi_param REQUEST_METHOD $request_method;\n"
-                 "   fastcgi_param CONTENT_TYPE $content_type;\n"
-                 "   fastcgi_param CONTENT_LENGTH $content_length;\n"
-                 "   fastcgi_param SEALPOST_HOME " + home.root() + ";\n" +
-                 "   fastcgi_param SEALPOST_LOG " + (folder / "log") + ";\n" + params + "  }\n }\n}\n");
+  write_text(
+      folder / "nginx.conf",
+      "daemon off; master_process off; pid " + (folder / "nginx.pid") + ";\n" + "error_log " +
+          (folder / "nginx.log") + ";\nevents { worker_connections 512; }\n" +
+          "http {\n access_log off;\n client_max_body_size 4m;\n" + " client_body_temp_path " +
+          (folder / "b") + "; proxy_temp_path " + (folder / "p") + ";\n fastcgi_temp_path " +
+          (folder / "f") + "; uwsgi_temp_path " + (folder / "u") + "; scgi_temp_path " +
+          (folder / "s") + ";\n" + " upstream gateway { server unix:" + socket() + ";" +
+          (options.keep ? " keepalive 64;" : "") + " }\n" +
+          " server {\n  listen 127.0.0.1:" + std::to_string(port) + ";\n  location = /gate {\n" +
+          "   fastcgi_pass gateway;\n" + (options.keep ? "   fastcgi_keep_conn on;\n" : "") +
+          "   fastcgi_param REQUEST_METHOD $request_method;\n"
+          "   fastcgi_param CONTENT_TYPE $content_type;\n"
+          "   fastcgi_param CONTENT_LENGTH $content_length;\n"
+          "   fastcgi_param SEALPOST_HOME " +
+          home.root() + ";\n" + "   fastcgi_param SEALPOST_LOG " + (folder / "log") + ";\n" +
+          params + "  }\n }\n}\n");
   set_url("http://127.0.0.1:" + std::to_string(port) + "/gate");
   start_gateways();
   nginx_.emplace(std::vector<std::string>{"/usr/sbin/nginx", "-c", folder / "nginx.conf"},
@@ -161,9 +163,17 @@ NginxSite::NginxSite(const NginxOptions& options) : options_(options) {
 }
 
 void NginxSite::start_gateways() {
-  std::vector<std::string> words = {"/usr/bin/spawn-fcgi", "-s", socket(), "-M", "0600",
-                                    "-F", std::to_string(options_.processes),
-                                    "-P", folder / "pids", "--", program("sealpost.fcgi")};
+  std::vector<std::string> words = {"/usr/bin/spawn-fcgi",
+                                    "-s",
+                                    socket(),
+                                    "-M",
+                                    "0600",
+                                    "-F",
+                                    std::to_string(options_.processes),
+                                    "-P",
+                                    folder / "pids",
+                                    "--",
+                                    program("sealpost.fcgi")};
   words.insert(words.end(), options_.arguments.begin(), options_.arguments.end());
   if (run(words).status != 0) throw std::runtime_error("spawn-fcgi failed");
   std::istringstream ids(read_text(folder / "pids"));
@@ -188,13 +198,16 @@ ApacheSite::ApacheSite(const std::string& htaccess) {
     if (at == std::string::npos) throw std::runtime_error(htaccess + " has no line " + from);
     text.replace(at, from.size(), to);
   };
-  replace("SetEnv SEALPOST_HOME \"/home/YOU/sealpost\"", "SetEnv SEALPOST_HOME \"" + home.root() + "\"");
-  replace("#SetEnv SEALPOST_LOG \"/home/YOU/sealpost.log\"", "SetEnv SEALPOST_LOG \"" + (folder / "log") + "\"");
+  replace("SetEnv SEALPOST_HOME \"/home/YOU/sealpost\"",
+          "SetEnv SEALPOST_HOME \"" + home.root() + "\"");
+  replace("#SetEnv SEALPOST_LOG \"/home/YOU/sealpost.log\"",
+          "SetEnv SEALPOST_LOG \"" + (folder / "log") + "\"");
   write_text(docroot() + "/.htaccess", text);
 
   std::string modules;
   for (const char* name : {"mpm_event", "authz_core", "env", "setenvif", "cgid", "fcgid"}) {
-    modules += std::string("LoadModule ") + name + "_module /usr/lib/apache2/modules/mod_" + name + ".so\n";
+    modules += std::string("LoadModule ") + name + "_module /usr/lib/apache2/modules/mod_" + name +
+               ".so\n";
   }
   write_text(folder / "httpd.conf",
              "ServerName localhost\nServerRoot " + folder.path() + "\n" + modules + "PidFile " +

@@ -16,7 +16,8 @@ class TempDir {
   TempDir() {
     const char* base = std::getenv("TMPDIR");
     std::string pattern = std::string(base == nullptr ? "/tmp" : base) + "/t.XXXXXX";
-    if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary folder " + pattern);
+    if (mkdtemp(pattern.data()) == nullptr)
+      throw std::runtime_error("no temporary folder " + pattern);
     path_ = pattern;
   }
   ~TempDir() {

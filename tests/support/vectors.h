@@ -16,13 +16,15 @@ namespace sealpost::test {
 template <std::size_t N>
 [[nodiscard]] ByteArray<N> unhex(const std::string& text) {
   const Bytes bytes = unhex(text);
-  if (bytes.size() != N) throw std::invalid_argument("not " + std::to_string(N) + " bytes: " + text);
+  if (bytes.size() != N)
+    throw std::invalid_argument("not " + std::to_string(N) + " bytes: " + text);
   ByteArray<N> out;
   std::copy(bytes.begin(), bytes.end(), out.begin());
   return out;
 }
 
-// sealpost's own vectors, computed anew with fixed "random" bytes: what tests/vectors/sealpost_v1.json must hold.
+// sealpost's own vectors, computed anew with fixed "random" bytes: what
+// tests/vectors/sealpost_v1.json must hold.
 [[nodiscard]] nlohmann::ordered_json sealpost_vectors();
 
 }  // namespace sealpost::test

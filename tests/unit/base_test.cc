@@ -48,7 +48,7 @@ BOOST_AUTO_TEST_CASE(a_reader_remembers_that_it_was_asked_for_more_than_there_wa
 
 BOOST_AUTO_TEST_CASE(base64url_is_rfc_4648_without_padding) {
   const std::pair<const char*, const char*> rows[] = {
-      {"", ""},         {"f", "Zg"},       {"fo", "Zm8"},         {"foo", "Zm9v"},
+      {"", ""},           {"f", "Zg"},          {"fo", "Zm8"},          {"foo", "Zm9v"},
       {"foob", "Zm9vYg"}, {"fooba", "Zm9vYmE"}, {"foobar", "Zm9vYmFy"},
   };
   for (const auto& [plain, encoded] : rows) {
@@ -60,10 +60,16 @@ BOOST_AUTO_TEST_CASE(base64url_is_rfc_4648_without_padding) {
 
 BOOST_AUTO_TEST_CASE(base64url_has_one_text_for_one_value) {
   const std::pair<const char*, const char*> rows[] = {
-      {"Z", "length mod 4 = 1"},        {"Zm9vZ", "the same, later"}, {"Zg==", "padding"},
-      {"Zh", "unused bits not zero"},   {"Zm9", "unused bits not zero, three characters"},
-      {"Zm9v\n", "a newline"},          {"Zm 9v", "a blank"},         {"Zm+v", "the other alphabet's +"},
-      {"Zm/v", "the other alphabet's /"}, {"Zm9\x80", "not ASCII"},
+      {"Z", "length mod 4 = 1"},
+      {"Zm9vZ", "the same, later"},
+      {"Zg==", "padding"},
+      {"Zh", "unused bits not zero"},
+      {"Zm9", "unused bits not zero, three characters"},
+      {"Zm9v\n", "a newline"},
+      {"Zm 9v", "a blank"},
+      {"Zm+v", "the other alphabet's +"},
+      {"Zm/v", "the other alphabet's /"},
+      {"Zm9\x80", "not ASCII"},
   };
   for (const auto& [text, why] : rows) {
     BOOST_TEST(!from_base64url(text).has_value(), why);
@@ -114,7 +120,8 @@ BOOST_AUTO_TEST_CASE(durations_name_their_unit) {
   BOOST_TEST(parse_duration("5m").value() == 300 * kSecond);
   BOOST_TEST(parse_duration("300s").value() == 300 * kSecond);
   BOOST_TEST(parse_duration("0").value() == 0U);
-  for (const char* text : {"", "d", "5", "-5s", "5 s", "5sec", "5.5h", "36601d", "99999999999999999999s"}) {
+  for (const char* text :
+       {"", "d", "5", "-5s", "5 s", "5sec", "5.5h", "36601d", "99999999999999999999s"}) {
     BOOST_TEST(!parse_duration(text).has_value(), text);
   }
 }

@@ -1,8 +1,9 @@
 #define BOOST_TEST_MODULE claims
+#include "protocol/claims.h"
+
 #include <boost/test/unit_test.hpp>
 
 #include "base/encoding.h"
-#include "protocol/claims.h"
 
 namespace sealpost {
 namespace {
@@ -18,7 +19,13 @@ BOOST_AUTO_TEST_CASE(one_set_of_claims_has_one_encoding) {
   const auto claims = Claims::of({{"role", "sensor"}, {"a", ""}, {"site", "Zürich"}});
   BOOST_REQUIRE(static_cast<bool>(claims));
   const Bytes encoded = claims->encode();
-  BOOST_TEST(hex(encoded) == "030161" "00" "04726f6c65" "0673656e736f72" "0473697465" "075ac3bc72696368");
+  BOOST_TEST(hex(encoded) ==
+             "030161"
+             "00"
+             "04726f6c65"
+             "0673656e736f72"
+             "0473697465"
+             "075ac3bc72696368");
   const auto decoded = Claims::decode(encoded);
   BOOST_REQUIRE(static_cast<bool>(decoded));
   BOOST_TEST((decoded->values() == claims->values()));
@@ -100,7 +107,8 @@ BOOST_AUTO_TEST_CASE(times_are_seconds_and_the_end_is_not_included) {
   BOOST_TEST(always->valid_at(0));
   BOOST_TEST(always->valid_at(~Time{0}));
   BOOST_TEST(!always->end().has_value());
-  BOOST_TEST(Claims::of({{"role", "x"}, {"not_after", "99999999999"}})->valid_at(99'999'999'998'999));
+  BOOST_TEST(
+      Claims::of({{"role", "x"}, {"not_after", "99999999999"}})->valid_at(99'999'999'998'999));
 }
 
 }  // namespace

@@ -1,9 +1,11 @@
-// The client's behaviour, against a gateway in this process: what is lost, late, doubled or copied on the way.
+// The client's behaviour, against a gateway in this process: what is lost, late, doubled or copied
+// on the way.
 #define BOOST_TEST_MODULE courier
+#include "client/courier.h"
+
 #include <boost/test/unit_test.hpp>
 
 #include "base/encoding.h"
-#include "client/courier.h"
 #include "store/upkeep.h"
 #include "support/house.h"
 
@@ -44,7 +46,10 @@ struct Road {
                   forms.push_back(form);
                   return network ? network(form, real) : real(form);
                 },
-            .now = [this] { return static_cast<Time>(static_cast<std::int64_t>(house.now) + clock_shift); },
+            .now =
+                [this] {
+                  return static_cast<Time>(static_cast<std::int64_t>(house.now) + clock_shift);
+                },
             .sleep =
                 [this](Milliseconds time) {
                   slept += time;
@@ -94,7 +99,8 @@ BOOST_AUTO_TEST_CASE(a_message_is_on_disk_with_its_counter_before_it_leaves) {
     if (!form.starts_with("name=")) {
       seen = entries.size() == 1 && entries[0].counter == 0U;
     } else {
-      BOOST_TEST((entries.size() == 1U && !entries[0].counter), "no counter before there is a session");
+      BOOST_TEST((entries.size() == 1U && !entries[0].counter),
+                 "no counter before there is a session");
     }
     return real(form);
   };
@@ -172,7 +178,9 @@ BOOST_AUTO_TEST_CASE(a_session_that_is_gone_is_replaced_and_the_same_message_sea
 
 BOOST_AUTO_TEST_CASE(a_forged_403_costs_handshakes_but_at_most_one_a_try) {
   Road road;
-  road.network = [](const std::string&, const Post&) -> HttpAnswer { return {403, "refused\n", ""}; };
+  road.network = [](const std::string&, const Post&) -> HttpAnswer {
+    return {403, "refused\n", ""};
+  };
   BOOST_TEST((road.send("x").kind == Kind::kOpen));
   BOOST_TEST(road.forms.size() <= 8U);
 }
@@ -248,7 +256,8 @@ void copy_folder(const std::string& from, const std::string& to) {
   std::filesystem::copy(from, to, std::filesystem::copy_options::recursive);
 }
 
-BOOST_AUTO_TEST_CASE(a_client_restored_from_a_copy_goes_on_as_a_new_installation_and_loses_nothing) {
+BOOST_AUTO_TEST_CASE(
+    a_client_restored_from_a_copy_goes_on_as_a_new_installation_and_loses_nothing) {
   Road road;
   road.send("1");
   copy_folder(road.folder, road.folder + ".copy");
@@ -265,7 +274,8 @@ BOOST_AUTO_TEST_CASE(a_client_restored_from_a_copy_goes_on_as_a_new_installation
   BOOST_TEST(road.reports[0].find("restored copy") != std::string::npos);
 }
 
-BOOST_AUTO_TEST_CASE(a_copied_state_that_is_used_within_its_session_meets_a_conflict_and_never_sends_that_message_again) {
+BOOST_AUTO_TEST_CASE(
+    a_copied_state_that_is_used_within_its_session_meets_a_conflict_and_never_sends_that_message_again) {
   Road road;
   road.send("1");
   copy_folder(road.folder, road.folder + ".copy");

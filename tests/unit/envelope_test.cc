@@ -1,8 +1,9 @@
 #define BOOST_TEST_MODULE envelope
+#include "protocol/envelope.h"
+
 #include <boost/test/unit_test.hpp>
 
 #include "base/encoding.h"
-#include "protocol/envelope.h"
 
 namespace sealpost {
 namespace {

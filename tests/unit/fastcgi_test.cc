@@ -1,5 +1,5 @@
-// The hand-off to libfcgi.  It leans on two fields of FCGX_Request that its header calls private, ipcFd and
-// keepConnection: if a libfcgi treats them otherwise, this is where it is seen.
+// The hand-off to libfcgi.  It leans on two fields of FCGX_Request that its header calls private,
+// ipcFd and keepConnection: if a libfcgi treats them otherwise, this is where it is seen.
 #define BOOST_TEST_MODULE fastcgi
 #include <fcntl.h>
 #include <signal.h>

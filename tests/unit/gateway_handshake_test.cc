@@ -74,16 +74,19 @@ BOOST_AUTO_TEST_CASE(a_home_that_is_none_is_503_but_only_behind_the_form) {
   TestHouse house;
   house.set(kHome, "/nowhere/at/all");
   is_plain(house.post(TestHouse::request("no form")), {400, "form\n"}, "the form comes first");
-  is_plain(house.post(TestHouse::request("encrypted_message=EQE")), {503, "unavailable\n"}, "then 503");
+  is_plain(house.post(TestHouse::request("encrypted_message=EQE")), {503, "unavailable\n"},
+           "then 503");
   BOOST_TEST(house.log().find("sealpost init") != std::string::npos, house.log());
   house.set(kHome, "");
-  is_plain(house.post(TestHouse::request("encrypted_message=EQE")), {503, "unavailable\n"}, "not set");
+  is_plain(house.post(TestHouse::request("encrypted_message=EQE")), {503, "unavailable\n"},
+           "not set");
   BOOST_TEST(house.log().find("SEALPOST_HOME is not set") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(a_first_byte_of_no_kind_is_a_strangers) {
   TestHouse house;
-  for (const Bytes& message : {Bytes{0x00}, Bytes{0x13}, Bytes{0x91}, Bytes{0x11}, Bytes{0x12}, Bytes(2000)}) {
+  for (const Bytes& message :
+       {Bytes{0x00}, Bytes{0x13}, Bytes{0x91}, Bytes{0x11}, Bytes{0x12}, Bytes(2000)}) {
     Envelope envelope;
     envelope.name = "client1";
     envelope.message = message;
@@ -153,7 +156,8 @@ BOOST_AUTO_TEST_CASE(a_replayed_handshake_is_refused_and_changes_nothing) {
   BOOST_TEST(house.dump() == before);
   BOOST_TEST(peer.send().status == "accepted", "the client still works");
 
-  // After 61 s it is late, whether it is remembered or not: at no time can it begin a session again.
+  // After 61 s it is late, whether it is remembered or not: at no time can it begin a session
+  // again.
   house.now += 2 * kSecond;
   is_plain(house.wire()(hello.form), kRefused, "late and remembered");
   house.now += 90 * kSecond;
@@ -192,7 +196,7 @@ BOOST_AUTO_TEST_CASE(a_handshake_more_than_60_s_off_is_late_and_says_the_time) {
 
 // A handshake whose payload is `payload`, from a holder of the key; the sealed status.
 std::string shake_payload(TestHouse& house, const Peer& peer, ByteView payload,
-                                    bool hmac_in_clear = false) {
+                          bool hmac_in_clear = false) {
   Envelope envelope;
   envelope.name = peer.credential.name;
   if (hmac_in_clear) envelope.key_use_hmac = peer.credential.key_use_hmac;
@@ -278,7 +282,8 @@ BOOST_AUTO_TEST_CASE(revoked_removed_and_former_generations_are_revoked) {
   book.remove("client1", house.now);
   BOOST_TEST(third.handshake().status == "revoked", "no row");
   Peer again = house.client();
-  BOOST_TEST(again.credential.generation > third.credential.generation, "generations never go back");
+  BOOST_TEST(again.credential.generation > third.credential.generation,
+             "generations never go back");
   BOOST_TEST(third.handshake().status == "revoked");
   BOOST_TEST(again.handshake().status == "accepted");
 }
@@ -340,7 +345,8 @@ BOOST_AUTO_TEST_CASE(the_first_record_makes_a_session_active_and_ends_the_others
   one.handshake();
   BOOST_TEST(one.send().status == "accepted");
 
-  Peer two(Credential::parse(one.credential.json()), one.wire);  // another installation of the same name
+  Peer two(Credential::parse(one.credential.json()),
+           one.wire);  // another installation of the same name
   two.now = one.now;
   two.handshake();
   BOOST_TEST(one.send().status == "accepted", "a handshake alone changes nothing");

@@ -199,7 +199,9 @@ BOOST_AUTO_TEST_CASE(a_used_counter_with_another_message_is_a_conflict_and_alarm
   const auto alarms = [&] {
     const std::string log = s.house.log();
     std::size_t count = 0;
-    for (std::size_t at = 0; (at = log.find("\"alarm\":\"conflict\"", at)) != std::string::npos; ++at) ++count;
+    for (std::size_t at = 0; (at = log.find("\"alarm\":\"conflict\"", at)) != std::string::npos;
+         ++at)
+      ++count;
     return count;
   };
   const auto conflict = [&](Message other) {
@@ -268,8 +270,10 @@ BOOST_AUTO_TEST_CASE(a_new_message_from_another_time_is_late_and_leaves_its_coun
     BOOST_TEST((exchange.receipt == Receipt{}));
   }
   BOOST_TEST(s.house.inbox().empty());
-  BOOST_TEST(s.peer.send(message, 300'000).status == "accepted", "the same message, sealed at another time");
-  BOOST_TEST(s.peer.send(message, 300'001).status == "duplicate", "lateness is only asked of new ones");
+  BOOST_TEST(s.peer.send(message, 300'000).status == "accepted",
+             "the same message, sealed at another time");
+  BOOST_TEST(s.peer.send(message, 300'001).status == "duplicate",
+             "lateness is only asked of new ones");
   BOOST_TEST(s.peer.send(s.peer.message(), -300'000).status == "accepted");
 }
 
@@ -294,7 +298,8 @@ BOOST_AUTO_TEST_CASE(claims_that_end_are_forbidden_for_good_and_use_the_counter)
   Peer peer = house.client("c", "r", {{"not_after", std::to_string(end)}});
   peer.handshake();
   BOOST_TEST(peer.send().status == "accepted");
-  house.sql("UPDATE session SET live_until = live_until + 1000000, expires_at = expires_at + 1000000");
+  house.sql(
+      "UPDATE session SET live_until = live_until + 1000000, expires_at = expires_at + 1000000");
   house.now = end * kSecond;
   const Message message = peer.message();
   const Exchange exchange = peer.send(message);
@@ -323,7 +328,8 @@ BOOST_AUTO_TEST_CASE(ping_is_admitted_and_delivered_nowhere_and_its_neighbours_a
 
 BOOST_AUTO_TEST_CASE(a_revoked_clients_session_is_gone_and_a_raised_generation_is_said) {
   Started s;
-  s.house.sql("UPDATE client SET generation = 2");  // behind everybody's back: the session is still there
+  s.house.sql(
+      "UPDATE client SET generation = 2");  // behind everybody's back: the session is still there
   const Exchange exchange = s.peer.send();
   BOOST_TEST(exchange.status == "revoked");
   BOOST_TEST(exchange.reply.status == 403);
@@ -358,7 +364,8 @@ BOOST_AUTO_TEST_CASE(answers_belong_to_their_own_request) {
   const Envelope one = s.peer.seal(s.peer.message());
   const Envelope two = s.peer.seal(s.peer.message());
   const test::Reply answer = s.house.wire()(one.form());
-  BOOST_TEST(static_cast<bool>(open_answer(s.peer.keys->s2c, crypto::sha256({one.message}), bytes_of(answer.body))));
+  BOOST_TEST(static_cast<bool>(
+      open_answer(s.peer.keys->s2c, crypto::sha256({one.message}), bytes_of(answer.body))));
   BOOST_TEST(!open_answer(s.peer.keys->s2c, crypto::sha256({two.message}), bytes_of(answer.body)));
 }
 
@@ -411,7 +418,8 @@ struct Copy {
   std::string file = house.folder / "copy.db";
 };
 
-BOOST_AUTO_TEST_CASE(a_handshake_with_a_later_receipt_proves_a_rollback_and_old_messages_stay_refused) {
+BOOST_AUTO_TEST_CASE(
+    a_handshake_with_a_later_receipt_proves_a_rollback_and_old_messages_stay_refused) {
   Started s;
   const Copy copy(s.house);
   const Envelope after_copy = s.peer.seal(s.peer.message("once"));
@@ -540,8 +548,9 @@ BOOST_AUTO_TEST_CASE(each_request_has_one_line_in_the_log_and_no_secret_in_it) {
 
   const std::string log = s.house.log();
   BOOST_TEST(log.find("nobody should read") == std::string::npos);
-  for (const ByteView secret : {ByteView(s.peer.credential.client_key.reveal()), ByteView(s.peer.keys->c2s.reveal()),
-                                ByteView(s.peer.keys->s2c.reveal()), ByteView(s.peer.credential.key_use_hmac)}) {
+  for (const ByteView secret :
+       {ByteView(s.peer.credential.client_key.reveal()), ByteView(s.peer.keys->c2s.reveal()),
+        ByteView(s.peer.keys->s2c.reveal()), ByteView(s.peer.credential.key_use_hmac)}) {
     BOOST_TEST(log.find(base64url(secret)) == std::string::npos);
     BOOST_TEST(log.find(hex(secret)) == std::string::npos);
   }

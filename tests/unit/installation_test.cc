@@ -1,8 +1,9 @@
 #define BOOST_TEST_MODULE installation
+#include "protocol/installation.h"
+
 #include <boost/test/unit_test.hpp>
 
 #include "base/encoding.h"
-#include "protocol/installation.h"
 
 namespace sealpost {
 namespace {

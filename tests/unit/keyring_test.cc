@@ -1,10 +1,11 @@
 #define BOOST_TEST_MODULE keyring
+#include "protocol/keyring.h"
+
 #include <boost/test/unit_test.hpp>
 
 #include "base/encoding.h"
 #include "base/result.h"
 #include "protocol/credential.h"
-#include "protocol/keyring.h"
 
 namespace sealpost {
 namespace {
@@ -18,7 +19,8 @@ Keyring ring() {
   return keyring;
 }
 
-std::string client_key(const Keyring& keyring, Kid kid, std::string_view name, Generation generation) {
+std::string client_key(const Keyring& keyring, Kid kid, std::string_view name,
+                       Generation generation) {
   return hex(keyring.client_key(kid, name, generation).reveal());
 }
 
@@ -84,9 +86,9 @@ BOOST_AUTO_TEST_CASE(session_keys_come_back_for_their_own_session_alone) {
 
 BOOST_AUTO_TEST_CASE(a_credential_survives_its_json) {
   const Keyring keyring = ring();
-  const Credential issued =
-      Credential::issue(keyring, 2, "client1", 3, *Claims::of({{"role", "sen\"sor"}, {"site", "ü"}}),
-                        "https://example.org/gate");
+  const Credential issued = Credential::issue(keyring, 2, "client1", 3,
+                                              *Claims::of({{"role", "sen\"sor"}, {"site", "ü"}}),
+                                              "https://example.org/gate");
   const Credential read = Credential::parse(issued.json());
   BOOST_TEST(read.url == issued.url);
   BOOST_TEST(hex(read.server_id) == hex(issued.server_id));
@@ -112,7 +114,8 @@ BOOST_AUTO_TEST_CASE(the_json_is_the_documented_one) {
 BOOST_AUTO_TEST_CASE(a_credential_with_anything_missing_or_wrong_is_refused_in_a_sentence) {
   Keyring keyring(ServerId{});
   keyring.add(1, crypto::Key());
-  const auto secret = Credential::issue(keyring, 1, "c", 1, *Claims::of({{"role", "r"}}), "u").json();
+  const auto secret =
+      Credential::issue(keyring, 1, "c", 1, *Claims::of({{"role", "r"}}), "u").json();
   const std::string good(secret.begin(), secret.end());
   const std::tuple<const char*, const char*, const char*> rows[] = {
       {R"("sealpost":1)", R"("sealpost":2)", "version"},

@@ -1,18 +1,20 @@
 #define BOOST_TEST_MODULE names
+#include "protocol/names.h"
+
 #include <boost/test/unit_test.hpp>
 
-#include "protocol/names.h"
 #include "protocol/status.h"
 
 namespace sealpost {
 namespace {
 
 BOOST_AUTO_TEST_CASE(names_are_short_and_begin_with_a_letter_or_digit) {
-  for (const std::string& name : std::vector<std::string>{"a", "Z", "0", "client1", "a.b_c-d", std::string(64, 'x')}) {
+  for (const std::string& name :
+       std::vector<std::string>{"a", "Z", "0", "client1", "a.b_c-d", std::string(64, 'x')}) {
     BOOST_TEST(is_name(name), name);
   }
-  for (const std::string& name : std::vector<std::string>{"", ".a", "_a", "-a", "a b", "a/b", "a&b", "a%41", "é",
-                                 std::string(65, 'x')}) {
+  for (const std::string& name : std::vector<std::string>{"", ".a", "_a", "-a", "a b", "a/b", "a&b",
+                                                          "a%41", "é", std::string(65, 'x')}) {
     BOOST_TEST(!is_name(name), name);
   }
   BOOST_TEST(!is_name(std::string_view("a\0", 2)));
@@ -27,10 +29,12 @@ BOOST_AUTO_TEST_CASE(a_name_field_is_the_same_without_the_rule_for_its_first_byt
 }
 
 BOOST_AUTO_TEST_CASE(topics_may_have_slashes_and_128_bytes) {
-  for (const std::string& topic : std::vector<std::string>{"t", "/", "telemetry/room.1/x_y-z", std::string(128, 't')}) {
+  for (const std::string& topic :
+       std::vector<std::string>{"t", "/", "telemetry/room.1/x_y-z", std::string(128, 't')}) {
     BOOST_TEST(is_topic(topic), topic);
   }
-  for (const std::string& topic : std::vector<std::string>{"", "a b", "a#", "a\n", std::string(129, 't')}) {
+  for (const std::string& topic :
+       std::vector<std::string>{"", "a b", "a#", "a\n", std::string(129, 't')}) {
     BOOST_TEST(!is_topic(topic), topic);
   }
 }

@@ -1,8 +1,9 @@
 #define BOOST_TEST_MODULE noise
+#include "crypto/noise.h"
+
 #include <boost/test/unit_test.hpp>
 
 #include "base/encoding.h"
-#include "crypto/noise.h"
 #include "support/vectors.h"
 
 namespace sealpost::crypto {
@@ -27,7 +28,9 @@ BOOST_AUTO_TEST_CASE(gives_the_published_vector_on_both_sides) {
     const Key responder_ephemeral(unhex<32>(row["resp_ephemeral"]));
     const auto& messages = row["messages"];
     const auto payload = [&](std::size_t i) { return unhex(messages[i]["payload"]); };
-    const auto ciphertext = [&](std::size_t i) { return messages[i]["ciphertext"].get<std::string>(); };
+    const auto ciphertext = [&](std::size_t i) {
+      return messages[i]["ciphertext"].get<std::string>();
+    };
 
     NoiseInitiator initiator(psk, prologue, initiator_ephemeral.clone());
     const Bytes first = initiator.write(payload(0));

@@ -18,7 +18,8 @@ bool says(const std::exception& error, const std::string& word) {
   return std::string(error.what()).find(word) != std::string::npos;
 }
 
-Issue issue(const std::string& name, Generation generation, Issue::Kind kind = Issue::Kind::kIssue) {
+Issue issue(const std::string& name, Generation generation,
+            Issue::Kind kind = Issue::Kind::kIssue) {
   return {kind, name, generation, 1, R"({"role":"r"})", 1000 + generation};
 }
 
@@ -52,11 +53,15 @@ BOOST_AUTO_TEST_CASE(a_line_that_cannot_be_read_is_named) {
   const test::TempDir folder;
   const std::string path = folder / "issued";
   append_issue(path, issue("a", 1));
-  for (const char* bad : {"rubbish\n", "{}\n", R"({"at":1,"do":"fly","name":"a","generation":1,"kid":1,"claims":{}})" "\n",
-                          R"({"at":1,"do":"issue","name":"-","generation":1,"kid":1,"claims":{}})" "\n"}) {
+  for (const char* bad : {"rubbish\n", "{}\n",
+                          R"({"at":1,"do":"fly","name":"a","generation":1,"kid":1,"claims":{}})"
+                          "\n",
+                          R"({"at":1,"do":"issue","name":"-","generation":1,"kid":1,"claims":{}})"
+                          "\n"}) {
     const std::string before = test::read_text(path);
     test::write_text(path, before + bad);
-    BOOST_CHECK_EXCEPTION((void)read_issues(path), Fault, [](const Fault& f) { return says(f, "line 2"); });
+    BOOST_CHECK_EXCEPTION((void)read_issues(path), Fault,
+                          [](const Fault& f) { return says(f, "line 2"); });
     test::write_text(path, before);
   }
 }
@@ -67,8 +72,10 @@ BOOST_AUTO_TEST_CASE(the_book_of_clients_refuses_what_cannot_be_and_says_the_men
   ClientBook book(database);
   const Claims claims = *Claims::of({{"role", "r"}});
   BOOST_TEST(book.add("a", 1, claims, house.now) == 1U);
-  BOOST_CHECK_EXCEPTION(book.add("a", 1, claims, house.now), Fault, [](auto& f) { return says(f, "renew"); });
-  BOOST_CHECK_EXCEPTION(book.renew("b", 1, claims, house.now), Fault, [](auto& f) { return says(f, "no client b"); });
+  BOOST_CHECK_EXCEPTION(book.add("a", 1, claims, house.now), Fault,
+                        [](auto& f) { return says(f, "renew"); });
+  BOOST_CHECK_EXCEPTION(book.renew("b", 1, claims, house.now), Fault,
+                        [](auto& f) { return says(f, "no client b"); });
   BOOST_CHECK_THROW(book.revoke("b", house.now), Fault);
   BOOST_CHECK_THROW(book.remove("b", house.now), Fault);
   BOOST_CHECK_THROW((void)book.find("b"), Fault);
@@ -221,7 +228,8 @@ BOOST_AUTO_TEST_CASE(a_backup_leaves_sessions_out_and_is_the_owners_alone) {
   Database database = house.database();
   const std::string file = house.folder / "backup.db";
   back_up(database, file);
-  BOOST_CHECK_EXCEPTION(back_up(database, file), Fault, [](auto& f) { return says(f, "exists already"); });
+  BOOST_CHECK_EXCEPTION(back_up(database, file), Fault,
+                        [](auto& f) { return says(f, "exists already"); });
   SQLite::Database copy(file);
   BOOST_TEST(copy.execAndGet("SELECT count(*) FROM session").getInt() == 0);
   BOOST_TEST(copy.execAndGet("SELECT count(*) FROM handshake").getInt() == 0);
@@ -229,8 +237,9 @@ BOOST_AUTO_TEST_CASE(a_backup_leaves_sessions_out_and_is_the_owners_alone) {
   const auto mode = std::filesystem::status(file).permissions();
   BOOST_TEST((mode == (std::filesystem::perms::owner_read | std::filesystem::perms::owner_write)));
   const Bytes sealed = from_hex(keys).value();
-  BOOST_TEST(test::read_text(file).find(std::string(sealed.begin(), sealed.end())) == std::string::npos,
-             "not even in free pages");
+  BOOST_TEST(
+      test::read_text(file).find(std::string(sealed.begin(), sealed.end())) == std::string::npos,
+      "not even in free pages");
 }
 
 BOOST_AUTO_TEST_CASE(a_restore_takes_only_this_servers_backups_and_changes_nothing_otherwise) {
@@ -246,8 +255,9 @@ BOOST_AUTO_TEST_CASE(a_restore_takes_only_this_servers_backups_and_changes_nothi
   }
   const std::string before = house.dump();
   const auto refused = [&](const std::string& file, const char* word) {
-    BOOST_CHECK_EXCEPTION(restore(house.home.store_paths(), house.home.server_id(), file, house.now), Fault,
-                          [&](auto& f) { return says(f, word); });
+    BOOST_CHECK_EXCEPTION(
+        restore(house.home.store_paths(), house.home.server_id(), file, house.now), Fault,
+        [&](auto& f) { return says(f, word); });
     BOOST_TEST(house.dump() == before);
   };
   refused(foreign, "other master keys");
@@ -255,7 +265,8 @@ BOOST_AUTO_TEST_CASE(a_restore_takes_only_this_servers_backups_and_changes_nothi
   test::write_text(house.folder / "rubbish.db", std::string(10'000, 'x'));
   refused(house.folder / "rubbish.db", "damaged");
   for (const auto& entry : std::filesystem::directory_iterator(house.home.root())) {
-    BOOST_TEST(entry.path().string().find(".restore") == std::string::npos, "nothing half-made is left");
+    BOOST_TEST(entry.path().string().find(".restore") == std::string::npos,
+               "nothing half-made is left");
   }
 }
 
@@ -299,7 +310,8 @@ BOOST_AUTO_TEST_CASE(the_doctor_finds_what_is_wrong) {
   }
   {
     TestHouse house;
-    fs::permissions(house.home.keys_folder() + "/1.key", fs::perms::others_read, fs::perm_options::add);
+    fs::permissions(house.home.keys_folder() + "/1.key", fs::perms::others_read,
+                    fs::perm_options::add);
     BOOST_TEST(broken(examine(house.home, house.now), "chmod 600") == 1);
   }
   {
@@ -348,7 +360,8 @@ BOOST_AUTO_TEST_CASE(a_home_is_made_once_and_completed_where_something_is_missin
   const test::TempDir folder;
   const Home home(folder / "home");
   home.create(system_now());
-  BOOST_CHECK_EXCEPTION(home.create(system_now()), Fault, [](auto& f) { return says(f, "home already"); });
+  BOOST_CHECK_EXCEPTION(home.create(system_now()), Fault,
+                        [](auto& f) { return says(f, "home already"); });
   const ServerId id = home.server_id();
   std::filesystem::remove(home.store_paths().database);
   home.create(system_now());
@@ -370,7 +383,8 @@ BOOST_AUTO_TEST_CASE(keys_come_and_go_and_a_running_gateway_follows) {
   BOOST_TEST(old.send().reply.status == 403);
   BOOST_TEST(old.handshake().reply.status == 403);
   BOOST_TEST(fresh.send().status == "accepted");
-  BOOST_CHECK_EXCEPTION(house.home.remove_key(1), Fault, [](auto& f) { return says(f, "no key 1"); });
+  BOOST_CHECK_EXCEPTION(house.home.remove_key(1), Fault,
+                        [](auto& f) { return says(f, "no key 1"); });
   BOOST_CHECK_EXCEPTION(house.home.remove_key(2), Fault, [](auto& f) { return says(f, "rotate"); });
 }
 

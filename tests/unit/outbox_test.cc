@@ -1,10 +1,11 @@
 // A client's state and outbox on disk.
 #define BOOST_TEST_MODULE outbox
+#include "client/outbox.h"
+
 #include <sys/stat.h>
 
 #include <boost/test/unit_test.hpp>
 
-#include "client/outbox.h"
 #include "support/temp.h"
 
 namespace sealpost {
@@ -24,7 +25,8 @@ ClientState full_state() {
   state.receipt = Receipt{6, {5}};
   state.offset = -12345;
   state.lost = {1, 2};
-  state.session = ClientSession{SessionId{8}, {crypto::random_key(), crypto::random_key()}, 99, 1000, true};
+  state.session =
+      ClientSession{SessionId{8}, {crypto::random_key(), crypto::random_key()}, 99, 1000, true};
   return state;
 }
 

@@ -1,8 +1,9 @@
 #define BOOST_TEST_MODULE primitives
+#include "crypto/primitives.h"
+
 #include <boost/test/unit_test.hpp>
 
 #include "base/encoding.h"
-#include "crypto/primitives.h"
 #include "support/vectors.h"
 
 namespace sealpost::crypto {
@@ -72,8 +73,7 @@ BOOST_AUTO_TEST_CASE(gcm_gives_what_the_gcm_specification_prints) {
   // McGrew and Viega, test case 14: zero key, zero nonce, one zero block.
   Bytes sealed;
   gcm_seal(Key(), GcmNonce{}, {}, Bytes(16), sealed);
-  BOOST_TEST(hex(sealed) ==
-             "cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919");
+  BOOST_TEST(hex(sealed) == "cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919");
   // Test case 13: nothing at all.
   Bytes tag;
   gcm_seal(Key(), GcmNonce{}, {}, {}, tag);
@@ -97,7 +97,8 @@ BOOST_AUTO_TEST_CASE(gcm_opens_what_was_sealed_and_nothing_else) {
     BOOST_TEST(!gcm_open(key_of(1), GcmNonce{1}, associated, changed).has_value());
   }
   for (std::size_t size = 0; size < sealed.size(); ++size) {
-    BOOST_TEST(!gcm_open(key_of(1), GcmNonce{1}, associated, ByteView(sealed).first(size)).has_value());
+    BOOST_TEST(
+        !gcm_open(key_of(1), GcmNonce{1}, associated, ByteView(sealed).first(size)).has_value());
   }
 }
 

@@ -1,7 +1,7 @@
 #define BOOST_TEST_MODULE receipt
-#include <boost/test/unit_test.hpp>
-
 #include "protocol/receipt.h"
+
+#include <boost/test/unit_test.hpp>
 
 namespace sealpost {
 namespace {

@@ -1,9 +1,10 @@
 #define BOOST_TEST_MODULE record
+#include "protocol/record.h"
+
 #include <boost/test/unit_test.hpp>
 
 #include "base/encoding.h"
 #include "crypto/xaes.h"
-#include "protocol/record.h"
 
 namespace sealpost {
 namespace {
@@ -64,7 +65,8 @@ BOOST_AUTO_TEST_CASE(the_gateway_reads_what_the_client_wrote_in_every_form) {
       BOOST_TEST(record->message().counter == 17U);
       BOOST_TEST(record->message().topic == "telemetry/room");
       BOOST_TEST(record->message().body == message().body, boost::test_tools::per_element());
-      BOOST_TEST(record->message().digest() == message().digest(), boost::test_tools::per_element());
+      BOOST_TEST(record->message().digest() == message().digest(),
+                 boost::test_tools::per_element());
     }
   }
 }
@@ -118,7 +120,8 @@ BOOST_AUTO_TEST_CASE(two_seals_of_one_message_share_nothing_but_the_message) {
 BOOST_AUTO_TEST_CASE(a_repeated_generator_repeats_a_nonce_only_for_the_same_plaintext) {
   const ByteArray<32> stuck{};
   const auto random_part = [&](Time sent_at) {
-    const Envelope envelope = seal_record(key_of(1), kId, stuck, {}, message(), statement(), sent_at, 0);
+    const Envelope envelope =
+        seal_record(key_of(1), kId, stuck, {}, message(), statement(), sent_at, 0);
     return RecordHeader::read(envelope.message)->random;
   };
   BOOST_TEST((random_part(1) != random_part(2)));
@@ -127,15 +130,15 @@ BOOST_AUTO_TEST_CASE(a_repeated_generator_repeats_a_nonce_only_for_the_same_plai
 
 BOOST_AUTO_TEST_CASE(a_digest_names_message_id_topic_and_body) {
   const auto digest = message().digest();
-  BOOST_TEST(hex(digest) == hex(crypto::sha256({MessageId{4}, bytes_of("\x0etelemetry/room"), Bytes{1, 2, 3}})));
+  BOOST_TEST(hex(digest) ==
+             hex(crypto::sha256({MessageId{4}, bytes_of("\x0etelemetry/room"), Bytes{1, 2, 3}})));
 }
 
 // A record whose plaintext is any bytes at all, from a holder of the session's key.
 Result<OpenedRecord> read_plaintext(ByteView plaintext, bool hmac_in_clear = false) {
   Envelope envelope = clear(false, hmac_in_clear);
   const Bytes header = Writer().u8(0x12).put(kId).u64(17).put(Bytes(16)).take();
-  const Bytes context =
-      Writer().put("sealpost/1 record").put(header).put(envelope.clear()).take();
+  const Bytes context = Writer().put("sealpost/1 record").put(header).put(envelope.clear()).take();
   crypto::XaesNonce nonce{};
   nonce[7] = 17;
   envelope.message = header;
@@ -165,7 +168,8 @@ BOOST_AUTO_TEST_CASE(the_plaintext_has_one_shape) {
   BOOST_TEST(static_cast<bool>(read_plaintext(Plaintext{.hmac_size = 0}.bytes(), true)));
 
   BOOST_TEST(!read_plaintext(Plaintext{.topic = ""}.bytes()), "no topic");
-  BOOST_TEST(!read_plaintext(Plaintext{.topic = std::string(129, 't')}.bytes()), "129 bytes of topic");
+  BOOST_TEST(!read_plaintext(Plaintext{.topic = std::string(129, 't')}.bytes()),
+             "129 bytes of topic");
   BOOST_TEST(!read_plaintext(Plaintext{.topic = "a b"}.bytes()), "a blank in the topic");
   BOOST_TEST(!read_plaintext(Plaintext{.hmac_size = 0}.bytes()), "no MAC in either place");
   BOOST_TEST(!read_plaintext(Plaintext{}.bytes(), true), "a MAC in both places");

@@ -1,11 +1,10 @@
 #define BOOST_TEST_MODULE secret
-#include <boost/test/unit_test.hpp>
+#include "crypto/secret.h"
 
+#include <boost/test/unit_test.hpp>
 #include <cstdlib>
 #include <new>
 #include <type_traits>
-
-#include "crypto/secret.h"
 
 // What a watched block of memory held at the moment it was freed.
 static void* watched = nullptr;
@@ -27,7 +26,9 @@ namespace sealpost::crypto {
 namespace {
 
 template <class T>
-concept Printable = requires(std::ostream& out, const T& value) { out << value; };
+concept Printable = requires(std::ostream& out, const T& value) {
+  out << value;
+};
 
 static_assert(!std::is_copy_constructible_v<Key>);
 static_assert(!std::is_copy_assignable_v<Key>);

@@ -1,10 +1,11 @@
 // Settings and the CGI variables they come with.
 #define BOOST_TEST_MODULE settings
+#include "gateway/settings.h"
+
 #include <boost/test/unit_test.hpp>
 #include <map>
 
 #include "base/result.h"
-#include "gateway/settings.h"
 #include "transport/variables.h"
 
 namespace sealpost {
@@ -41,7 +42,8 @@ BOOST_AUTO_TEST_CASE(each_source_comes_before_the_next) {
   BOOST_TEST(home({}, fewer, process) == "/ssl");
   BOOST_TEST(home({}, {}, process) == "/process");
   BOOST_TEST(home({}, {}, {}).empty());
-  BOOST_TEST(home({}, {{"SEALPOST_HOME", ""}, {"REDIRECT_SEALPOST_HOME", "/redirect"}}, {}) == "/redirect");
+  BOOST_TEST(home({}, {{"SEALPOST_HOME", ""}, {"REDIRECT_SEALPOST_HOME", "/redirect"}}, {}) ==
+             "/redirect");
 }
 
 BOOST_AUTO_TEST_CASE(a_name_that_a_client_can_send_is_never_looked_at) {
@@ -87,9 +89,10 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_meant_is_a_fault_that_names_the_setting) {
 }
 
 BOOST_AUTO_TEST_CASE(a_requests_head_is_read_from_cgi_variables) {
-  const Request request = request_from(variables({{"REQUEST_METHOD", "POST"},
-                                                  {"CONTENT_TYPE", "application/x-www-form-urlencoded"},
-                                                  {"CONTENT_LENGTH", "17"}}));
+  const Request request =
+      request_from(variables({{"REQUEST_METHOD", "POST"},
+                              {"CONTENT_TYPE", "application/x-www-form-urlencoded"},
+                              {"CONTENT_LENGTH", "17"}}));
   BOOST_TEST(request.method == "POST");
   BOOST_TEST(request.content_type.value() == "application/x-www-form-urlencoded");
   BOOST_TEST(!request.has_content_encoding);

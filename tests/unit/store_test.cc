@@ -40,11 +40,13 @@ struct Stored {
     BOOST_REQUIRE((begin(session, 1).verdict == Beginning::Verdict::kBegun));
   }
   Beginning begin(const Session& of, std::uint8_t handshake, Time now = kNow) {
-    return store->begin({of, Bytes{1}, crypto::Digest{handshake}, {}, now + 24 * kHour}, *ring, now);
+    return store->begin({of, Bytes{1}, crypto::Digest{handshake}, {}, now + 24 * kHour}, *ring,
+                        now);
   }
   Admission admit(std::uint64_t counter, std::uint8_t id = 0, Ruling ruling = Ruling::kInbox,
                   Time now = kNow) {
-    const Candidate one = test::candidate(session, {counter, MessageId{id}, "t", Bytes{id}}, ruling);
+    const Candidate one =
+        test::candidate(session, {counter, MessageId{id}, "t", Bytes{id}}, ruling);
     return store->admit({&one, 1}, *ring, now).front();
   }
   [[nodiscard]] SQLite::Database raw() const {
@@ -73,7 +75,8 @@ BOOST_AUTO_TEST_CASE(the_window_is_1024_counters_below_next) {
       {kCounterEnd - 1, 0, false, "a jump to the end"},
       {kCounterEnd - 1025, kCounterEnd, true, "the window at the end"},
   };
-  for (const Row& row : rows) BOOST_TEST(is_below_window(row.counter, row.next) == row.below, row.why);
+  for (const Row& row : rows)
+    BOOST_TEST(is_below_window(row.counter, row.next) == row.below, row.why);
   BOOST_TEST(next_after(5, 3) == 6U);
   BOOST_TEST(next_after(2, 3) == 3U);
   BOOST_TEST(next_after(0, 0) == 1U);
@@ -136,15 +139,18 @@ BOOST_AUTO_TEST_CASE(a_batch_sees_what_came_before_in_it) {
   add(2000, 1);
   add(1, 1);
   const auto verdicts = s.store->admit(batch, *s.ring, kNow);
-  const Verdict expected[] = {Verdict::kNew, Verdict::kUsed, Verdict::kConflict, Verdict::kNew, Verdict::kTooOld};
+  const Verdict expected[] = {Verdict::kNew, Verdict::kUsed, Verdict::kConflict, Verdict::kNew,
+                              Verdict::kTooOld};
   BOOST_REQUIRE(verdicts.size() == 5U);
   for (std::size_t i = 0; i < 5; ++i) BOOST_TEST((verdicts[i].verdict == expected[i]), i);
 }
 
-BOOST_AUTO_TEST_CASE(a_record_that_cannot_be_stored_is_unavailable_and_its_neighbours_are_not_harmed) {
+BOOST_AUTO_TEST_CASE(
+    a_record_that_cannot_be_stored_is_unavailable_and_its_neighbours_are_not_harmed) {
   Stored s;
   BOOST_TEST((s.admit(0).verdict == Verdict::kNew));
-  // No room for a megabyte, but for a little more: SQLite keeps to it for every connection of this process.
+  // No room for a megabyte, but for a little more: SQLite keeps to it for every connection of this
+  // process.
   const int pages = std::stoi(s.sql("PRAGMA page_count"));
   s.store = std::make_unique<SqliteStore>(s.home.store_paths(), s.home.server_id());
   std::vector<Candidate> batch;
@@ -189,7 +195,8 @@ BOOST_AUTO_TEST_CASE(two_copies_of_one_handshake_begin_one_session) {
   const Session other{SessionId{7}, 1, s.session.installation};
   BOOST_TEST((s.begin(other, 1).verdict == Beginning::Verdict::kReplayed));
   BOOST_TEST((s.begin(other, 2).verdict == Beginning::Verdict::kBegun));
-  BOOST_TEST(!s.store->has_seen(crypto::Digest{1}, kNow + kHandshakeMemory), "forgotten after 150 s");
+  BOOST_TEST(!s.store->has_seen(crypto::Digest{1}, kNow + kHandshakeMemory),
+             "forgotten after 150 s");
 }
 
 BOOST_AUTO_TEST_CASE(a_generation_above_the_rows_raises_the_row) {
@@ -216,7 +223,8 @@ BOOST_AUTO_TEST_CASE(the_journal_is_wal_on_a_local_disk_and_delete_with_extra_el
 BOOST_AUTO_TEST_CASE(the_settings_that_durability_hangs_on_are_in_force) {
   Stored s;
   s.store.reset();  // a journal is changed by the only connection
-  for (const JournalMode& journal : {JournalMode{"wal", 2}, JournalMode{"delete", 3}, JournalMode{"wal", 2}}) {
+  for (const JournalMode& journal :
+       {JournalMode{"wal", 2}, JournalMode{"delete", 3}, JournalMode{"wal", 2}}) {
     Database database(s.home.store_paths(), s.home.server_id(), journal);
     const auto pragma = [&](const std::string& name) {
       return database.handle().execAndGet("PRAGMA " + name).getString();
@@ -231,7 +239,8 @@ BOOST_AUTO_TEST_CASE(the_settings_that_durability_hangs_on_are_in_force) {
     sqlite3_db_config(database.handle().getHandle(), SQLITE_DBCONFIG_DEFENSIVE, -1, &defensive);
     BOOST_TEST(defensive == 1);
     int no_checkpoint = 0;
-    sqlite3_db_config(database.handle().getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, -1, &no_checkpoint);
+    sqlite3_db_config(database.handle().getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, -1,
+                      &no_checkpoint);
     BOOST_TEST(no_checkpoint == 1);
   }
 }
@@ -242,7 +251,8 @@ BOOST_AUTO_TEST_CASE(a_setting_that_does_not_take_is_a_fault) {
   // A name SQLite does not know leaves the journal as it is.
   BOOST_CHECK_EXCEPTION(Database(s.home.store_paths(), s.home.server_id(), {"walrus", 2}), Fault,
                         [](const Fault& fault) {
-                          return std::string(fault.what()).find("journal_mode") != std::string::npos;
+                          return std::string(fault.what()).find("journal_mode") !=
+                                 std::string::npos;
                         });
 }
 
@@ -264,14 +274,17 @@ std::string fault_of(Stored& s) {
   return "";
 }
 
-bool says(const std::string& text, const std::string& word) { return text.find(word) != std::string::npos; }
+bool says(const std::string& text, const std::string& word) {
+  return text.find(word) != std::string::npos;
+}
 
 BOOST_AUTO_TEST_CASE(a_database_that_cannot_be_used_is_a_fault_with_its_mend) {
   {
     Stored s;
     std::filesystem::remove(s.home.store_paths().database);
     BOOST_TEST(says(fault_of(s), "restore"), "missing: " << fault_of(s));
-    BOOST_TEST(!std::filesystem::exists(s.home.store_paths().database), "and none is made in its place");
+    BOOST_TEST(!std::filesystem::exists(s.home.store_paths().database),
+               "and none is made in its place");
   }
   {
     Stored s;
@@ -294,9 +307,9 @@ BOOST_AUTO_TEST_CASE(a_database_that_cannot_be_used_is_a_fault_with_its_mend) {
   }
   {
     const Stored s;
-    BOOST_CHECK_EXCEPTION(Database(s.home.store_paths(), ServerId{1}), Fault, [](const Fault& fault) {
-      return says(fault.what(), "other master keys");
-    });
+    BOOST_CHECK_EXCEPTION(
+        Database(s.home.store_paths(), ServerId{1}), Fault,
+        [](const Fault& fault) { return says(fault.what(), "other master keys"); });
   }
 }
 
@@ -391,12 +404,15 @@ BOOST_AUTO_TEST_CASE(an_older_schema_is_brought_forward) {
   Stored s;
   // As if written by a sealpost without any migration: an empty file of the right kind.
   s.store.reset();
-  for (const char* part : {"", "-wal", "-shm"}) std::filesystem::remove(s.home.store_paths().database + part);
+  for (const char* part : {"", "-wal", "-shm"})
+    std::filesystem::remove(s.home.store_paths().database + part);
   {
-    SQLite::Database empty(s.home.store_paths().database, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+    SQLite::Database empty(s.home.store_paths().database,
+                           SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
     empty.exec("PRAGMA application_id = " + std::to_string(0x5365616c));
   }
-  BOOST_CHECK_THROW(Database(s.home.store_paths(), s.home.server_id()), Fault);  // it names no server
+  BOOST_CHECK_THROW(Database(s.home.store_paths(), s.home.server_id()),
+                    Fault);  // it names no server
   BOOST_TEST(s.sql("PRAGMA user_version") == "1");
   BOOST_TEST(s.sql("SELECT count(*) FROM message") == "0");
 }

@@ -1,7 +1,7 @@
 #define BOOST_TEST_MODULE vectors
-#include <boost/test/unit_test.hpp>
-
 #include "support/vectors.h"
+
+#include <boost/test/unit_test.hpp>
 
 namespace sealpost {
 namespace {

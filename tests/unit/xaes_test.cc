@@ -1,11 +1,12 @@
 #define BOOST_TEST_MODULE xaes
+#include "crypto/xaes.h"
+
 #include <openssl/evp.h>
 
 #include <boost/test/unit_test.hpp>
 #include <memory>
 
 #include "base/encoding.h"
-#include "crypto/xaes.h"
 #include "support/vectors.h"
 
 namespace sealpost::crypto {
@@ -34,8 +35,8 @@ BOOST_AUTO_TEST_CASE(gives_what_the_specification_prints) {
   }
 }
 
-// An endless stream of SHAKE-128.  OpenSSL 3.0 can be asked for its output only once, so for a length
-// that is surely enough.
+// An endless stream of SHAKE-128.  OpenSSL 3.0 can be asked for its output only once, so for a
+// length that is surely enough.
 Bytes shake128(ByteView input, std::size_t size) {
   const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(),
                                                                         EVP_MD_CTX_free);
@@ -60,8 +61,8 @@ BOOST_AUTO_TEST_CASE(gives_the_accumulated_hash_of_ten_thousand_rounds) {
     Bytes sealed;
     xaes_seal(key, nonce, associated, plaintext, sealed);
     const auto opened = xaes_open(key, nonce, associated, sealed);
-    BOOST_REQUIRE((opened && std::equal(opened->begin(), opened->end(), plaintext.begin(),
-                                        plaintext.end())));
+    BOOST_REQUIRE(
+        (opened && std::equal(opened->begin(), opened->end(), plaintext.begin(), plaintext.end())));
     all.put(sealed);
   }
   BOOST_TEST(hex(shake128(all.view(), 32)) == expected.get<std::string>());

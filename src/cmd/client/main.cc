@@ -74,8 +74,10 @@ int run(int argc, char** argv) {
   Order order;
   order.state = default_state();
   std::function<int(Client&)> work;
-  CLI::App app("sealpost-client: messages to a sealpost gateway, each delivered exactly once\n"
-               "Exit status: 0 accepted, 1 refused, 2 usage, 3 still open (flush goes on), 4 outcome unknown");
+  CLI::App app(
+      "sealpost-client: messages to a sealpost gateway, each delivered exactly once\n"
+      "Exit status: 0 accepted, 1 refused, 2 usage, 3 still open (flush goes on), 4 outcome "
+      "unknown");
   app.set_version_flag("--version", std::string("sealpost-client ") + SEALPOST_VERSION);
   app.add_option("--state", order.state, "the folder with keys and open messages")
       ->type_name("DIR")
@@ -89,9 +91,8 @@ int run(int argc, char** argv) {
     return added;
   };
 
-  command("install", "take up a credential, make a session, send a ping", [&](Client& client) {
-    return conclude(client.install(order.credential));
-  })
+  command("install", "take up a credential, make a session, send a ping",
+          [&](Client& client) { return conclude(client.install(order.credential)); })
       ->add_option("CREDENTIAL", order.credential, "the file the operator gave")
       ->required();
   CLI::App* send = command("send", "send a message and print the reply", [&](Client& client) {
@@ -100,7 +101,9 @@ int run(int argc, char** argv) {
     client.queue(order.topic, body);
     return 0;
   });
-  send->add_option("--topic", order.topic, "what it is about")->type_name("T")->capture_default_str();
+  send->add_option("--topic", order.topic, "what it is about")
+      ->type_name("T")
+      ->capture_default_str();
   CLI::Option* data = send->add_option("--data", order.data, "the body")->type_name("TEXT");
   send->add_option("--file", order.file, "a file with the body; without either, stdin")
       ->type_name("FILE")

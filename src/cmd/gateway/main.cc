@@ -1,5 +1,5 @@
-// sealpost.fcgi: what a web server runs.  As CGI it answers one request, as FastCGI it serves; which of the two
-// it is, file descriptor 0 tells.
+// sealpost.fcgi: what a web server runs.  As CGI it answers one request, as FastCGI it serves;
+// which of the two it is, file descriptor 0 tells.
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,9 +28,10 @@ std::string version() {
 // Ends the process for --help, --version and usage errors.
 Arguments parse(int argc, char** argv) {
   Arguments arguments;
-  CLI::App app("Opens sealed messages that a web server hands it, and keeps each exactly once.\n"
-               "A web server runs it, as CGI or FastCGI; settings come as SEALPOST_... variables,\n"
-               "or here:");
+  CLI::App app(
+      "Opens sealed messages that a web server hands it, and keeps each exactly once.\n"
+      "A web server runs it, as CGI or FastCGI; settings come as SEALPOST_... variables,\n"
+      "or here:");
   app.set_version_flag("--version", version());
   app.add_option("--threads", arguments.threads, "FastCGI: loops that take requests")
       ->check(CLI::Range(1, 64))
@@ -62,7 +63,8 @@ int run(int argc, char** argv) {
     return 0;
   }
   if (std::getenv("GATEWAY_INTERFACE") == nullptr) {
-    std::cerr << "sealpost.fcgi: a web server must run this, as CGI or FastCGI; see --help, and README.md "
+    std::cerr << "sealpost.fcgi: a web server must run this, as CGI or FastCGI; see --help, and "
+                 "README.md "
                  "for a start\n";
     return 2;
   }

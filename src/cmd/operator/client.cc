@@ -43,11 +43,13 @@ Claims claims_of(const Order& order, Claims::Map before, Time now) {
   if (!order.expires.empty()) {
     if (before.contains("not_after")) throw Fault("give --expires or --claim not_after, not both");
     const auto life = parse_duration(order.expires);
-    if (!life || *life == 0) throw Fault("--expires " + order.expires + " is no time such as 90d or 24h");
+    if (!life || *life == 0)
+      throw Fault("--expires " + order.expires + " is no time such as 90d or 24h");
     before["not_after"] = std::to_string((now + *life) / kSecond);
   }
   Result<Claims> claims = Claims::of(std::move(before));
-  if (!claims) throw Fault("these claims cannot be issued: " + std::string(claims.refusal().reason));
+  if (!claims)
+    throw Fault("these claims cannot be issued: " + std::string(claims.refusal().reason));
   return std::move(*claims);
 }
 
@@ -57,7 +59,8 @@ class SecretFile {
   explicit SecretFile(std::string path) : path_(std::move(path)) {
     if (path_.empty()) return;
     file_ = open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (file_ < 0) throw Fault(path_ + " cannot be made (" + std::strerror(errno) + "): name a new file");
+    if (file_ < 0)
+      throw Fault(path_ + " cannot be made (" + std::strerror(errno) + "): name a new file");
   }
   ~SecretFile() {
     if (file_ < 0) return;
@@ -71,7 +74,8 @@ class SecretFile {
     if (path_.empty()) return words::print_secret(text);
     written_ = ::write(file_, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
                ::write(file_, "\n", 1) == 1 && fsync(file_) == 0;
-    if (!written_) throw Fault(path_ + " could not be written: `sealpost client renew` issues another");
+    if (!written_)
+      throw Fault(path_ + " could not be written: `sealpost client renew` issues another");
   }
 
  private:
@@ -95,12 +99,13 @@ void issue(const Office& office, const Order& order, bool renewal) {
   SecretFile out(order.out);
   const Keyring keyring = home.keyring();
   const Kid kid = home.newest_kid();
-  const Generation generation = renewal ? book.renew(order.name, kid, claims, now)
-                                        : book.add(order.name, kid, claims, now);
+  const Generation generation =
+      renewal ? book.renew(order.name, kid, claims, now) : book.add(order.name, kid, claims, now);
   out.write(Credential::issue(keyring, kid, order.name, generation, std::move(claims), home.url())
                 .json());
   if (home.url().empty()) {
-    std::cerr << "sealpost: note: the credential names no URL; `sealpost init --url URL` sets one for those "
+    std::cerr << "sealpost: note: the credential names no URL; `sealpost init --url URL` sets one "
+                 "for those "
                  "to come\n";
   }
 }
@@ -152,9 +157,9 @@ void add_client(CLI::App& app, Office& office) {
   add_order(add, *order);
   add->add_option("--role", order->role, "what the client is")->required();
 
-  CLI::App* renew = add_command(client, office, "renew",
-                                "issue the next generation; the one before is revoked",
-                                [&office, order] { issue(office, *order, true); });
+  CLI::App* renew =
+      add_command(client, office, "renew", "issue the next generation; the one before is revoked",
+                  [&office, order] { issue(office, *order, true); });
   add_order(renew, *order);
   renew->add_option("--role", order->role, "another role; claims not named stay as they were");
 
@@ -162,7 +167,9 @@ void add_client(CLI::App& app, Office& office) {
     Database database = office.open_database();
     print(office.json, ClientBook(database).list());
   });
-  const auto named = [&](CLI::App* command) { command->add_option("NAME", order->name)->required(); };
+  const auto named = [&](CLI::App* command) {
+    command->add_option("NAME", order->name)->required();
+  };
   named(add_list(client, office, "show", "one client", [&office, order] {
     Database database = office.open_database();
     print(office.json, {ClientBook(database).find(order->name)});
@@ -199,16 +206,15 @@ void add_session(CLI::App& app, Office& office) {
   });
   auto name = std::make_shared<std::string>();
   auto all = std::make_shared<bool>(false);
-  CLI::App* end = add_command(session, office, "end",
-                              "end a client's sessions; it starts a new one by itself",
-                              [&office, name, all] {
-                                if (name->empty() == !*all) throw Fault("name a client, or say --all");
-                                Database database = office.open_database();
-                                ClientBook book(database);
-                                const int ended =
-                                    *all ? book.end_sessions({}) : book.end_sessions(*name);
-                                std::cout << ended << " session(s) ended\n";
-                              });
+  CLI::App* end =
+      add_command(session, office, "end", "end a client's sessions; it starts a new one by itself",
+                  [&office, name, all] {
+                    if (name->empty() == !*all) throw Fault("name a client, or say --all");
+                    Database database = office.open_database();
+                    ClientBook book(database);
+                    const int ended = *all ? book.end_sessions({}) : book.end_sessions(*name);
+                    std::cout << ended << " session(s) ended\n";
+                  });
   end->add_option("NAME", *name, "the client");
   end->add_flag("--all", *all, "the sessions of all clients");
 }

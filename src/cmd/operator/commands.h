@@ -1,4 +1,5 @@
-// The operator's commands: each adds itself to the command line and, when it was chosen, does its work.
+// The operator's commands: each adds itself to the command line and, when it was chosen, does its
+// work.
 #pragma once
 
 #include <CLI/App.hpp>

@@ -1,3 +1,5 @@
+#include "store/inbox.h"
+
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <iostream>
@@ -6,7 +8,6 @@
 #include "base/encoding.h"
 #include "cmd/operator/commands.h"
 #include "cmd/operator/words.h"
-#include "store/inbox.h"
 
 namespace sealpost {
 namespace {
@@ -48,7 +49,8 @@ void show(const InboxRow& row, bool as_json) {
   if (as_json) return words::print_line(json);
   for (const auto& [key, value] : json.items()) {
     if (key.starts_with("body")) continue;
-    std::cout << key << ": " << (value.is_string() ? value.get<std::string>() : value.dump()) << '\n';
+    std::cout << key << ": " << (value.is_string() ? value.get<std::string>() : value.dump())
+              << '\n';
   }
   std::cout << '\n';
   words::print_body(row.body);
@@ -89,11 +91,15 @@ void add_inbox(CLI::App& app, Office& office) {
     command->add_option("--name", filter->name, "only this client's")->type_name("C");
     return command;
   };
-  filtered(add_list(inbox, office, "list", "messages, oldest first", [&office, filter] {
-    Database database = office.open_database();
-    Inbox of(database);
-    print_list(of, *filter, office.json);
-  }))->add_option("--limit", filter->limit, "at most N")->type_name("N")->check(CLI::NonNegativeNumber);
+  filtered(add_list(inbox, office, "list", "messages, oldest first",
+                    [&office, filter] {
+                      Database database = office.open_database();
+                      Inbox of(database);
+                      print_list(of, *filter, office.json);
+                    }))
+      ->add_option("--limit", filter->limit, "at most N")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
   filtered(add_list(inbox, office, "follow", "messages as they come; --after N begins behind N",
                     [&office, filter] {
                       Database database = office.open_database();
@@ -102,10 +108,13 @@ void add_inbox(CLI::App& app, Office& office) {
                     }));
 
   auto number = std::make_shared<std::int64_t>(0);
-  add_list(inbox, office, "show", "one message and its body", [&office, number] {
-    Database database = office.open_database();
-    show(Inbox(database).find(*number), office.json);
-  })->add_option("N", *number, "its number")->required();
+  add_list(inbox, office, "show", "one message and its body",
+           [&office, number] {
+             Database database = office.open_database();
+             show(Inbox(database).find(*number), office.json);
+           })
+      ->add_option("N", *number, "its number")
+      ->required();
 
   auto older = std::make_shared<std::string>();
   add_command(inbox, office, "prune", "forget old messages; what guards against replays stays",
@@ -128,9 +137,10 @@ void add_stats(CLI::App& app, Office& office) {
     Database database = office.open_database();
     words::List list(office.json, {"DAY", "NAME", "OUTCOME", "COUNT"});
     for (const StatsRow& row : Inbox(database).stats()) {
-      list.add({{"day", row.day}, {"name", row.name}, {"outcome", row.outcome}, {"count", row.count}},
-               {row.day, row.name.empty() ? "(stranger)" : row.name, row.outcome,
-                std::to_string(row.count)});
+      list.add(
+          {{"day", row.day}, {"name", row.name}, {"outcome", row.outcome}, {"count", row.count}},
+          {row.day, row.name.empty() ? "(stranger)" : row.name, row.outcome,
+           std::to_string(row.count)});
     }
   });
 }

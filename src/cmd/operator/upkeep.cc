@@ -48,7 +48,8 @@ void retire(const Office& office, Kid kid, bool force) {
   const std::vector<ClientRow> under = clients_under(book, kid);
   if (!under.empty() && !force) {
     throw Fault("these clients still hold a credential under key " + std::to_string(kid) + ": " +
-                names_of(under) + "; `sealpost client renew` each, or say --force to shut them out");
+                names_of(under) +
+                "; `sealpost client renew` each, or say --force to shut them out");
   }
   home.remove_key(kid);
   book.end_sessions_under(kid);
@@ -64,7 +65,10 @@ void list_keys(const Office& office) {
   for (const Home::KeyFile& key : home.keys()) {
     const std::size_t clients = clients_under(book, key.kid).size();
     const bool issues = key.kid == newest;
-    list.add({{"kid", key.kid}, {"since", iso_time(key.made_at)}, {"clients", clients}, {"issues", issues}},
+    list.add({{"kid", key.kid},
+              {"since", iso_time(key.made_at)},
+              {"clients", clients},
+              {"issues", issues}},
              {std::to_string(key.kid), iso_time(key.made_at), std::to_string(clients),
               issues ? "yes" : "-"});
   }
@@ -79,7 +83,8 @@ void diagnose(const Office& office) {
     if (office.json) {
       words::print_line({{"finding", kind}, {"what", finding.what}});
     } else {
-      std::cout << kind << std::string(8 - std::string_view(kind).size(), ' ') << finding.what << '\n';
+      std::cout << kind << std::string(8 - std::string_view(kind).size(), ' ') << finding.what
+                << '\n';
     }
   }
   if (broken) throw Fault("something is broken; see the lines above");
@@ -89,26 +94,27 @@ void diagnose(const Office& office) {
 
 void add_init(CLI::App& app, Office& office) {
   auto url = std::make_shared<std::string>();
-  add_command(app, office, "init", "make a home: keys, database; or set its URL",
-              [&office, url] { init(office, *url); })
-      ->add_option("--url", *url, "where clients reach the gateway; goes into credentials");
+  add_command(app, office, "init", "make a home: keys, database; or set its URL", [&office, url] {
+    init(office, *url);
+  })->add_option("--url", *url, "where clients reach the gateway; goes into credentials");
 }
 
 void add_key(CLI::App& app, Office& office) {
   CLI::App& key = *app.add_subcommand("key", "master keys")->fallthrough();
   key.require_subcommand(1);
   add_list(key, office, "list", "all master keys", [&office] { list_keys(office); });
-  add_command(key, office, "rotate", "make a new master key, for the credentials to come", [&office] {
-    const Home home = office.open_home();
-    home.require_private();
-    std::cout << "credentials are issued under key " << static_cast<int>(home.add_key())
-              << " from now on; those there are stay valid until they are renewed\n";
-  });
+  add_command(key, office, "rotate", "make a new master key, for the credentials to come",
+              [&office] {
+                const Home home = office.open_home();
+                home.require_private();
+                std::cout << "credentials are issued under key " << static_cast<int>(home.add_key())
+                          << " from now on; those there are stay valid until they are renewed\n";
+              });
   auto kid = std::make_shared<unsigned>(0);
   auto force = std::make_shared<bool>(false);
-  CLI::App* command = add_command(key, office, "retire", "delete a master key", [&office, kid, force] {
-    retire(office, static_cast<Kid>(*kid), *force);
-  });
+  CLI::App* command =
+      add_command(key, office, "retire", "delete a master key",
+                  [&office, kid, force] { retire(office, static_cast<Kid>(*kid), *force); });
   command->add_option("KID", *kid)->required()->check(CLI::Range(1, 255));
   command->add_flag("--force", *force, "although clients still hold credentials under it");
 }
@@ -122,11 +128,12 @@ void add_upkeep(CLI::App& app, Office& office) {
               })
       ->add_option("FILE", *file)
       ->required();
-  add_command(app, office, "restore", "put a backup in the database's place", [&office, file] {
-    const Home home = office.open_home();
-    restore(home.store_paths(), home.server_id(), *file, system_now());
-    std::cout << "restored; clients start new sessions by themselves\n";
-  })
+  add_command(app, office, "restore", "put a backup in the database's place",
+              [&office, file] {
+                const Home home = office.open_home();
+                restore(home.store_paths(), home.server_id(), *file, system_now());
+                std::cout << "restored; clients start new sessions by themselves\n";
+              })
       ->add_option("FILE", *file)
       ->required();
   add_list(app, office, "doctor", "look for what may be wrong", [&office] { diagnose(office); });

@@ -61,7 +61,8 @@ void print_body(ByteView body) {
 void print_secret(const crypto::SecretText& text) {
   const bool put = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
                    std::fputc('\n', stdout) != EOF && std::fflush(stdout) == 0;
-  if (!put) throw Fault("the credential could not be printed: `sealpost client renew` issues another");
+  if (!put)
+    throw Fault("the credential could not be printed: `sealpost client renew` issues another");
 }
 
 }  // namespace sealpost::words

@@ -12,8 +12,8 @@ namespace sealpost::words {
 
 using Json = nlohmann::ordered_json;
 
-// A list that is printed in one of the two forms, each row as soon as it is added (JSON) or all at the end (people:
-// the columns want to know their width).
+// A list that is printed in one of the two forms, each row as soon as it is added (JSON) or all at
+// the end (people: the columns want to know their width).
 class List {
  public:
   List(bool as_json, std::vector<std::string> columns);
@@ -30,7 +30,8 @@ class List {
 
 void print_line(const Json& object);
 
-// A body as it is; to a terminal, control characters are shown as \xNN so that a client cannot drive it.
+// A body as it is; to a terminal, control characters are shown as \xNN so that a client cannot
+// drive it.
 void print_body(ByteView body);
 
 // A credential, to stdout, and a newline.  Throws Fault if it could not be written.
