@@ -21,7 +21,7 @@ std::string iso_time(Time time) {
 }
 
 std::optional<Milliseconds> parse_duration(std::string_view text) {
-  constexpr std::uint64_t kLongest = 100 * 366 * kDay;
+  constexpr Milliseconds kLongest = 36600 * kDay;
   std::uint64_t count = 0;
   const char* end = text.data() + text.size();
   const auto [rest, error] = std::from_chars(text.data(), end, count);

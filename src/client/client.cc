@@ -63,7 +63,7 @@ Outcome Client::install(const std::string& credential_file) {
   }
   outbox.install(text, same ? outbox.state() : ClientState::fresh(credential));
   Courier courier = inside_->courier(outbox);
-  const Outcome connected = courier.connect();
+  Outcome connected = courier.connect();
   if (connected.kind != Outcome::Kind::kAccepted) return connected;
   return courier.deliver_or_drop(outbox.store(kPingTopic, ""));
 }

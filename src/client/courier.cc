@@ -95,7 +95,7 @@ Outcome Courier::connect() {
 Outcome Courier::deliver(Outbox::Entry own) {
   for (Outbox::Entry& entry : outbox_.entries()) {
     if (entry.file == own.file) break;
-    const Outcome outcome = carry(entry, kTriesForOlder);
+    Outcome outcome = carry(entry, kTriesForOlder);
     report_older(entry, outcome);
     if (outcome.status == "network") return outcome;  // it would be no better for `own`
   }
@@ -128,7 +128,7 @@ Outcome Courier::carry(Outbox::Entry& entry, int tries) {
   return persist(tries, [&] { return attempt(entry); });
 }
 
-Outcome Courier::persist(int tries, const std::function<Try()>& once) {
+Outcome Courier::persist(int tries, const std::function<Try()>& once) const {
   Try last;
   bool hurried = false;
   for (int attempt = 0; attempt < tries; ++attempt) {
@@ -304,7 +304,7 @@ Outcome Courier::settle(const Outbox::Entry& entry, Outcome outcome) {
   return outcome;
 }
 
-void Courier::report_older(const Outbox::Entry& entry, const Outcome& outcome) {
+void Courier::report_older(const Outbox::Entry& entry, const Outcome& outcome) const {
   if (outcome.kind == Kind::kAccepted) return;
   const std::string which =
       entry.counter ? "message " + std::to_string(*entry.counter) : "a stored message";

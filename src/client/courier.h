@@ -44,13 +44,13 @@ class Courier {
   };
 
   Outcome carry(Outbox::Entry& entry, int tries);
-  Outcome persist(int tries, const std::function<Try()>& once);
+  Outcome persist(int tries, const std::function<Try()>& once) const;
   Outcome give_number(Outbox::Entry& entry, int tries);
   Try attempt(const Outbox::Entry& entry);
   Try handshake();
   Try judge(const Outbox::Entry& entry, const Answer& answer);
   Outcome settle(const Outbox::Entry& entry, Outcome outcome);
-  void report_older(const Outbox::Entry& entry, const Outcome& outcome);
+  void report_older(const Outbox::Entry& entry, const Outcome& outcome) const;
 
   void begin_session(const HandshakeCall::Answer& answer);
   void lose_session();

@@ -17,12 +17,12 @@ Key key_for(const Key& key, const XaesNonce& nonce) {
   k1[15] ^= static_cast<std::uint8_t>(0x87 & -carry);  // no branch on a key's bit
 
   Key derived;
-  for (std::uint8_t half = 0; half < 2; ++half) {
+  for (std::size_t half = 0; half < 2; ++half) {
     ByteArray<16> block{0, static_cast<std::uint8_t>(half + 1), 'X', 0};
     std::copy_n(nonce.begin(), 12, block.begin() + 4);
     for (std::size_t i = 0; i < block.size(); ++i) block[i] ^= k1[i];
     ByteArray<16> out = aes256_block(key, block);
-    std::copy(out.begin(), out.end(), derived.fill().begin() + half * 16);
+    std::copy(out.begin(), out.end(), derived.fill().subspan(16 * half).begin());
     explicit_bzero(out.data(), out.size());
   }
   explicit_bzero(k1.data(), k1.size());

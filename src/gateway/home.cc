@@ -102,6 +102,7 @@ void Home::create(Time now) const {
     throw Fault(root_ + " is a home already: use it, or name another folder with --home");
   }
   make_folder(root_);
+  require_closed(root_, "700");  // a folder that was there before may not be
   make_folder(keys_folder());
   if (!has_keys) {
     if (keys().empty()) add_key();

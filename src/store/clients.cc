@@ -55,8 +55,6 @@ Generation ClientBook::issue(const std::string& name, Kid kid, const Claims& cla
         issued_at = excluded.issued_at,
         revoked_at = NULL)sql");
   Query(put, name, generation, static_cast<int>(kid), claims.json(), now).run();
-  SQLite::Statement end(database_.handle(), "DELETE FROM session WHERE name = ?");
-  Query(end, name).run();
   write.commit();
   return generation;
 }

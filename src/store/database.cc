@@ -15,9 +15,9 @@ namespace sealpost {
 namespace {
 
 constexpr int kBusyTimeout = 5'000;  // ms; only writers that do not know the gate are waited for
-constexpr int kPageSize = 8192;
+constexpr off_t kPageSize = 8192;
 constexpr int kCheckpointPages = 1000;
-constexpr int kFewFrames = 16;
+constexpr off_t kFewFrames = 16;
 
 struct FileSystem {
   std::uint64_t kind;

@@ -20,6 +20,7 @@ namespace sealpost {
 namespace {
 
 constexpr int kListener = 0;                          // FCGI_LISTENSOCK_FILENO
+constexpr std::size_t kBatchBytes = 8U << 20;         // of bodies, after which no more are taken
 constexpr std::size_t kBatchMax = 128;                // requests in one transaction
 constexpr Milliseconds kReadTime = 10 * kSecond;      // for one whole request, once it has begun
 constexpr auto kDrainTime = std::chrono::seconds(2);  // for a request under way when told to stop
@@ -51,7 +52,8 @@ class Loop {
   bool gather() {
     bool stop = false;
     int timeout = gateways_.have_tallies() ? kTallyTick : -1;
-    for (std::size_t taken = 0; taken < kBatchMax;) {
+    bytes_ = 0;
+    for (std::size_t taken = 0; taken < kBatchMax && bytes_ < kBatchBytes;) {
       const Plaza::Ready ready = plaza_.wait(timeout);
       stop = stop || ready.stop;
       const bool accepting = ready.listener && !stop;
@@ -72,6 +74,7 @@ class Loop {
     Gateway& gateway = gateways_.of(find_settings(arguments_, variables, process));
     Request request = request_from(variables);
     connection.read_body(request, gateway.max_body());
+    bytes_ += request.body.size();
     Batch& batch = batches_[&gateway];
     batch.requests.push_back(std::move(request));
     batch.connections.push_back(&connection);
@@ -92,6 +95,7 @@ class Loop {
   const SettingTexts& arguments_;
   Gateways gateways_;
   std::map<Gateway*, Batch> batches_;
+  std::size_t bytes_ = 0;  // of bodies in them
   bool finished_ = false;
 };
 
@@ -135,6 +139,19 @@ sigset_t block_stop_signals() {
   return signals;
 }
 
+// Whoever can connect here can choose the home and the log: that must be the web server alone.
+void require_unix_socket() {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  const bool known = getsockname(kListener, reinterpret_cast<sockaddr*>(&address), &size) == 0;
+  if (!known || address.ss_family != AF_UNIX) {
+    throw Fault(
+        "it was started on a TCP port, to which every user of this host can connect: give it a "
+        "unix "
+        "socket, with mode 0600 or 0660");
+  }
+}
+
 }  // namespace
 
 bool is_fastcgi() {
@@ -144,6 +161,7 @@ bool is_fastcgi() {
 }
 
 void serve_fastcgi(const SettingTexts& arguments, int threads) {
+  require_unix_socket();
   const sigset_t signals = block_stop_signals();
   { const Alarm installs_its_handler(kReadTime); }
   if (FCGX_Init() != 0) throw Fault("libfcgi cannot start");

@@ -42,7 +42,7 @@ Plaza::~Plaza() {
 }
 
 Plaza::Ready Plaza::wait(int timeout) const {
-  std::array<epoll_event, 64> events;
+  std::array<epoll_event, 16> events;
   const int count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), timeout);
   Ready ready;
   for (int i = 0; i < count; ++i) {

@@ -24,7 +24,6 @@ using test::FastcgiPeer;
 using test::NginxSite;
 using test::Peer;
 using test::post_form;
-using test::Process;
 
 std::string sql(const test::Site& site, const std::string& statement) {
   SQLite::Database at(site.home.store_paths().database, SQLite::OPEN_READWRITE, 5000);
@@ -291,6 +290,14 @@ BOOST_AUTO_TEST_CASE(a_body_cut_short_is_no_form_and_is_not_acted_on) {
                       {"CONTENT_LENGTH", std::to_string(form.size() + 1)}});
   BOOST_TEST(connection.read().status() == 400);
   BOOST_TEST(site.inbox().empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_tcp_port_is_not_served) {
+  const std::string port = std::to_string(test::free_port());
+  const test::Ran ran = test::run({"/usr/bin/spawn-fcgi", "-n", "-a", "127.0.0.1", "-p", port, "--",
+                                   test::program("sealpost.fcgi")});
+  BOOST_TEST(ran.status == 1);
+  BOOST_TEST(ran.err.find("unix socket") != std::string::npos, ran.err);
 }
 
 // --- The database in trouble: 503, nothing accepted, the log says why ---

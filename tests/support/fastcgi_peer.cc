@@ -92,7 +92,7 @@ bool FastcgiPeer::is_read() const {
   return ioctl(file_, SIOCOUTQ, &unread) == 0 && unread == 0;
 }
 
-FastcgiPeer::Answer FastcgiPeer::read() {
+FastcgiPeer::Answer FastcgiPeer::read() const {
   Answer answer;
   for (;;) {
     std::string header;
@@ -120,7 +120,7 @@ std::string FastcgiPeer::Answer::body() const {
   return at == std::string::npos ? "" : text.substr(at + 4);
 }
 
-bool FastcgiPeer::is_closed() {
+bool FastcgiPeer::is_closed() const {
   char byte = 0;
   return wait_readable(file_, kPatience) && ::read(file_, &byte, 1) <= 0;
 }
@@ -130,7 +130,7 @@ void FastcgiPeer::close() {
   file_ = -1;
 }
 
-void FastcgiPeer::record(unsigned char type, const std::string& content) {
+void FastcgiPeer::record(unsigned char type, const std::string& content) const {
   std::string bytes{1,
                     static_cast<char>(type),
                     0,

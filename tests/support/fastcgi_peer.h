@@ -34,13 +34,13 @@ class FastcgiPeer {
     [[nodiscard]] int status() const;        // of the "Status:" line, 0 for none
     [[nodiscard]] std::string body() const;  // behind the empty line
   };
-  [[nodiscard]] Answer read();
+  [[nodiscard]] Answer read() const;
   // Whether the other side has closed.
-  [[nodiscard]] bool is_closed();
+  [[nodiscard]] bool is_closed() const;
   void close();
 
  private:
-  void record(unsigned char type, const std::string& content);
+  void record(unsigned char type, const std::string& content) const;
 
   int file_;
 };

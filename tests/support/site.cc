@@ -98,7 +98,7 @@ Ran Site::operate(std::vector<std::string> words) const {
 }
 
 Peer Site::client(const std::string& name, const std::string& role,
-                  const std::vector<std::string>& more) {
+                  const std::vector<std::string>& more) const {
   std::vector<std::string> words = {"client", "add", name, "--role", role};
   words.insert(words.end(), more.begin(), more.end());
   return {Credential::parse(operate(words).out), wire()};
@@ -106,7 +106,7 @@ Peer Site::client(const std::string& name, const std::string& role,
 
 std::string Site::credential(const std::string& name, const std::string& url) {
   home.set_url(url);
-  const std::string file = folder / (name + ".json");
+  std::string file = folder / (name + ".json");
   operate({"client", "add", name, "--role", "sensor", "--out", file});
   home.set_url(url_);
   return file;

@@ -39,7 +39,7 @@ class Site {
   [[nodiscard]] Wire wire() const;
   // Issues a client and gives it a wire to this site.
   [[nodiscard]] Peer client(const std::string& name = "client1", const std::string& role = "sensor",
-                            const std::vector<std::string>& more = {});
+                            const std::vector<std::string>& more = {}) const;
   // The same as a credential file for sealpost-client.
   [[nodiscard]] std::string credential(const std::string& name, const std::string& url);
   // The operator's tool on this home.

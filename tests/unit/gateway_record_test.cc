@@ -24,7 +24,7 @@ struct Started {
     BOOST_REQUIRE(peer.send("", "sealpost/ping").status == "accepted");
   }
   // A second handle on the same client: same credential, same installation, another session.
-  Peer twin() {
+  [[nodiscard]] Peer twin() const {
     Peer other(Credential::parse(peer.credential.json()), peer.wire);
     other.now = peer.now;
     other.install_nonce = peer.install_nonce;
@@ -336,6 +336,10 @@ BOOST_AUTO_TEST_CASE(a_revoked_clients_session_is_gone_and_a_raised_generation_i
   BOOST_TEST((exchange.receipt == Receipt{}));
   s.house.sql("DELETE FROM client");
   BOOST_TEST(s.peer.send().status == "revoked", "no row");
+
+  Started renewed;
+  (void)renewed.house.renewed(renewed.peer);
+  BOOST_TEST(renewed.peer.send().status == "revoked", "a generation below its row's");
 
   Started other;
   Database database = other.house.database();

@@ -135,7 +135,7 @@ BOOST_AUTO_TEST_CASE(a_credential_with_anything_missing_or_wrong_is_refused_in_a
   for (const auto& [from, to, word] : rows) {
     std::string text = good;
     text.replace(text.find(from), std::string(from).size(), to);
-    BOOST_CHECK_EXCEPTION((void)Credential::parse(text), Fault, [&](const Fault& fault) {
+    BOOST_CHECK_EXCEPTION((void)Credential::parse(text), Fault, [word = word](const Fault& fault) {
       return std::string_view(fault.what()).find(word) != std::string_view::npos;
     });
   }

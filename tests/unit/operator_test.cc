@@ -368,6 +368,16 @@ BOOST_AUTO_TEST_CASE(a_home_is_made_once_and_completed_where_something_is_missin
   BOOST_TEST((home.server_id() == id), "the keys are kept");
 }
 
+BOOST_AUTO_TEST_CASE(a_folder_that_is_open_to_others_does_not_become_a_home) {
+  const test::TempDir folder;
+  std::filesystem::create_directory(folder / "open");
+  std::filesystem::permissions(folder / "open", std::filesystem::perms(0755));
+  const Home home(folder / "open");
+  BOOST_CHECK_EXCEPTION(home.create(system_now()), Fault,
+                        [](auto& f) { return says(f, "chmod 700"); });
+  BOOST_TEST(std::filesystem::is_empty(folder / "open"));
+}
+
 BOOST_AUTO_TEST_CASE(keys_come_and_go_and_a_running_gateway_follows) {
   TestHouse house;
   Peer old = house.client("old");

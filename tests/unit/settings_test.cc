@@ -82,7 +82,7 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_meant_is_a_fault_that_names_the_setting) {
       {{"/h", "", "", "", "forever"}, "SEALPOST_SESSION_LIFE"},
   };
   for (const auto& [texts, name] : rows) {
-    BOOST_CHECK_EXCEPTION((void)Settings::parse(texts), Fault, [&](const Fault& fault) {
+    BOOST_CHECK_EXCEPTION((void)Settings::parse(texts), Fault, [name = name](const Fault& fault) {
       return std::string(fault.what()).find(name) != std::string::npos;
     });
   }

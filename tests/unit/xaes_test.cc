@@ -48,12 +48,12 @@ Bytes shake128(ByteView input, std::size_t size) {
 }
 
 BOOST_AUTO_TEST_CASE(gives_the_accumulated_hash_of_ten_thousand_rounds) {
-  constexpr int kRounds = 10'000;
+  constexpr std::size_t kRounds = 10'000;
   const auto expected = test::vectors("xaes_256_gcm.json")["accumulated"]["iterations_10000"];
   const Bytes input = shake128({}, kRounds * (32 + 24 + 2 * 256));
   Reader reader(input);
   Writer all;
-  for (int round = 0; round < kRounds; ++round) {
+  for (std::size_t round = 0; round < kRounds; ++round) {
     const Key key(reader.array<32>());
     const XaesNonce nonce = reader.array<24>();
     const ByteView plaintext = reader.lp8();

@@ -38,7 +38,7 @@ void List::add(const Json& object, std::vector<std::string> cells) {
 }
 
 void print_line(const Json& object) {
-  std::cout << object.dump(-1, ' ', false, Json::error_handler_t::replace) << std::endl;
+  std::cout << object.dump(-1, ' ', true, Json::error_handler_t::replace) << std::endl;
 }
 
 void print_body(ByteView body) {
@@ -46,13 +46,15 @@ void print_body(ByteView body) {
     std::cout << text_of(body) << std::flush;
     return;
   }
-  for (const std::uint8_t byte : body) {
-    if (byte == '\n' || byte == '\t' || (byte >= 0x20 && byte < 0x7f) || byte >= 0xa0) {
-      std::cout << static_cast<char>(byte);
-    } else {
+  for (std::size_t i = 0; i < body.size(); ++i) {
+    const std::uint8_t byte = body[i];
+    const bool begins_c1 = byte == 0xc2 && i + 1 < body.size() && body[i + 1] < 0xa0;
+    if (byte != '\n' && byte != '\t' && (byte < 0x20 || byte == 0x7f || begins_c1)) {
       std::array<char, 8> shown{};
       std::snprintf(shown.data(), shown.size(), "\\x%02x", byte);
       std::cout << shown.data();
+    } else {
+      std::cout << static_cast<char>(byte);
     }
   }
   std::cout << std::endl;

@@ -28,6 +28,7 @@ class List {
   std::vector<std::vector<std::string>> rows_;
 };
 
+// In ASCII, so that nothing in a text can end the line or drive a terminal.
 void print_line(const Json& object);
 
 // A body as it is; to a terminal, control characters are shown as \xNN so that a client cannot
