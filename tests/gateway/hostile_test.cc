@@ -465,6 +465,8 @@ BOOST_AUTO_TEST_CASE(ten_thousand_requests_leave_descriptors_and_memory_as_they_
   const std::size_t files = open_files(id);
   some_of_all(2000);
   BOOST_TEST(open_files(id) == files);
+  const char* sanitizer = std::getenv("SEALPOST_SANITIZE");
+  if (sanitizer != nullptr && *sanitizer != '\0') return;  // they keep freed memory on purpose
   BOOST_TEST(resident_kib(id) < memory + 2048, "from " << memory << " KiB");
 }
 

@@ -97,7 +97,7 @@ bool Process::has_taken_signals() const {
   return at != std::string::npos && std::stoull(status.substr(at + 7), nullptr, 16) == 0;
 }
 
-std::optional<int> Process::wait(std::chrono::milliseconds patience) {
+std::optional<int> Process::wait(std::chrono::microseconds patience) {
   const auto deadline = Clock::now() + patience;
   while (!status_) {
     int status = 0;
@@ -106,7 +106,7 @@ std::optional<int> Process::wait(std::chrono::milliseconds patience) {
       break;
     }
     if (Clock::now() >= deadline) break;
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    std::this_thread::sleep_for(std::chrono::microseconds(500));
   }
   return status_;
 }

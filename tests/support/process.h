@@ -40,7 +40,7 @@ class Process {
   // Whether it has taken every signal that was sent to it.
   [[nodiscard]] bool has_taken_signals() const;
   // Its exit status, or minus the signal it died of; nothing if it still runs after `patience`.
-  std::optional<int> wait(std::chrono::milliseconds patience);
+  std::optional<int> wait(std::chrono::microseconds patience);
   [[nodiscard]] bool is_running() { return !wait(std::chrono::milliseconds(0)).has_value(); }
 
  private:
