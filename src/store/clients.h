@@ -39,8 +39,8 @@ class ClientBook {
   // The generation the new client is issued: 1, or one more than a removed client of that name had.
   // Throws if the name exists.
   Generation add(const std::string& name, Kid kid, const Claims& claims, Time now);
-  // The next generation of an existing client; the one before it is revoked by that.  A session of the former
-  // is told so by its next record.
+  // The next generation of an existing client; the one before it is revoked by that.  A session of
+  // the former is told so by its next record.
   Generation renew(const std::string& name, Kid kid, const Claims& claims, Time now);
   // No credential of the client is taken any more; its sessions end.
   void revoke(const std::string& name, Time now);

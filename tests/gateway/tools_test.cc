@@ -408,7 +408,8 @@ BOOST_AUTO_TEST_CASE(a_client_killed_at_any_moment_delivers_exactly_once) {
   BOOST_REQUIRE(r.tool({"install", r.credential}).status == 0);
   const auto start = test::Clock::now();
   BOOST_REQUIRE(r.tool({"send", "--data", "unharmed"}).status == 0);
-  const auto whole = std::chrono::duration_cast<std::chrono::microseconds>(test::Clock::now() - start);
+  const auto whole =
+      std::chrono::duration_cast<std::chrono::microseconds>(test::Clock::now() - start);
   std::mt19937 random(7);
   for (int i = 0; i < 30; ++i) {
     test::Process sender({test::program("sealpost-client"), "--state", r.state, "send", "--data",
