@@ -320,6 +320,12 @@ BOOST_AUTO_TEST_CASE(a_new_epoch_clears_the_receipt_and_the_client_recovers_by_i
   road.send("2");
   BOOST_TEST(road.state().receipt.next == 2U);
   restore(road.house.home.store_paths(), road.house.home.server_id(), backup, road.house.now);
+  road.house.now += 24 * kHour;
+  {
+    const Outbox outbox(road.folder);
+    BOOST_TEST(Courier(outbox, road.world()).connect().status == "accepted");
+  }
+  BOOST_TEST(road.state().receipt.next == 1U, "what this epoch's server has counted");
   BOOST_TEST(road.send("3").status == "accepted");
   BOOST_TEST(road.bodies() == "1 3 ");
   BOOST_TEST(road.state().receipt.next == 3U);
