@@ -41,9 +41,11 @@ Plaza::~Plaza() {
   close(epoll_);
 }
 
-Plaza::Ready Plaza::wait(int timeout) const {
+Plaza::Ready Plaza::wait(int timeout) {
   std::array<epoll_event, 16> events;
   const int count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), timeout);
+  // With give_back's: whoever takes a connection over sees all that was done with it before.
+  const std::lock_guard lock(mutex_);
   Ready ready;
   for (int i = 0; i < count; ++i) {
     void* what = events.at(static_cast<std::size_t>(i)).data.ptr;
@@ -71,15 +73,14 @@ void Plaza::accept_waiting() {
     setsockopt(file, SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof kPatience);
     auto connection = std::make_unique<FastcgiConnection>(file);
     FastcgiConnection* key = connection.get();
-    {
-      const std::lock_guard lock(mutex_);
-      connections_.emplace(key, std::move(connection));
-    }
+    const std::lock_guard lock(mutex_);
+    connections_.emplace(key, std::move(connection));
     watch(EPOLL_CTL_ADD, file, EPOLLIN | EPOLLONESHOT, key);
   }
 }
 
 void Plaza::give_back(FastcgiConnection& connection) {
+  const std::lock_guard lock(mutex_);
   watch(EPOLL_CTL_MOD, connection.file(), EPOLLIN | EPOLLONESHOT, &connection);
 }
 

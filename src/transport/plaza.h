@@ -25,7 +25,7 @@ class Plaza {
     std::vector<FastcgiConnection*> connections;  // the caller's alone until it gives them back
   };
   // Waits until something is ready, for at most `timeout` ms; -1 for ever, 0 not at all.
-  [[nodiscard]] Ready wait(int timeout) const;
+  [[nodiscard]] Ready wait(int timeout);
 
   // Accepts what waits.  A connection is given out when it has something to say, not before.
   void accept_waiting();
@@ -44,7 +44,7 @@ class Plaza {
   int listener_;
   int epoll_;
   int stop_;
-  std::mutex mutex_;  // of connections_
+  std::mutex mutex_;  // of connections_, and of handing them from loop to loop
   std::unordered_map<FastcgiConnection*, std::unique_ptr<FastcgiConnection>> connections_;
 };
 
