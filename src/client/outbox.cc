@@ -16,30 +16,12 @@
 #include <thread>
 
 #include "base/encoding.h"
+#include "base/files.h"
 
 namespace sealpost {
 namespace {
 
 namespace fs = std::filesystem;
-
-[[noreturn]] void fail(const std::string& path, const char* what) {
-  throw Fault(path + " cannot be " + what + ": " + std::strerror(errno));
-}
-
-void sync_folder(const std::string& path) {
-  const int folder = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (folder < 0 || fsync(folder) != 0) fail(path, "synced");
-  close(folder);
-}
-
-void rename_durably(const std::string& from, const std::string& to) {
-  if (std::rename(from.c_str(), to.c_str()) != 0) fail(to, "written");
-  sync_folder(fs::path(to).parent_path().string());
-}
-
-void make_folder(const std::string& path) {
-  if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) fail(path, "made");
-}
 
 // Fixed width, so that names sort as numbers do.
 std::string padded(std::uint64_t number) {
@@ -62,19 +44,19 @@ std::optional<std::uint64_t> counter_of(std::string_view name) {
 crypto::SecretBytes read_secret_file(const std::string& path) {
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   struct stat status {};
-  if (file < 0 || fstat(file, &status) != 0) fail(path, "read");
+  if (file < 0 || fstat(file, &status) != 0) throw_errno(path, "read");
   crypto::SecretBytes bytes(static_cast<std::size_t>(status.st_size));
   const ssize_t got = ::read(file, bytes.data(), bytes.size());
   close(file);
-  if (got != static_cast<ssize_t>(bytes.size())) fail(path, "read whole");
+  if (got != static_cast<ssize_t>(bytes.size())) throw_errno(path, "read whole");
   return bytes;
 }
 
 Outbox::Outbox(std::string folder) : folder_(std::move(folder)) {
   std::error_code ignored;
   fs::create_directories(fs::path(folder_).parent_path(), ignored);
-  make_folder(folder_);
-  make_folder(path("open"));
+  make_private_folder(folder_);
+  make_private_folder(path("open"));
 }
 
 Outbox::~Outbox() {
@@ -83,7 +65,7 @@ Outbox::~Outbox() {
 
 bool Outbox::lock(Milliseconds patience) {
   lock_ = open(path("lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (lock_ < 0) fail(path("lock"), "opened");
+  if (lock_ < 0) throw_errno(path("lock"), "opened");
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(patience);
   while (flock(lock_, LOCK_EX | LOCK_NB) != 0) {
     if (std::chrono::steady_clock::now() >= deadline) return false;
@@ -112,12 +94,14 @@ ClientState Outbox::state() const {
   return std::move(*state);
 }
 
-void Outbox::save(const ClientState& state) const { put("state", state.encode()); }
+void Outbox::save(const ClientState& state) const {
+  write_private_file(path("state"), state.encode());
+}
 
 void Outbox::install(ByteView credential, const ClientState& state) const {
   // The state goes last: without it nothing is installed.
   fs::remove(path("state"));
-  put("credential.json", credential);
+  write_private_file(path("credential.json"), credential);
   save(state);
 }
 
@@ -155,7 +139,7 @@ Outbox::Entry Outbox::store(std::string_view topic, std::string_view body) const
   const MessageId id = crypto::random_array<16>();
   const std::string name =
       "q" + padded(static_cast<std::uint64_t>(order)) + "-" + hex(ByteView(id).first(4));
-  put("open/" + name, Writer().put(id).lp8(topic).put(body).view());
+  write_private_file(path("open/" + name), Writer().put(id).lp8(topic).put(body).view());
   return {name, std::nullopt};
 }
 
@@ -166,19 +150,5 @@ Outbox::Entry Outbox::number(const Entry& entry, std::uint64_t counter) const {
 }
 
 void Outbox::remove(const Entry& entry) const { fs::remove(path("open/" + entry.file)); }
-
-void Outbox::put(const std::string& name, ByteView bytes) const {
-  // A dot and the process: two processes may store at once, and entries() passes it over.
-  const fs::path whole = path(name);
-  const std::string unfinished =
-      (whole.parent_path() / ("." + whole.filename().string() + std::to_string(getpid()))).string();
-  const int file = open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  const bool written =
-      file >= 0 && write(file, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()) &&
-      fsync(file) == 0;
-  if (file >= 0) close(file);
-  if (!written) fail(unfinished, "written");
-  rename_durably(unfinished, whole.string());
-}
 
 }  // namespace sealpost

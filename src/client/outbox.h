@@ -60,7 +60,6 @@ class Outbox {
 
  private:
   [[nodiscard]] std::string path(const std::string& name) const { return folder_ + "/" + name; }
-  void put(const std::string& name, ByteView bytes) const;
 
   std::string folder_;
   int lock_ = -1;

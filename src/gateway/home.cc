@@ -12,34 +12,12 @@
 #include <fstream>
 
 #include "base/encoding.h"
+#include "base/files.h"
 
 namespace sealpost {
 namespace {
 
 namespace fs = std::filesystem;
-
-void make_folder(const std::string& path) {
-  if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
-    throw Fault("the folder " + path + " cannot be made: " + std::strerror(errno));
-  }
-}
-
-// Puts a new file in place whole, and on disk.
-void write_file(const std::string& path, std::string_view text) {
-  const std::string unfinished = path + ".new";
-  const int file = open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  const bool written = file >= 0 &&
-                       write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
-                       fsync(file) == 0;
-  if (file >= 0) close(file);
-  if (!written) throw Fault(path + " cannot be written: " + std::strerror(errno));
-  fs::rename(unfinished, path);
-  const int folder = open(fs::path(path).parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (folder >= 0) {
-    fsync(folder);
-    close(folder);
-  }
-}
 
 // Reads base64url of exactly out.size() bytes and a newline, leaving no copy behind.
 void read_secret(const std::string& path, std::span<std::uint8_t> out) {
@@ -101,12 +79,13 @@ void Home::create(Time now) const {
   if (has_keys && fs::exists(store_paths().database)) {
     throw Fault(root_ + " is a home already: use it, or name another folder with --home");
   }
-  make_folder(root_);
+  make_private_folder(root_);
   require_closed(root_, "700");  // a folder that was there before may not be
-  make_folder(keys_folder());
+  make_private_folder(keys_folder());
   if (!has_keys) {
     if (keys().empty()) add_key();
-    write_file(keys_folder() + "/server_id", base64url(crypto::random_array<16>()) + "\n");
+    write_private_file(keys_folder() + "/server_id",
+                       bytes_of(base64url(crypto::random_array<16>()) + "\n"));
   }
   Database::create(store_paths(), server_id(), now);
   require_private();
@@ -160,7 +139,7 @@ Kid Home::add_key() const {
   const crypto::Key master = crypto::random_key();
   auto text = base64url<crypto::SecretText>(master.reveal());
   text.push_back('\n');
-  write_file(key_path(static_cast<Kid>(kid)), text);
+  write_private_file(key_path(static_cast<Kid>(kid)), bytes_of(text));
   return static_cast<Kid>(kid);
 }
 
@@ -182,7 +161,9 @@ std::string Home::url() const {
   return line;
 }
 
-void Home::set_url(const std::string& url) const { write_file(root_ + "/url", url + "\n"); }
+void Home::set_url(const std::string& url) const {
+  write_private_file(root_ + "/url", bytes_of(url + "\n"));
+}
 
 std::string Home::key_path(Kid kid) const {
   return keys_folder() + "/" + std::to_string(kid) + ".key";

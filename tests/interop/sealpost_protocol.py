@@ -78,12 +78,12 @@ class Reader:
     """Takes a byte string apart from its front; end() insists that nothing is left."""
 
     def __init__(self, data):
-        self._left = data
+        self._data, self._at = data, 0
 
     def take(self, size):
-        require(len(self._left) >= size, "too short")
-        part, self._left = self._left[:size], self._left[size:]
-        return part
+        require(len(self._data) - self._at >= size, "too short")
+        self._at += size
+        return self._data[self._at - size:self._at]
 
     def number(self, size):
         return int.from_bytes(self.take(size), "big")
@@ -95,10 +95,10 @@ class Reader:
         return self.take(self.number(2))
 
     def rest(self):
-        return self.take(len(self._left))
+        return self.take(len(self._data) - self._at)
 
     def end(self):
-        require(not self._left, "bytes after the end")
+        require(self._at == len(self._data), "bytes after the end")
 
 
 def b64url(data):
