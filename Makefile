@@ -32,7 +32,7 @@ COMPILE = $(CXX) -std=c++20 $(CPPFLAGS) $(WARNINGS) $(HARDENING) $(CXXFLAGS) -pt
 
 # --- What is built of what -----------------------------------------------------------------------
 
-ROOMS := base crypto protocol store gateway transport client
+ROOMS := base crypto protocol store delivery gateway transport client
 SOURCES := $(wildcard src/*/*.cc src/cmd/*/*.cc)
 HEADERS := $(wildcard src/*/*.h src/cmd/*/*.h include/sealpost/*.h tests/*/*.h)
 TEST_SOURCES := $(wildcard tests/*/*.cc)
@@ -42,7 +42,7 @@ archive = $(BUILD)/lib/lib$(1).a
 objects = $(patsubst %.cc,$(BUILD)/obj/%.o,$(wildcard $(1)))
 
 PROGRAMS := $(addprefix $(BUILD)/bin/,sealpost.fcgi sealpost sealpost-client)
-SERVER_ROOMS := gateway store protocol crypto base
+SERVER_ROOMS := gateway delivery store protocol crypto base
 CLIENT_ROOMS := client protocol crypto base
 
 all: $(PROGRAMS) $(BUILD)/lib/libsealpost-client.a  ## build the three programs and the client library

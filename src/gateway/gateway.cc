@@ -1,5 +1,6 @@
 #include "gateway/gateway.h"
 
+#include "base/fault_point.h"
 #include "crypto/primitives.h"
 
 namespace sealpost {
@@ -7,48 +8,39 @@ namespace {
 
 constexpr Milliseconds kHandshakeTolerance = 60 * kSecond;
 constexpr Milliseconds kTallyInterval = 10 * kSecond;
+constexpr Milliseconds kTakeUpInterval = 10 * kSecond;
 
-std::string body_of(const Bytes& bytes) { return std::string(text_of(bytes)); }
-
-// PROTOCOL 6, step 8: what is to be said of a message if its counter turns out to be new.
-Ruling rule(const OpenedRecord& record, const Settings& settings, Time now) {
-  if (settings.tolerance != 0 && distance(record.sent_at(), now) > settings.tolerance) {
-    return Ruling::kLate;
+// What a handler made of a message, in the protocol's words.
+Status status_of(const HandlerResult& result) {
+  switch (result.kind) {
+    case HandlerResult::Kind::kDone:
+      return Status::kAccepted;
+    case HandlerResult::Kind::kFailed:
+      return Status::kFailed;
+    default:
+      return Status::kInProgress;
   }
-  if (!record.statement().claims.valid_at(now)) return Ruling::kForbidden;
-  const std::string& topic = record.message().topic;
-  if (topic == kPingTopic) return Ruling::kNowhere;
-  return is_reserved_topic(topic) ? Ruling::kForbidden : Ruling::kInbox;
 }
 
 }  // namespace
 
-// One request on its way: it has either an answer or a candidate to be admitted.
-struct Gateway::Visit {
-  explicit Visit(const Request& from) : request(from) {}
+// One request on its way: it has an answer, a candidate to be admitted, or a handler at work.
+struct Gateway::Visit : Caller {
+  explicit Visit(const Request& from) : request(from) { arrived = from.arrived; }
 
   const Request& request;
   Envelope envelope;
-  std::optional<SessionKeys> keys;
-  crypto::Digest request_hash{};
   std::optional<Candidate> candidate;
-  std::optional<Response> response;
-  JournalEntry entry;
-
-  void answer(const PlainAnswer& plain) {
-    response = plain.response();
-    entry.outcome = plain.status == 503 ? "unavailable" : "refused";
-    entry.reason = plain.reason;
-  }
-  void answer(Status status, std::string_view reason, const Bytes& sealed) {
-    response = Response{http_status_of(status), body_of(sealed), true};
-    entry.outcome = name_of(status);
-    entry.reason = reason;
-  }
+  std::optional<Target> target;  // of a candidate for a handler, and so is the next
+  std::optional<Pool::Place> place;
+  std::shared_ptr<Handover> handover;
 };
 
-Gateway::Gateway(SettingTexts texts)
-    : texts_(std::move(texts)), max_body_(settings_.max_body), journal_(texts_[kLog]) {
+Gateway::Gateway(SettingTexts texts, Pool& pool)
+    : texts_(std::move(texts)),
+      pool_(pool),
+      max_body_(settings_.max_body),
+      journal_(texts_[kLog]) {
   try {
     max_body_ = Settings::parse(texts_).max_body;
   } catch (const Fault&) {
@@ -56,7 +48,7 @@ Gateway::Gateway(SettingTexts texts)
   }
 }
 
-std::vector<Response> Gateway::handle(std::span<const Request> batch, Time now) {
+std::vector<Handled> Gateway::handle(std::span<const Request> batch, Time now) {
   std::deque<Visit> visits;
   for (const Request& request : batch) {
     Visit& visit = visits.emplace_back(request);
@@ -64,12 +56,12 @@ std::vector<Response> Gateway::handle(std::span<const Request> batch, Time now) 
   }
   admit(visits, now);
 
-  std::vector<Response> responses;
+  std::vector<Handled> handled;
   for (Visit& visit : visits) {
-    note(visit, now);
-    responses.push_back(std::move(*visit.response));
+    if (!visit.handover) note(visit, now);
+    handled.push_back({std::move(visit.response), std::move(visit.handover)});
   }
-  return responses;
+  return handled;
 }
 
 // PROTOCOL 4.
@@ -78,7 +70,7 @@ void Gateway::receive(Visit& visit, Time now) {
   Result<Envelope> envelope = Envelope::parse(visit.request.body);
   if (!envelope) return visit.answer(not_the_form(envelope.refusal().reason));
   visit.envelope = std::move(*envelope);
-  house();  // 503 comes before 403
+  (void)house().routes();  // 503 comes before 403
   if (visit.envelope.kind() == kHandshakeKind) return handshake(visit, now);
   if (visit.envelope.kind() == kRecordKind) return record(visit, now);
   visit.answer(refused("first_byte"));
@@ -158,23 +150,45 @@ void Gateway::record(Visit& visit, Time now) {
   if (!keyring.has(session.kid)) return visit.answer(refused("kid"));
 
   // 2: the seal.  Nothing is written before this point, whatever arrives
-  visit.keys = keyring.open_session_keys(session.kid, session.id, name, stored->sealed_keys);
-  Result<OpenedSeal> seal = OpenedSeal::open(visit.envelope, *header, session, visit.keys->c2s);
+  SessionKeys keys = keyring.open_session_keys(session.kid, session.id, name, stored->sealed_keys);
+  Result<OpenedSeal> seal = OpenedSeal::open(visit.envelope, *header, session, keys.c2s);
   if (!seal) return visit.answer(refused(seal.refusal().reason));
+  visit.session = session;
+  visit.keys = std::move(keys);
   visit.request_hash = seal->request_hash();
   visit.entry.name = name;
 
   // 3: the plaintext's shape
   Result<OpenedRecord> record = OpenedRecord::read(std::move(*seal));
-  if (!record) return answer_sealed(visit, Status::kMalformed, record.refusal().reason, now);
+  if (!record) {
+    return visit.answer_sealed(Status::kMalformed, record.refusal().reason, now, {}, {});
+  }
   visit.entry.topic = record->message().topic;
 
   // 4: what this client was issued
   if (!was_issued(keyring, session.kid, session.installation, record->statement())) {
-    return answer_sealed(visit, Status::kForbidden, "key_use_hmac", now);
+    return visit.answer_sealed(Status::kForbidden, "key_use_hmac", now, {}, {});
   }
-  const Ruling ruling = rule(*record, settings_, now);
+  const Ruling ruling = rule(*record, visit, now);
   visit.candidate = Candidate{std::move(*record), ruling};
+}
+
+// PROTOCOL 6, step 8: what is to be said of a message if its counter turns out to be new.
+Ruling Gateway::rule(const OpenedRecord& record, Visit& visit, Time now) {
+  if (settings_.tolerance != 0 && distance(record.sent_at(), now) > settings_.tolerance) {
+    return Ruling::kLate;
+  }
+  const Claims& claims = record.statement().claims;
+  if (!claims.valid_at(now)) return Ruling::kForbidden;
+  const std::string& topic = record.message().topic;
+  if (topic == kPingTopic) return Ruling::kNowhere;
+  if (is_reserved_topic(topic)) return Ruling::kForbidden;
+  const Route* route = house().routes().match(topic, claims);
+  if (route == nullptr || route->to.kind == Target::Kind::kRefuse) return Ruling::kForbidden;
+  if (!route->to.has_handler()) return Ruling::kInbox;
+  visit.target = route->to;
+  visit.place = pool_.reserve(settings_.handlers);
+  return visit.place ? Ruling::kHandler : Ruling::kBusy;
 }
 
 // PROTOCOL 6, steps 5 to 9, for all that have come this far, in one transaction.
@@ -188,7 +202,10 @@ void Gateway::admit(std::deque<Visit>& visits, Time now) {
   }
   if (batch.empty()) return;
   try {
-    const std::vector<Admission> admissions = house().store().admit(batch, house().keyring(), now);
+    const Terms terms{settings_.lease(), settings_.quota_messages, settings_.quota_bytes};
+    const std::vector<Admission> admissions =
+        house().store().admit(batch, house().keyring(), terms, now);
+    FAULT_POINT("committed");
     for (std::size_t i = 0; i < waiting.size(); ++i) {
       waiting[i]->candidate = std::move(batch[i]);
       guarded(*waiting[i], [&] { settle(*waiting[i], admissions[i], now); });
@@ -200,21 +217,22 @@ void Gateway::admit(std::deque<Visit>& visits, Time now) {
 
 void Gateway::settle(Visit& visit, const Admission& admission, Time now) {
   using Verdict = Admission::Verdict;
-  const Session& session = visit.candidate->record.session();
-  const auto answer = [&](Status status, std::string_view reason, bool with_receipt) {
-    const Receipt receipt =
-        with_receipt ? give_receipt(house().keyring().receipt_key(session.kid), admission.epoch,
-                                    session.installation, admission.next)
-                     : Receipt{};
-    answer_sealed(visit, status, reason, now, receipt);
+  const Session& session = *visit.session;
+  const auto answer = [&](Status status, std::string_view reason) {
+    visit.answer_sealed(status, reason, now, receipt_for(session, admission.epoch, admission.next),
+                        admission.reply);
+  };
+  const auto leave_open = [&](Status status, std::string_view reason) {
+    visit.answer_sealed(status, reason, now, {}, {});
   };
   visit.entry.number = admission.number;
   const bool accepted = admission.status == Status::kAccepted;
   switch (admission.verdict) {
     case Verdict::kNew:
-      return answer(admission.status, accepted ? "" : "claims_or_topic", true);
+      if (admission.status == Status::kInProgress) return hand_over(visit, admission);
+      return answer(admission.status, accepted ? "" : "claims_or_topic");
     case Verdict::kUsed:
-      return answer(accepted ? Status::kDuplicate : admission.status, "used", true);
+      return answer(accepted ? Status::kDuplicate : admission.status, "used");
     case Verdict::kConflict:
       if (admission.alarm) {
         journal_.alarm("conflict", session.installation.name,
@@ -222,15 +240,23 @@ void Gateway::settle(Visit& visit, const Admission& admission, Time now) {
                        "or a stolen credential",
                        now);
       }
-      return answer(Status::kConflict, "counter", true);
+      return answer(Status::kConflict, "counter");
     case Verdict::kTooOld:
-      return answer(Status::kTooOld, "window", true);
+      return answer(Status::kTooOld, "window");
     case Verdict::kLate:
-      return answer(Status::kLate, "clock", false);
-    case Verdict::kUnavailable:
-      return answer(Status::kUnavailable, "storage", false);
+      return leave_open(Status::kLate, "clock");
+    case Verdict::kBusy:
+      return leave_open(Status::kUnavailable, "handlers");
+    case Verdict::kDiskFull:
+      return leave_open(Status::kUnavailable, "storage");
+    case Verdict::kOverQuota:
+      if (admission.alarm) {
+        journal_.alarm("quota", session.installation.name,
+                       "this client has used up SEALPOST_QUOTA_MESSAGES or SEALPOST_QUOTA_BYTES", now);
+      }
+      return leave_open(Status::kUnavailable, "quota");
     case Verdict::kRevoked:
-      return answer(Status::kRevoked, "generation", false);
+      return leave_open(Status::kRevoked, "generation");
     case Verdict::kNoSession:
       return visit.answer(refused("session"));
     case Verdict::kRolledBack:
@@ -238,11 +264,90 @@ void Gateway::settle(Visit& visit, const Admission& admission, Time now) {
   }
 }
 
-void Gateway::answer_sealed(Visit& visit, Status status, std::string_view reason, Time now,
-                            const Receipt& receipt) {
-  visit.answer(status, reason,
-               seal_answer(visit.keys->s2c, visit.request_hash, crypto::random_array<32>(),
-                           {status, now, receipt, {}}));
+// The message is committed; its caller waits for the handler from here on.
+void Gateway::hand_over(Visit& visit, const Admission& admission) {
+  const OpenedRecord& record = visit.candidate->record;
+  const Message& message = record.message();
+  Errand errand{admission.number,
+                admission.attempt,
+                visit.session->installation.name,
+                record.statement().claims,
+                message.topic,
+                message.id,
+                message.digest(),
+                message.body};
+  visit.handover = std::make_shared<Handover>(
+      std::move(errand), std::move(*visit.target), settings_.handler_timeout, std::move(static_cast<Caller&>(visit)),
+      std::move(*visit.place), pool_.stopping());
+}
+
+std::vector<std::optional<Response>> Gateway::finish(
+    std::span<const std::shared_ptr<Handover>> done, Time now) {
+  FAULT_POINT("handled");
+  std::vector<Settlement> batch;
+  for (const auto& one : done) {
+    note_errors(*one, now);
+    batch.push_back({one->errand_.number, one->errand_.digest, status_of(one->result_),
+                     std::move(one->result_.reply)});
+  }
+  try {
+    const std::vector<Settled> settled = house().store().settle(batch, now);
+    FAULT_POINT("settled");
+    for (std::size_t i = 0; i < done.size(); ++i) conclude(*done[i], settled[i], now);
+  } catch (const std::exception& fault) {
+    // Nothing is said of any of them: their leases will end, and they are taken up again.
+    for (const auto& one : done) fail(one->caller_, fault);
+  }
+  std::vector<std::optional<Response>> responses;
+  for (const auto& one : done) {
+    note(one->caller_, now);
+    if (!one->caller_.keys) one->caller_.response.reset();
+    responses.push_back(std::move(one->caller_.response));
+  }
+  return responses;
+}
+
+void Gateway::conclude(Handover& handover, const Settled& settled, Time now) {
+  Caller& caller = handover.caller_;
+  caller.entry.detail = handover.result_.why;
+  if (!settled.known) return caller.answer(refused("session"));
+  const bool in_progress = settled.status == Status::kInProgress;
+  const std::string_view reason = in_progress ? "cut_short" : caller.keys ? "" : "taken_up";
+  if (!caller.keys) return caller.answer(settled.status, reason, {});
+  caller.answer_sealed(settled.status, reason, now,
+                       receipt_for(*caller.session, settled.epoch, settled.next), settled.reply);
+}
+
+std::vector<std::shared_ptr<Handover>> Gateway::take_up(Time now) {
+  std::vector<std::shared_ptr<Handover>> taken;
+  if (!house_ || distance(now, looked_at_) < kTakeUpInterval) return taken;
+  looked_at_ = now;
+  try {
+    std::vector<Pool::Place> places;
+    while (auto place = pool_.reserve(settings_.handlers)) places.push_back(std::move(*place));
+    const Routes& routes = house().routes();
+    for (Errand& errand : house().store().take_up(places.size(), settings_.lease(), now)) {
+      const Route* route = routes.match(errand.topic, errand.claims);
+      Caller nobody{.arrived = std::chrono::steady_clock::now()};
+      nobody.entry.name = errand.name;
+      nobody.entry.topic = errand.topic;
+      nobody.entry.number = errand.number;
+      taken.push_back(std::make_shared<Handover>(
+          std::move(errand), route == nullptr ? Target{.kind = Target::Kind::kRefuse} : route->to,
+          settings_.handler_timeout, std::move(nobody), std::move(places.back()),
+          pool_.stopping()));
+      places.pop_back();
+    }
+  } catch (const std::exception& fault) {
+    journal_.alarm("take_up", "", fault.what(), now);
+    house_.reset();
+  }
+  return taken;
+}
+
+Receipt Gateway::receipt_for(const Session& session, const Epoch& epoch, std::uint64_t next) {
+  return give_receipt(house().keyring().receipt_key(session.kid), epoch, session.installation,
+                      next);
 }
 
 template <class Work>
@@ -256,30 +361,38 @@ void Gateway::guarded(Visit& visit, Work work) {
 
 // A fault fails closed: the peer hears 503, the log everything, and nothing we knew is trusted any
 // more.
-void Gateway::fail(Visit& visit, const std::exception& fault) {
-  visit.candidate.reset();
-  visit.answer(unavailable());
-  visit.entry.detail = fault.what();
+void Gateway::fail(Caller& caller, const std::exception& fault) {
+  caller.answer(unavailable());
+  caller.entry.detail = fault.what();
   house_.reset();
 }
 
-void Gateway::note(Visit& visit, Time now) {
-  const auto spent = std::chrono::steady_clock::now() - visit.request.arrived;
-  visit.entry.microseconds = static_cast<std::uint64_t>(
+void Gateway::note(Caller& caller, Time now) {
+  const auto spent = std::chrono::steady_clock::now() - caller.arrived;
+  caller.entry.microseconds = static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::microseconds>(spent).count());
-  journal_.request(visit.entry, now);
-  if (visit.entry.reason == "rollback") {
-    journal_.alarm("rollback", visit.entry.name,
+  journal_.request(caller.entry, now);
+  if (caller.entry.reason == "rollback") {
+    journal_.alarm("rollback", caller.entry.name,
                    "the database is older than what it had promised this client: a new epoch has "
                    "begun, and all clients start new sessions by themselves",
                    now);
   }
-  const bool in_messages = visit.entry.number != 0 && visit.entry.reason != "used";
-  const bool tallied = !in_messages && visit.entry.outcome != "session";
+  const bool in_messages = caller.entry.number != 0 && caller.entry.reason != "used";
+  const bool tallied = !in_messages && caller.entry.outcome != "session";
   if (tallied) {
     const std::string_view outcome =
-        visit.response->sealed ? visit.entry.outcome : visit.entry.reason;
-    ++tally_[{iso_time(now).substr(0, 10), visit.entry.name, std::string(outcome)}];
+        caller.response->sealed ? caller.entry.outcome : caller.entry.reason;
+    ++tally_[{iso_time(now).substr(0, 10), caller.entry.name, std::string(outcome)}];
+  }
+}
+
+void Gateway::note_errors(const Handover& handover, Time now) {
+  std::string_view errors = handover.result_.errors;
+  while (!errors.empty()) {
+    const std::string_view line = errors.substr(0, errors.find('\n'));
+    journal_.handler(handover.errand_.number, handover.errand_.attempt, handover.errand_.name, line, now);
+    errors.remove_prefix(std::min(line.size() + 1, errors.size()));
   }
 }
 

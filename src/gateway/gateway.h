@@ -8,23 +8,39 @@
 #include <span>
 #include <vector>
 
+#include "gateway/handover.h"
 #include "gateway/house.h"
 #include "gateway/request.h"
 #include "protocol/installation.h"
 
 namespace sealpost {
 
+// What became of a request: its answer, or a handler that must be waited for.
+struct Handled {
+  std::optional<Response> response;
+  std::shared_ptr<Handover> handover;  // if and only if there is no answer yet
+};
+
 // One gateway serves one set of settings, in one thread.
 class Gateway {
  public:
-  explicit Gateway(SettingTexts texts);
+  // `pool` gives room to handlers; the caller runs them.
+  Gateway(SettingTexts texts, Pool& pool);
 
   // How much of a body the transport need read: one byte more is too large.
   [[nodiscard]] std::size_t max_body() const { return max_body_; }
 
   // Answers a batch, in its order: all messages in it that are new become durable together, and no
   // answer says so before they are.  Never throws: a fault of ours is logged and answered with 503.
-  [[nodiscard]] std::vector<Response> handle(std::span<const Request> batch, Time now);
+  [[nodiscard]] std::vector<Handled> handle(std::span<const Request> batch, Time now);
+
+  // Keeps, durably, what handlers have made of messages, and answers those who wait; nothing in the
+  // place of one for whom nobody does.  Never throws, either.
+  [[nodiscard]] std::vector<std::optional<Response>> finish(
+      std::span<const std::shared_ptr<Handover>> done, Time now);
+
+  // Messages whose handler was cut short and that nobody waits for; looks at most every 10 s.
+  [[nodiscard]] std::vector<std::shared_ptr<Handover>> take_up(Time now);
 
   // Adds what was refused since the last time to the database, at most every 10 s unless `at_exit`.
   void write_tally(Time now, bool at_exit);
@@ -36,27 +52,32 @@ class Gateway {
  private:
   struct Visit;
 
+  Ruling rule(const OpenedRecord& record, Visit& visit, Time now);
   void receive(Visit& visit, Time now);
   void handshake(Visit& visit, Time now);
   void record(Visit& visit, Time now);
   void admit(std::deque<Visit>& visits, Time now);
   void settle(Visit& visit, const Admission& admission, Time now);
-  void answer_sealed(Visit& visit, Status status, std::string_view reason, Time now,
-                     const Receipt& receipt = {});
-  void note(Visit& visit, Time now);
+  void hand_over(Visit& visit, const Admission& admission);
+  void conclude(Handover& handover, const Settled& settled, Time now);
+  Receipt receipt_for(const Session& session, const Epoch& epoch, std::uint64_t next);
+  void note(Caller& caller, Time now);
+  void note_errors(const Handover& handover, Time now);
   template <class Work>
   void guarded(Visit& visit, Work work);
-  void fail(Visit& visit, const std::exception& fault);
+  void fail(Caller& caller, const std::exception& fault);
 
   House& house();
 
   SettingTexts texts_;
+  Pool& pool_;
   Settings settings_;
   std::size_t max_body_;
   Journal journal_;
   std::unique_ptr<House> house_;
   Tally tally_;
   Time tally_written_at_ = 0;
+  Time looked_at_ = 0;  // for messages to take up
 };
 
 }  // namespace sealpost

@@ -1,22 +1,50 @@
-// The gateways of one thread: one for each set of settings that requests have come with.
+// The gateways of one thread, and what those of a process share: one for each set of settings that
+// requests have come with.
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <map>
+#include <mutex>
 
 #include "gateway/gateway.h"
 
 namespace sealpost {
 
-class Gateways {
+// The handlers of a process.  Any thread.
+class Pools {
  public:
-  [[nodiscard]] Gateway& of(const SettingTexts& texts) {
-    return gateways_.try_emplace(texts, texts).first->second;
+  [[nodiscard]] Pool& of(const SettingTexts& texts) {
+    const std::lock_guard lock(mutex_);
+    return pools_[texts];
+  }
+  // Handlers under way are cut short from now on.
+  void stop() {
+    const std::lock_guard lock(mutex_);
+    for (auto& [texts, pool] : pools_) pool.stop();
   }
 
-  void write_tallies(Time now, bool at_exit) {
-    for (auto& [texts, gateway] : gateways_) gateway.write_tally(now, at_exit);
+ private:
+  std::mutex mutex_;
+  std::map<SettingTexts, Pool> pools_;
+};
+
+class Gateways {
+ public:
+  explicit Gateways(Pools& pools) : pools_(pools) {}
+
+  [[nodiscard]] Gateway& of(const SettingTexts& texts) {
+    const auto found = gateways_.find(texts);
+    if (found != gateways_.end()) return found->second;
+    return gateways_.try_emplace(texts, texts, pools_.of(texts)).first->second;
   }
+
+  [[nodiscard]] Pool& pool_of(const SettingTexts& texts) { return pools_.of(texts); }
+
+  void for_each(const std::function<void(const SettingTexts&, Gateway&)>& work) {
+    for (auto& [texts, gateway] : gateways_) work(texts, gateway);
+  }
+  [[nodiscard]] bool empty() const { return gateways_.empty(); }
 
   [[nodiscard]] bool have_tallies() const {
     return std::any_of(gateways_.begin(), gateways_.end(),
@@ -24,6 +52,7 @@ class Gateways {
   }
 
  private:
+  Pools& pools_;
   std::map<SettingTexts, Gateway> gateways_;
 };
 

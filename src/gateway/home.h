@@ -6,6 +6,7 @@
 //   sealpost.db        the database, with SQLite's -wal and -shm beside it
 //   gate               what writers queue at (store/gate.h)
 //   url                where clients reach the gateway
+//   routes             who may send what, and where it goes (delivery/routes.h); the operator's own
 //
 // The folders are 0700, the files 0600.
 #pragma once
@@ -27,6 +28,7 @@ class Home {
   [[nodiscard]] const std::string& root() const { return root_; }
   [[nodiscard]] std::string keys_folder() const { return root_ + "/keys"; }
   [[nodiscard]] StorePaths store_paths() const;
+  [[nodiscard]] std::string routes_file() const { return root_ + "/routes"; }
 
   // Makes what is missing of folder, keys and database.  Throws Fault if nothing is.
   void create(Time now) const;

@@ -21,11 +21,14 @@ class House {
 
   // The master keys as they are now: read again when a key has come or gone.  Throws Fault.
   [[nodiscard]] const Keyring& keyring();
+  // The routes as they are now.  Throws Fault, with file, line and reason, if a line cannot be read.
+  [[nodiscard]] const Routes& routes() { return routes_.current(); }
 
  private:
   Home home_;
   Time keys_read_at_ = 0;
   std::optional<Keyring> keyring_;
+  RoutesFile routes_{home_.routes_file()};
   SqliteStore store_;
 };
 

@@ -15,6 +15,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr std::size_t kLineMax = 2000;  // bytes of what a handler wrote
+
 std::string text_of(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
@@ -57,6 +59,15 @@ void Journal::alarm(std::string_view what, const std::string& name, const std::s
   put(json, "name", name);
   put(json, "detail", detail);
   write_line(text_of(json));
+}
+
+void Journal::handler(std::int64_t number, int attempt, const std::string& name,
+                      std::string_view line, Time now) {
+  write_line(text_of({{"time", iso_time(now)},
+                      {"handler", line.substr(0, kLineMax)},
+                      {"name", name},
+                      {"number", number},
+                      {"attempt", attempt}}));
 }
 
 void Journal::write_line(const std::string& line) const {

@@ -29,6 +29,9 @@ class Journal {
   Journal& operator=(const Journal&) = delete;
 
   void request(const JournalEntry& entry, Time now);
+  // A line that a handler wrote to stderr, cut where it is too long.
+  void handler(std::int64_t number, int attempt, const std::string& name, std::string_view line,
+               Time now);
   // Something the operator should look at: {"time":..,"alarm":"rollback","detail":..}.
   void alarm(std::string_view what, const std::string& name, const std::string& detail, Time now);
 

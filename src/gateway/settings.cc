@@ -9,6 +9,12 @@ namespace {
 
 constexpr std::size_t kSmallestBody = 4096;  // a handshake must fit
 constexpr std::size_t kLargestBody = 1U << 30;
+constexpr std::size_t kMostHandlers = 256;
+constexpr std::int64_t kMostQuota = std::int64_t{1} << 50;
+
+std::string variable_of(std::size_t which) {
+  return "SEALPOST_" + std::string(kSettingNames.at(which));
+}
 
 std::string first_of(const std::string& argument, const std::string& name, const Variables& request,
                      const Variables& process) {
@@ -21,24 +27,31 @@ std::string first_of(const std::string& argument, const std::string& name, const
   return value == nullptr ? "" : value;
 }
 
-std::size_t size_of(const std::string& text) {
-  std::size_t size = 0;
+// A whole number between two bounds, both included.
+template <class Number>
+void read_number(const SettingTexts& texts, Setting which, Number least, Number most,
+                 Number& number) {
+  const std::string& text = texts.at(which);
+  if (text.empty()) return;
   const char* end = text.data() + text.size();
-  const auto [rest, error] = std::from_chars(text.data(), end, size);
-  if (error != std::errc() || rest != end || size < kSmallestBody || size > kLargestBody) {
-    throw Fault("SEALPOST_MAX_BODY is \"" + text + "\": give bytes, from " +
-                std::to_string(kSmallestBody) + " to " + std::to_string(kLargestBody));
+  const auto [rest, error] = std::from_chars(text.data(), end, number);
+  if (error != std::errc() || rest != end || number < least || number > most) {
+    throw Fault(variable_of(which) + " is \"" + text + "\": give a number from " +
+                std::to_string(least) + " to " + std::to_string(most));
   }
-  return size;
 }
 
-Milliseconds duration_of(const std::string& name, const std::string& text, Milliseconds least) {
+void read_duration(const SettingTexts& texts, Setting which, Milliseconds least,
+                   Milliseconds& time) {
+  const std::string& text = texts.at(which);
+  if (text.empty()) return;
   const auto duration = parse_duration(text);
   if (!duration || *duration < least) {
-    throw Fault(name + " is \"" + text + "\": give a number and s, m, h or d, such as 300s" +
+    throw Fault(variable_of(which) + " is \"" + text +
+                "\": give a number and s, m, h or d, such as 300s" +
                 (least == 0 ? ", or 0 for any" : ""));
   }
-  return *duration;
+  time = *duration;
 }
 
 }  // namespace
@@ -47,8 +60,7 @@ SettingTexts find_settings(const SettingTexts& arguments, const Variables& reque
                            const Variables& process) {
   SettingTexts texts;
   for (std::size_t i = 0; i < texts.size(); ++i) {
-    texts[i] =
-        first_of(arguments[i], "SEALPOST_" + std::string(kSettingNames[i]), request, process);
+    texts[i] = first_of(arguments[i], variable_of(i), request, process);
   }
   return texts;
 }
@@ -65,13 +77,13 @@ Settings Settings::parse(const SettingTexts& texts) {
   }
   settings.home = texts[kHome];
   settings.log = texts[kLog];
-  if (!texts[kMaxBody].empty()) settings.max_body = size_of(texts[kMaxBody]);
-  if (!texts[kTolerance].empty()) {
-    settings.tolerance = duration_of("SEALPOST_TOLERANCE", texts[kTolerance], 0);
-  }
-  if (!texts[kSessionLife].empty()) {
-    settings.session_life = duration_of("SEALPOST_SESSION_LIFE", texts[kSessionLife], kSecond);
-  }
+  read_number(texts, kMaxBody, kSmallestBody, kLargestBody, settings.max_body);
+  read_duration(texts, kTolerance, 0, settings.tolerance);
+  read_duration(texts, kSessionLife, kSecond, settings.session_life);
+  read_number(texts, kHandlers, std::size_t{1}, kMostHandlers, settings.handlers);
+  read_duration(texts, kHandlerTimeout, kSecond, settings.handler_timeout);
+  read_number(texts, kQuotaMessages, std::int64_t{0}, kMostQuota, settings.quota_messages);
+  read_number(texts, kQuotaBytes, std::int64_t{0}, kMostQuota, settings.quota_bytes);
   return settings;
 }
 

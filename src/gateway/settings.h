@@ -8,14 +8,29 @@
 #include <string_view>
 
 #include "base/time.h"
+#include "delivery/delivery.h"
 
 namespace sealpost {
 
-enum Setting : std::size_t { kHome, kLog, kMaxBody, kTolerance, kSessionLife };
+enum Setting : std::size_t {
+  kHome,
+  kLog,
+  kMaxBody,
+  kTolerance,
+  kSessionLife,
+  kHandlers,
+  kHandlerTimeout,
+  kQuotaMessages,
+  kQuotaBytes,
+};
 
 // The names, in that order, without the "SEALPOST_" before each.
-constexpr std::array<std::string_view, 5> kSettingNames{"HOME", "LOG", "MAX_BODY", "TOLERANCE",
-                                                        "SESSION_LIFE"};
+constexpr std::array<std::string_view, 9> kSettingNames{
+    "HOME",     "LOG",
+    "MAX_BODY", "TOLERANCE",
+    "SESSION_LIFE", "HANDLERS",
+    "HANDLER_TIMEOUT", "QUOTA_MESSAGES",
+    "QUOTA_BYTES"};
 
 // The texts as found; empty where not set.  Equal texts, equal settings.
 using SettingTexts = std::array<std::string, kSettingNames.size()>;
@@ -35,6 +50,14 @@ struct Settings {
   std::size_t max_body = 1U << 20;         // bytes of a whole HTTP body
   Milliseconds tolerance = 300 * kSecond;  // of a message's sent_at; 0: any
   Milliseconds session_life = 24 * kHour;
+  std::size_t handlers = 8;                     // at work at once
+  Milliseconds handler_timeout = 10 * kSecond;  // of each
+  std::int64_t quota_messages = 0;              // of a client, a day; 0: any
+  std::int64_t quota_bytes = 0;                 // of a client's bodies, kept; 0: any
+
+  // After which whoever hands a message over is believed dead: the longest wait in the queue, the
+  // handler itself, and some time to keep its reply.
+  [[nodiscard]] Milliseconds lease() const { return handler_timeout * (Pool::kQueue + 2); }
 
   // Throws Fault, naming the setting and what it may be.
   [[nodiscard]] static Settings parse(const SettingTexts& texts);

@@ -1,5 +1,6 @@
 #include "store/inbox.h"
 
+#include "store/quota.h"
 #include "store/statements.h"
 
 namespace sealpost {
@@ -9,7 +10,7 @@ constexpr int kStep = 1000;
 
 constexpr const char* kColumns =
     "SELECT id, name, topic, claims, received_at, sent_at, generation, install_nonce, counter, "
-    "message_id, digest, body FROM inbox ";
+    "message_id, digest, body, state, attempt FROM inbox ";
 
 InboxRow row_of(const Query& query) {
   const ByteView body = query.blob(11);
@@ -24,7 +25,9 @@ InboxRow row_of(const Query& query) {
           static_cast<std::uint64_t>(query.number(8)),
           query.array<16>(9),
           query.array<32>(10),
-          Bytes(body.begin(), body.end())};
+          Bytes(body.begin(), body.end()),
+          query.text(12),
+          static_cast<int>(query.number(13))};
 }
 
 }  // namespace
@@ -48,6 +51,19 @@ InboxRow Inbox::find(std::int64_t number) {
                 " in the inbox: `sealpost inbox list` shows all; it may have been pruned");
   }
   return row_of(query);
+}
+
+void Inbox::reopen(std::int64_t number, Time now) {
+  if (const InboxRow row = find(number); row.state != "failed") {
+    throw Fault("message " + std::to_string(number) + " is " + row.state +
+                ": only one whose handler failed can be given to it again");
+  }
+  Write write(database_);
+  SQLite::Statement update(
+      database_.handle(),
+      "UPDATE message SET status = 2, leased_until = ?2 WHERE id = ?1 AND status = 9");
+  Query(update, number, now).run();
+  write.commit();
 }
 
 std::int64_t Inbox::last() {
@@ -87,7 +103,7 @@ std::int64_t Inbox::prune_some(Time before, std::int64_t after, Pruned& pruned) 
       FROM message
       JOIN installation ON installation.id = message.installation
       LEFT JOIN client ON client.name = installation.name
-      WHERE message.id > ?2 AND message.received_at < ?1
+      WHERE message.id > ?2 AND message.received_at < ?1 AND message.status <> 2
       ORDER BY message.id
       LIMIT ?4)sql");
   Query(choose, before, after, kWindow, kStep).run();
@@ -95,11 +111,10 @@ std::int64_t Inbox::prune_some(Time before, std::int64_t after, Pruned& pruned) 
 
   SQLite::Statement tally(handle, R"sql(
       INSERT INTO tally (day, name, outcome, count)
-      SELECT strftime('%Y-%m-%d', received_at / 1000, 'unixepoch'), installation.name,
-             iif(status = 0, 'accepted', 'forbidden'), count(*)
-      FROM step JOIN message USING (id) JOIN installation ON installation.id = message.installation
+      SELECT day, name, outcome, count(*)
+      FROM step JOIN counted USING (id)
       WHERE step.goes
-      GROUP BY 1, 2, 3
+      GROUP BY day, name, outcome
       ON CONFLICT (day, name, outcome) DO UPDATE SET count = count + excluded.count)sql");
   Query(tally).run();
   SQLite::Statement remove(handle,
@@ -110,6 +125,8 @@ std::int64_t Inbox::prune_some(Time before, std::int64_t after, Pruned& pruned) 
       WHERE topic IS NOT NULL AND id IN (SELECT id FROM step WHERE NOT goes))sql");
   pruned.emptied += Query(empty).run();
 
+  forget_usage(handle);
+
   const std::int64_t last = handle.execAndGet("SELECT coalesce(max(id), 0) FROM step").getInt64();
   write.commit();
   return last;
@@ -119,10 +136,7 @@ std::vector<StatsRow> Inbox::stats() {
   SQLite::Statement statement(database_.handle(), R"sql(
       SELECT day, name, outcome, sum(count)
       FROM (
-        SELECT strftime('%Y-%m-%d', received_at / 1000, 'unixepoch') AS day, installation.name,
-               iif(status = 0, 'accepted', 'forbidden') AS outcome, count(*) AS count
-        FROM message JOIN installation ON installation.id = message.installation
-        GROUP BY 1, 2, 3
+        SELECT day, name, outcome, count(*) AS count FROM counted GROUP BY day, name, outcome
         UNION ALL
         SELECT day, name, outcome, count FROM tally
       )

@@ -25,6 +25,8 @@ struct InboxRow {
   MessageId message_id;
   ByteArray<32> digest;
   Bytes body;
+  std::string state;  // "settled", "pending" or "failed"
+  int attempt;        // how often a handler was given it; 0 for the inbox
 };
 
 struct InboxFilter {
@@ -56,10 +58,14 @@ class Inbox {
     std::int64_t deleted = 0;
     std::int64_t emptied = 0;
   };
-  // Of messages received before `before`: those below their window are deleted and counted in the
+  // Of settled messages received before `before`: those below their window are deleted and counted in the
   // tally, those inside it, which still guard against replays, are emptied.  The newest row stays,
   // so that no number is given out twice.  Goes in steps, between which the gateway can work.
   Pruned prune(Time before);
+
+  // Puts a message whose handler failed back among those in progress, for anybody to take up.
+  // Throws Fault if it is another kind of message.
+  void reopen(std::int64_t number, Time now);
 
   // By day, client and outcome.
   [[nodiscard]] std::vector<StatsRow> stats();

@@ -1,5 +1,7 @@
 #include "store/ledger.h"
 
+#include <nlohmann/json.hpp>
+
 #include "store/statements.h"
 
 namespace sealpost {
@@ -8,6 +10,14 @@ namespace {
 constexpr Milliseconds kAlarmInterval = kHour;
 
 Time before(Time now, Milliseconds span) { return now - std::min(now, span); }
+
+Bytes copy_of(ByteView bytes) { return {bytes.begin(), bytes.end()}; }
+
+Claims claims_of(const std::string& json) {
+  Result<Claims> claims = Claims::of(nlohmann::json::parse(json).get<Claims::Map>());
+  if (!claims) throw Fault("a message's claims in the database cannot be read: " + json);
+  return std::move(*claims);
+}
 
 }  // namespace
 
@@ -22,9 +32,8 @@ std::optional<StoredSession> Ledger::find_session(const SessionId& id, Time now)
   if (!query.row()) return std::nullopt;
   const Installation installation{query.text(0), static_cast<Generation>(query.number(1)),
                                   query.array<16>(3)};
-  const ByteView keys = query.blob(4);
   return StoredSession{{id, static_cast<Kid>(query.number(2)), installation},
-                       Bytes(keys.begin(), keys.end())};
+                       copy_of(query.blob(4))};
 }
 
 bool Ledger::has_seen(const crypto::Digest& handshake, Time now) {
@@ -61,7 +70,7 @@ Beginning Ledger::begin(const NewSession& session, const Keyring& keyring, Time 
 
 // PROTOCOL 6, steps 5 and 6.
 Admission Ledger::admit(const Candidate& candidate, const Keyring& keyring, const Epoch& epoch,
-                        Time now) {
+                        const Terms& terms, Time now) {
   using Verdict = Admission::Verdict;
   const Session& session = candidate.record.session();
   std::optional<std::int64_t> installation;
@@ -83,7 +92,7 @@ Admission Ledger::admit(const Candidate& candidate, const Keyring& keyring, cons
     return {.verdict = Verdict::kRolledBack};
   }
   if (pending) installation = make_active(session, installation, now);
-  return count(candidate, *installation, so_far, now);
+  return count(candidate, *installation, so_far, terms, now);
 }
 
 void Ledger::add(const Tally& counts) {
@@ -133,55 +142,115 @@ std::int64_t Ledger::make_active(const Session& session, std::optional<std::int6
 
 // PROTOCOL 6, steps 7 to 9.
 Admission Ledger::count(const Candidate& candidate, std::int64_t installation, Admission admission,
-                        Time now) {
+                        const Terms& terms, Time now) {
   using Verdict = Admission::Verdict;
+  const Session& session = candidate.record.session();
   const Message& message = candidate.record.message();
+  const std::string& name = session.installation.name;
   if (is_below_window(message.counter, admission.next)) {
     admission.verdict = Verdict::kTooOld;
   } else if (message.counter < admission.next &&
-             settle_used(message, installation, admission, now)) {
-    // kUsed or kConflict
+             settle_used(candidate, installation, admission, terms, now)) {
+    // kUsed, kConflict or kTooOld; or kNew, where it is handed over again
   } else if (candidate.ruling == Ruling::kLate) {
     admission.verdict = Verdict::kLate;
+  } else if (candidate.ruling == Ruling::kBusy) {
+    admission.verdict = Verdict::kBusy;
+  } else if (!quota_.has_room(name, message.body.size(), now)) {
+    admission.verdict = Verdict::kOverQuota;
+    admission.alarm = quota_.should_alarm(name, now);
   } else {
-    admission.status =
-        candidate.ruling == Ruling::kForbidden ? Status::kForbidden : Status::kAccepted;
-    admission.number = keep(candidate, installation, admission.status, now);
-    admission.next = next_after(message.counter, admission.next);
+    keep_new(candidate, installation, admission, terms, now);
   }
+  drop_replies(candidate.record, installation, admission.next);
   return admission;
 }
 
-// Whether the counter is used; and then, which of the two it is.
-bool Ledger::settle_used(const Message& message, std::int64_t installation, Admission& admission,
-                         Time now) {
-  Query used(select_message_, installation, message.counter);
+// Whether the counter is used; and then, by what.
+bool Ledger::settle_used(const Candidate& candidate, std::int64_t installation,
+                         Admission& admission, const Terms& terms, Time now) {
+  using Verdict = Admission::Verdict;
+  Query used(select_message_, installation, candidate.record.message().counter);
   if (!used.row()) return false;
-  if (used.array<32>(1) == message.digest()) {
-    admission.verdict = Admission::Verdict::kUsed;
-    admission.number = used.number(0);
-    admission.status = static_cast<Status>(used.number(2));
-  } else {
-    admission.verdict = Admission::Verdict::kConflict;
+  if (used.array<32>(1) != candidate.record.message().digest()) {
+    admission.verdict = Verdict::kConflict;
     const Time hour_ago = before(now, kAlarmInterval);
     admission.alarm = Query(raise_alarm_, installation, now, hour_ago).run() > 0;
+    return true;
+  }
+  admission.verdict = Verdict::kUsed;
+  admission.number = used.number(0);
+  admission.status = static_cast<Status>(used.number(2));
+  admission.attempt = static_cast<int>(used.number(3));
+  if (admission.status == Status::kInProgress) {
+    const bool abandoned = used.number(4) <= static_cast<std::int64_t>(now);
+    if (!abandoned || candidate.ruling != Ruling::kHandler) return true;
+    Query(lease_message_, admission.number, now + terms.lease).run();
+    admission.verdict = Verdict::kNew;
+    ++admission.attempt;
+  } else if (admission.status == Status::kAccepted && admission.attempt > 0) {
+    if (used.is_null(5)) admission.verdict = Verdict::kTooOld;
+    admission.reply = copy_of(used.blob(5));
   }
   return true;
 }
 
-std::int64_t Ledger::keep(const Candidate& candidate, std::int64_t installation, Status status,
-                          Time now) {
+void Ledger::keep_new(const Candidate& candidate, std::int64_t installation, Admission& admission,
+                      const Terms& terms, Time now) {
   const Message& message = candidate.record.message();
+  const bool handled = candidate.ruling == Ruling::kHandler;
+  const bool kept = handled || candidate.ruling == Ruling::kInbox;
+  admission.status = handled                                    ? Status::kInProgress
+                     : candidate.ruling == Ruling::kForbidden ? Status::kForbidden
+                                                              : Status::kAccepted;
+  admission.attempt = handled ? 1 : 0;
   Query query(add_message_, installation, message.counter, message.digest(),
-              static_cast<int>(status), now, candidate.record.sent_at(), message.id, message.topic,
+              static_cast<int>(admission.status), admission.attempt, nullptr, now,
+              candidate.record.sent_at(), message.id, message.topic,
               candidate.record.statement().claims.json());
-  if (candidate.ruling == Ruling::kInbox) {
+  if (handled) bind_value(add_message_, 6, now + terms.lease);
+  if (kept) {
     add_message_.bindNoCopy(
-        10, message.body.empty() ? "" : static_cast<const void*>(message.body.data()),
+        12, message.body.empty() ? "" : static_cast<const void*>(message.body.data()),
         static_cast<int>(message.body.size()));
   }
   query.run();
-  return database_.handle().getLastInsertRowid();
+  admission.number = database_.handle().getLastInsertRowid();
+  admission.next = next_after(message.counter, admission.next);
+  quota_.count(candidate.record.session().installation.name, kept ? message.body.size() : 0, now);
+}
+
+// Replies that the client awaits no more, or that have left the window (PROTOCOL 6, `oldest`).
+void Ledger::drop_replies(const OpenedRecord& record, std::int64_t installation,
+                          std::uint64_t next) {
+  const std::uint64_t window = next - std::min(next, kWindow);
+  Query(drop_replies_, installation, std::max(window, std::min(record.oldest(), next))).run();
+}
+
+Settled Ledger::settle(const Settlement& settlement, Time now) {
+  const auto& [number, digest, status, reply] = settlement;
+  Query settle(settle_message_, number, digest, static_cast<int>(status));
+  if (status == Status::kInProgress) bind_value(settle_message_, 4, now);
+  if (status == Status::kAccepted) bind_value(settle_message_, 5, reply);
+  settle.run();
+  Query found(select_settled_, number, digest);
+  if (!found.row()) return {.known = false};
+  return {true, static_cast<Status>(found.number(0)), copy_of(found.blob(1)), epoch(),
+          next_of(found.number(2))};
+}
+
+bool Ledger::has_unsettled(Time now) { return Query(select_unsettled_, now).row(); }
+
+std::vector<Errand> Ledger::take_up(std::size_t most, Milliseconds lease, Time now) {
+  std::vector<Errand> errands;
+  Query query(select_errands_, now, static_cast<std::int64_t>(most));
+  while (query.row()) {
+    errands.push_back({query.number(0), static_cast<int>(query.number(1)) + 1, query.text(2),
+                       claims_of(query.text(3)), query.text(4), query.array<16>(5),
+                       query.array<32>(6), copy_of(query.blob(7))});
+  }
+  for (const Errand& errand : errands) Query(lease_message_, errand.number, now + lease).run();
+  return errands;
 }
 
 }  // namespace sealpost

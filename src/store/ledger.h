@@ -3,6 +3,7 @@
 #pragma once
 
 #include "store/database.h"
+#include "store/quota.h"
 #include "store/store.h"
 
 namespace sealpost {
@@ -23,9 +24,17 @@ class Ledger {
   // PROTOCOL 5, steps 4 and 8-10, and the session they lead to.
   [[nodiscard]] Beginning begin(const NewSession& session, const Keyring& keyring, Time now);
 
+  // Once a transaction that admits, before it does.
+  void heed(const Terms& terms) { quota_.heed(terms); }
   // PROTOCOL 6, steps 5-9.
   [[nodiscard]] Admission admit(const Candidate& candidate, const Keyring& keyring,
-                                const Epoch& epoch, Time now);
+                                const Epoch& epoch, const Terms& terms, Time now);
+
+  // What came of an errand is kept if nothing is yet; how the message stands then.
+  [[nodiscard]] Settled settle(const Settlement& settlement, Time now);
+  // Whether a message in progress waits for somebody to take it up.
+  [[nodiscard]] bool has_unsettled(Time now);
+  [[nodiscard]] std::vector<Errand> take_up(std::size_t most, Milliseconds lease, Time now);
 
   void add(const Tally& counts);
 
@@ -39,12 +48,15 @@ class Ledger {
   std::int64_t make_active(const Session& session, std::optional<std::int64_t> installation,
                            Time now);
   Admission count(const Candidate& candidate, std::int64_t installation, Admission admission,
-                  Time now);
-  bool settle_used(const Message& message, std::int64_t installation, Admission& admission,
-                   Time now);
-  std::int64_t keep(const Candidate& candidate, std::int64_t installation, Status status, Time now);
+                  const Terms& terms, Time now);
+  bool settle_used(const Candidate& candidate, std::int64_t installation, Admission& admission,
+                   const Terms& terms, Time now);
+  void keep_new(const Candidate& candidate, std::int64_t installation, Admission& admission,
+                const Terms& terms, Time now);
+  void drop_replies(const OpenedRecord& record, std::int64_t installation, std::uint64_t next);
 
   Database database_;
+  Quota quota_{database_.handle()};
 
   SQLite::Statement select_epoch_ = prepare("SELECT epoch FROM server");
   SQLite::Statement select_generation_ = prepare("SELECT generation FROM client WHERE name = ?");
@@ -89,12 +101,33 @@ class Ledger {
 
   SQLite::Statement select_last_counter_ =
       prepare("SELECT max(counter) FROM message WHERE installation = ?");
-  SQLite::Statement select_message_ =
-      prepare("SELECT id, digest, status FROM message WHERE installation = ? AND counter = ?");
+  SQLite::Statement select_message_ = prepare(R"sql(
+      SELECT id, digest, status, attempt, leased_until, reply
+      FROM message
+      WHERE installation = ? AND counter = ?)sql");
   SQLite::Statement add_message_ = prepare(R"sql(
-      INSERT INTO message (installation, counter, digest, status, received_at, sent_at, message_id,
-                           topic, claims, body)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?))sql");
+      INSERT INTO message (installation, counter, digest, status, attempt, leased_until,
+                           received_at, sent_at, message_id, topic, claims, body)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))sql");
+
+  SQLite::Statement drop_replies_ = prepare(R"sql(
+      UPDATE message SET reply = NULL
+      WHERE installation = ? AND counter < ? AND length(reply) > 0)sql");
+  SQLite::Statement lease_message_ = prepare(
+      "UPDATE message SET attempt = attempt + 1, leased_until = ?2 WHERE id = ?1 AND status = 2");
+  SQLite::Statement settle_message_ = prepare(R"sql(
+      UPDATE message SET status = ?3, leased_until = ?4, reply = ?5
+      WHERE id = ?1 AND digest = ?2 AND status = 2)sql");
+  SQLite::Statement select_settled_ = prepare(R"sql(
+      SELECT status, reply, installation FROM message WHERE id = ? AND digest = ?)sql");
+  SQLite::Statement select_unsettled_ =
+      prepare("SELECT 1 FROM message WHERE status = 2 AND leased_until <= ?");
+  SQLite::Statement select_errands_ = prepare(R"sql(
+      SELECT message.id, attempt, name, claims, topic, message_id, digest, body
+      FROM message JOIN installation ON installation.id = message.installation
+      WHERE status = 2 AND leased_until <= ?
+      ORDER BY leased_until
+      LIMIT ?)sql");
 
   SQLite::Statement add_count_ = prepare(R"sql(
       INSERT INTO tally (day, name, outcome, count) VALUES (?, ?, ?, ?)

@@ -70,8 +70,8 @@ Beginning SqliteStore::begin(const NewSession& session, const Keyring& keyring, 
 }
 
 std::vector<Admission> SqliteStore::admit(std::span<const Candidate> batch, const Keyring& keyring,
-                                          Time now) {
-  std::optional<std::vector<Admission>> together = admit_together(batch, keyring, now);
+                                          const Terms& terms, Time now) {
+  std::optional<std::vector<Admission>> together = admit_together(batch, keyring, terms, now);
   std::vector<Admission> admissions;
   if (together) {
     admissions = std::move(*together);
@@ -79,7 +79,7 @@ std::vector<Admission> SqliteStore::admit(std::span<const Candidate> batch, cons
     // One of them failed, and the transaction with it.  Nothing was committed, so each gets its
     // own.
     for (std::size_t i = 0; i < batch.size(); ++i) {
-      admissions.push_back(admit_together(batch.subspan(i, 1), keyring, now).value().front());
+      admissions.push_back(admit_together(batch.subspan(i, 1), keyring, terms, now).value().front());
     }
   }
   if (std::any_of(admissions.begin(), admissions.end(), is_proof)) {
@@ -89,6 +89,25 @@ std::vector<Admission> SqliteStore::admit(std::span<const Candidate> batch, cons
     }
   }
   return admissions;
+}
+
+std::vector<Settled> SqliteStore::settle(std::span<const Settlement> batch, Time now) {
+  return with_write([&](Ledger& ledger, Write& write) {
+    std::vector<Settled> settled;
+    for (const Settlement& one : batch) settled.push_back(ledger.settle(one, now));
+    write.commit();
+    return settled;
+  });
+}
+
+std::vector<Errand> SqliteStore::take_up(std::size_t most, Milliseconds lease, Time now) {
+  const bool any = with_ledger([&](Ledger& ledger) { return ledger.has_unsettled(now); });
+  if (!any || most == 0) return {};  // the usual case needs no write
+  return with_write([&](Ledger& ledger, Write& write) {
+    std::vector<Errand> errands = ledger.take_up(most, lease, now);
+    write.commit();
+    return errands;
+  });
 }
 
 void SqliteStore::add(const Tally& counts) {
@@ -106,15 +125,16 @@ void SqliteStore::trim() {
 // of several made it fail.
 std::optional<std::vector<Admission>> SqliteStore::admit_together(std::span<const Candidate> batch,
                                                                   const Keyring& keyring,
-                                                                  Time now) {
+                                                                  const Terms& terms, Time now) {
   using Admissions = std::vector<Admission>;
   return with_write([&](Ledger& ledger, Write& write) -> std::optional<Admissions> {
     Admissions admissions;
     try {
       ledger.forget_the_past(now);
+      ledger.heed(terms);
       const Epoch epoch = ledger.epoch();
       for (const Candidate& candidate : batch) {
-        admissions.push_back(ledger.admit(candidate, keyring, epoch, now));
+        admissions.push_back(ledger.admit(candidate, keyring, epoch, terms, now));
         if (is_proof(admissions.back())) {
           admissions.resize(batch.size(), {.verdict = Admission::Verdict::kNoSession});
           return admissions;
@@ -123,7 +143,7 @@ std::optional<std::vector<Admission>> SqliteStore::admit_together(std::span<cons
     } catch (const SQLite::Exception& error) {
       if (batch.size() > 1) return std::nullopt;
       if (error.getErrorCode() != SQLITE_FULL) throw;
-      return Admissions{{.verdict = Admission::Verdict::kUnavailable}};
+      return Admissions{{.verdict = Admission::Verdict::kDiskFull}};
     }
     write.commit();
     return admissions;

@@ -22,7 +22,11 @@ class SqliteStore : public Store {
   [[nodiscard]] Beginning begin(const NewSession& session, const Keyring& keyring,
                                 Time now) override;
   [[nodiscard]] std::vector<Admission> admit(std::span<const Candidate> batch,
-                                             const Keyring& keyring, Time now) override;
+                                             const Keyring& keyring, const Terms& terms,
+                                             Time now) override;
+  [[nodiscard]] std::vector<Settled> settle(std::span<const Settlement> batch, Time now) override;
+  [[nodiscard]] std::vector<Errand> take_up(std::size_t most, Milliseconds lease,
+                                            Time now) override;
   void add(const Tally& counts) override;
   void trim() override;
 
@@ -38,7 +42,8 @@ class SqliteStore : public Store {
   auto with_write(Work work);
 
   std::optional<std::vector<Admission>> admit_together(std::span<const Candidate> batch,
-                                                       const Keyring& keyring, Time now);
+                                                       const Keyring& keyring, const Terms& terms,
+                                                       Time now);
   void roll_epoch(Time now);
 
   StorePaths paths_;

@@ -1,6 +1,7 @@
 // Small words for binding and reading the types that lie in the database.
 #pragma once
 
+#include <SQLiteCpp/Column.h>
 #include <SQLiteCpp/Statement.h>
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// What the gateway asks of a database: four questions, each one transaction.  An interface, because
+// What the gateway asks of a database, each question one transaction.  An interface, because
 // one machine is SQLite and many are a shared database.
 #pragma once
 
@@ -62,8 +62,10 @@ struct Beginning {
 enum class Ruling {
   kInbox,      // accept it and keep its body
   kNowhere,    // accept it; there is nothing to deliver
+  kHandler,    // keep it, in progress: a handler will settle it
   kForbidden,  // use its counter up, keep nothing
   kLate,       // leave its counter unused
+  kBusy,       // likewise: no handler is free to take it
 };
 
 struct Candidate {
@@ -71,24 +73,69 @@ struct Candidate {
   Ruling ruling;
 };
 
+// What the operator allows.  0 is no bound.
+struct Terms {
+  Milliseconds lease = kMinute;    // how long whoever hands a message over is believed alive
+  std::int64_t messages_a_day = 0;  // of one client, by UTC
+  std::int64_t bytes_kept = 0;      // of one client's bodies
+};
+
 struct Admission {
   enum class Verdict {
-    kNew,          // its counter is used from now on, and that is on disk
-    kUsed,         // the same message was settled before, as `status` says
-    kConflict,     // the counter is another message's
-    kTooOld,       // below the window: nothing is known of it
-    kLate,         // new, but sent at another time; counter not used
-    kUnavailable,  // new, but there is no room to store it; counter not used
+    kNew,       // its counter is used from now on, and that is on disk
+    kUsed,      // the same message came before, and is as `status` says
+    kConflict,  // the counter is another message's
+    kTooOld,    // below the window, or its reply was dropped: nothing is known of it any more
+    // New, with the counter not used: sent at another time, or there is no room for it.
+    kLate,
+    kBusy,
+    kDiskFull,
+    kOverQuota,
     kRevoked,
     kNoSession,   // the session has ended since it was looked up
     kRolledBack,  // its receipt proved this database an old copy; all sessions are gone
   };
   Verdict verdict;
-  Status status = Status::kAccepted;  // kNew and kUsed: accepted or forbidden
+  // kNew and kUsed.  kNew and in progress: the caller must hand it to a handler, as `attempt`.
+  Status status = Status::kAccepted;
+  int attempt = 0;
+  Bytes reply;  // kUsed: the first answer's body
   Epoch epoch{};
   std::uint64_t next = 0;   // of the installation, after this message
   std::int64_t number = 0;  // kNew and kUsed: the operator's number for the message
-  bool alarm = false;       // kConflict: the first within an hour
+  bool alarm = false;       // kConflict, kOverQuota: the first within an hour
+};
+
+// --- Handlers ---
+
+// A message that a handler is given.
+struct Errand {
+  std::int64_t number;
+  int attempt;  // from 1
+  std::string name;
+  Claims claims;
+  std::string topic;
+  MessageId message_id;
+  crypto::Digest digest;
+  Bytes body;
+};
+
+// What came of an errand: accepted, failed, or in progress, which is to say that it was cut short
+// and anybody may take it up again.
+struct Settlement {
+  std::int64_t number;
+  crypto::Digest digest;  // the number alone may be another message's in a replaced database
+  Status status;
+  Bytes reply;
+};
+
+// How a message stands after a settlement: the first one counts.
+struct Settled {
+  bool known;  // false: the database has been replaced, and its session is gone
+  Status status = Status::kInProgress;
+  Bytes reply;
+  Epoch epoch{};
+  std::uint64_t next = 0;
 };
 
 // Counts by day ("2026-11-23"), client ('' for strangers) and outcome.
@@ -123,7 +170,17 @@ class Store {
   // transaction may not be on disk; then nothing may be said about any of them. Source: PROTOCOL 6,
   // steps 5-9.  Only opening can make an OpenedRecord, so nothing unauthenticated gets here.
   [[nodiscard]] virtual std::vector<Admission> admit(std::span<const Candidate> batch,
-                                                     const Keyring& keyring, Time now) = 0;
+                                                     const Keyring& keyring, const Terms& terms,
+                                                     Time now) = 0;
+
+  // Keeps what came of errands, durably, in one transaction; in their order.
+  [[nodiscard]] virtual std::vector<Settled> settle(std::span<const Settlement> batch,
+                                                    Time now) = 0;
+
+  // Messages in progress whose lease has ended, at most `most`, each with a new lease and one
+  // attempt more, durably.
+  [[nodiscard]] virtual std::vector<Errand> take_up(std::size_t most, Milliseconds lease,
+                                                    Time now) = 0;
 
   // Adds counts of refusals, in one transaction.
   virtual void add(const Tally& counts) = 0;

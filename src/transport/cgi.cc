@@ -50,10 +50,15 @@ void write_all(std::string_view text) {
 
 void serve_cgi(const SettingTexts& arguments) {
   Request request = request_from(process_variable);
-  Gateway gateway(find_settings(arguments, process_variable, process_variable));
+  Pool pool;
+  Gateway gateway(find_settings(arguments, process_variable, process_variable), pool);
   read_body(request, gateway.max_body());
-  const std::vector<Response> responses = gateway.handle({&request, 1}, system_now());
-  write_all(responses.front().head() + responses.front().body);
+  Handled handled = gateway.handle({&request, 1}, system_now()).front();
+  if (handled.handover) {  // there is nobody else to serve meanwhile
+    handled.handover->run();
+    handled.response = gateway.finish({&handled.handover, 1}, system_now()).front();
+  }
+  write_all(handled.response->head() + handled.response->body);
   close(STDOUT_FILENO);
   gateway.trim();
 }

@@ -25,21 +25,32 @@ constexpr std::size_t kBatchMax = 128;                // requests in one transac
 constexpr Milliseconds kReadTime = 10 * kSecond;      // for one whole request, once it has begun
 constexpr auto kDrainTime = std::chrono::seconds(2);  // for a request under way when told to stop
 constexpr int kTallyTick = 1000;                      // ms between looks at counts that wait
+constexpr int kTakeUpTick = 10'000;                   // ms between looks at abandoned messages
 
 // Takes every request that is ready, has them answered together, and begins again.
 class Loop {
  public:
-  Loop(Plaza& plaza, const SettingTexts& arguments) : plaza_(plaza), arguments_(arguments) {}
+  Loop(Plaza& plaza, Pools& pools, const SettingTexts& arguments)
+      : plaza_(plaza), arguments_(arguments), gateways_(pools) {}
 
   // Until the plaza says stop, and nothing that had begun is left.
   void run() {
     bool stop = false;
-    do {
+    bool idle = false;
+    while (!stop || !idle) {
       stop = gather();
-      finished_ = stop && batches_.empty();
+      idle = batches_.empty();
       answer();
-      gateways_.write_tallies(system_now(), finished_);
-    } while (!finished_);
+      finish();
+      gateways_.for_each([&](const SettingTexts& texts, Gateway& gateway) {
+        gateway.write_tally(system_now(), false);
+        if (!stop) take_up(texts, gateway);
+      });
+    }
+    while (plaza_.wait_finished()) finish();
+    gateways_.for_each([](const SettingTexts&, Gateway& gateway) {
+      gateway.write_tally(system_now(), true);
+    });
   }
 
  private:
@@ -51,7 +62,7 @@ class Loop {
   // Fills the batches; whether it is time to stop.
   bool gather() {
     bool stop = false;
-    int timeout = gateways_.have_tallies() ? kTallyTick : -1;
+    int timeout = gateways_.have_tallies() ? kTallyTick : gateways_.empty() ? -1 : kTakeUpTick;
     bytes_ = 0;
     for (std::size_t taken = 0; taken < kBatchMax && bytes_ < kBatchBytes;) {
       const Plaza::Ready ready = plaza_.wait(timeout);
@@ -59,7 +70,7 @@ class Loop {
       const bool accepting = ready.listener && !stop;
       if (accepting) plaza_.accept_waiting();
       for (FastcgiConnection* connection : ready.connections) take(*connection);
-      if (ready.connections.empty() && !accepting) break;
+      if (ready.finished || (ready.connections.empty() && !accepting)) break;
       taken += ready.connections.size();
       timeout = 0;
     }
@@ -71,40 +82,74 @@ class Loop {
     if (!connection.read_head()) return plaza_.forget(connection);
     const Variables variables = [&](const std::string& name) { return connection.variable(name); };
     const Variables process = [](const std::string& name) { return std::getenv(name.c_str()); };
-    Gateway& gateway = gateways_.of(find_settings(arguments_, variables, process));
+    const SettingTexts texts = find_settings(arguments_, variables, process);
     Request request = request_from(variables);
-    connection.read_body(request, gateway.max_body());
+    connection.read_body(request, gateways_.of(texts).max_body());
     bytes_ += request.body.size();
-    Batch& batch = batches_[&gateway];
+    Batch& batch = batches_[texts];
     batch.requests.push_back(std::move(request));
     batch.connections.push_back(&connection);
   }
 
   void answer() {
-    for (auto& [gateway, batch] : batches_) {
-      const std::vector<Response> responses = gateway->handle(batch.requests, system_now());
-      for (std::size_t i = 0; i < responses.size(); ++i) {
-        FastcgiConnection& connection = *batch.connections[i];
-        connection.answer(responses[i]) ? plaza_.give_back(connection) : plaza_.forget(connection);
+    for (auto& [texts, batch] : batches_) {
+      Gateway& gateway = gateways_.of(texts);
+      std::vector<Handled> handled = gateway.handle(batch.requests, system_now());
+      for (std::size_t i = 0; i < handled.size(); ++i) {
+        if (handled[i].response) {
+          answer(*batch.connections[i], *handled[i].response);
+        } else {
+          send(texts, std::move(handled[i].handover), batch.connections[i]);
+        }
       }
     }
     batches_.clear();
   }
 
+  void answer(FastcgiConnection& connection, const Response& response) {
+    connection.answer(response) ? plaza_.give_back(connection) : plaza_.forget(connection);
+  }
+
+  void send(const SettingTexts& texts, std::shared_ptr<Handover> handover,
+            FastcgiConnection* connection) {
+    plaza_.send({texts, std::move(handover), connection}, gateways_.pool_of(texts));
+  }
+
+  // Answers those whose handlers are done.
+  void finish() {
+    std::map<SettingTexts, std::pair<std::vector<std::shared_ptr<Handover>>,
+                                     std::vector<FastcgiConnection*>>>
+        done;
+    for (Plaza::Errand& errand : plaza_.take_finished()) {
+      auto& [handovers, connections] = done[errand.texts];
+      handovers.push_back(std::move(errand.handover));
+      connections.push_back(errand.connection);
+    }
+    for (auto& [texts, both] : done) {
+      const auto responses = gateways_.of(texts).finish(both.first, system_now());
+      for (std::size_t i = 0; i < responses.size(); ++i) {
+        if (both.second[i] != nullptr) answer(*both.second[i], *responses[i]);
+      }
+    }
+  }
+
+  void take_up(const SettingTexts& texts, Gateway& gateway) {
+    for (auto& handover : gateway.take_up(system_now())) send(texts, std::move(handover), nullptr);
+  }
+
   Plaza& plaza_;
   const SettingTexts& arguments_;
   Gateways gateways_;
-  std::map<Gateway*, Batch> batches_;
+  std::map<SettingTexts, Batch> batches_;
   std::size_t bytes_ = 0;  // of bodies in them
-  bool finished_ = false;
 };
 
 class LoopThread {
  public:
-  LoopThread(Plaza& plaza, const SettingTexts& arguments) {
-    std::packaged_task<void()> task([&plaza, &arguments] {
+  LoopThread(Plaza& plaza, Pools& pools, const SettingTexts& arguments) {
+    std::packaged_task<void()> task([&plaza, &pools, &arguments] {
       try {
-        Loop(plaza, arguments).run();
+        Loop(plaza, pools, arguments).run();
       } catch (...) {
         kill(getpid(), SIGTERM);  // one loop less would be found out too late
         throw;
@@ -114,11 +159,13 @@ class LoopThread {
     thread_ = std::thread(std::move(task));
   }
 
-  // Waits; from `deadline` on, interrupts what the loop is blocked in.  Throws what the loop threw.
-  void join(std::chrono::steady_clock::time_point deadline) {
-    while (done_.wait_until(deadline) != std::future_status::ready) {
+  void wait_until(std::chrono::steady_clock::time_point deadline) const {
+    done_.wait_until(deadline);
+  }
+  // Waits, and interrupts what the loop is blocked in.  Throws what the loop threw.
+  void join() {
+    while (done_.wait_for(std::chrono::milliseconds(10)) != std::future_status::ready) {
       pthread_kill(thread_.native_handle(), SIGALRM);
-      deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(10);
     }
     thread_.join();
     done_.get();
@@ -166,14 +213,17 @@ void serve_fastcgi(const SettingTexts& arguments, int threads) {
   { const Alarm installs_its_handler(kReadTime); }
   if (FCGX_Init() != 0) throw Fault("libfcgi cannot start");
   Plaza plaza(kListener);
+  Pools pools;
   std::vector<LoopThread> loops;
-  for (int i = 0; i < threads; ++i) loops.emplace_back(plaza, arguments);
+  for (int i = 0; i < threads; ++i) loops.emplace_back(plaza, pools, arguments);
 
   int signal = 0;
   sigwait(&signals, &signal);
   plaza.stop();
   const auto deadline = std::chrono::steady_clock::now() + kDrainTime;
-  for (LoopThread& loop : loops) loop.join(deadline);
+  for (const LoopThread& loop : loops) loop.wait_until(deadline);
+  pools.stop();
+  for (LoopThread& loop : loops) loop.join();
 }
 
 }  // namespace sealpost

@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "base/result.h"
 
@@ -27,16 +28,19 @@ void require(bool done, const char* what) {
 Plaza::Plaza(int listener)
     : listener_(listener),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
-      stop_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  require(epoll_ >= 0 && stop_ >= 0, "epoll");
+      stop_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      done_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  require(epoll_ >= 0 && stop_ >= 0 && done_ >= 0, "epoll");
   require(fcntl(listener_, F_SETFL, fcntl(listener_, F_GETFL) | O_NONBLOCK) == 0,
           "the listening socket");
   watch(EPOLL_CTL_ADD, listener_, EPOLLIN, &listener_);
   watch(EPOLL_CTL_ADD, stop_, EPOLLIN, &stop_);
+  watch(EPOLL_CTL_ADD, done_, EPOLLIN, &done_);
 }
 
 Plaza::~Plaza() {
   connections_.clear();
+  close(done_);
   close(stop_);
   close(epoll_);
 }
@@ -53,6 +57,8 @@ Plaza::Ready Plaza::wait(int timeout) {
       ready.listener = true;
     } else if (what == &stop_) {
       ready.stop = true;
+    } else if (what == &done_) {
+      ready.finished = true;
     } else {
       ready.connections.push_back(static_cast<FastcgiConnection*>(what));
     }
@@ -90,6 +96,34 @@ void Plaza::forget(FastcgiConnection& connection) {
   const auto found = connections_.find(&connection);
   gone = std::move(found->second);
   connections_.erase(found);
+}
+
+void Plaza::send(Errand errand, Pool& pool) {
+  {
+    const std::lock_guard lock(mutex_);
+    ++away_;
+  }
+  pool.run([this, errand = std::move(errand)] {
+    errand.handover->run();
+    const std::lock_guard lock(mutex_);
+    finished_.push_back(errand);
+    --away_;
+    eventfd_write(done_, 1);
+    changed_.notify_all();
+  });
+}
+
+std::vector<Plaza::Errand> Plaza::take_finished() {
+  const std::lock_guard lock(mutex_);
+  eventfd_t ignored = 0;
+  eventfd_read(done_, &ignored);
+  return std::exchange(finished_, {});
+}
+
+bool Plaza::wait_finished() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return !finished_.empty() || away_ == 0; });
+  return !finished_.empty();
 }
 
 void Plaza::stop() const { eventfd_write(stop_, 1); }

@@ -1,12 +1,14 @@
 // What the loops of a process share: one epoll set with the listening socket, the connections that
-// wait for their next request, and the word to stop.
+// wait for their next request, what handlers have finished, and the word to stop.
 #pragma once
 
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
 #include <vector>
 
+#include "gateway/gateways.h"
 #include "transport/fastcgi_connection.h"
 
 namespace sealpost {
@@ -22,6 +24,7 @@ class Plaza {
   struct Ready {
     bool listener = false;
     bool stop = false;
+    bool finished = false;                        // take_finished() has something
     std::vector<FastcgiConnection*> connections;  // the caller's alone until it gives them back
   };
   // Waits until something is ready, for at most `timeout` ms; -1 for ever, 0 not at all.
@@ -35,6 +38,19 @@ class Plaza {
   // Closes it.
   void forget(FastcgiConnection& connection);
 
+  // A message that a handler has, with the settings of its gateway and the connection that waits for
+  // its answer: null if none does.
+  struct Errand {
+    SettingTexts texts;
+    std::shared_ptr<Handover> handover;
+    FastcgiConnection* connection;
+  };
+  // Runs it in a thread of the pool; whichever loop is free takes it back then.
+  void send(Errand errand, Pool& pool);
+  [[nodiscard]] std::vector<Errand> take_finished();
+  // Waits until there is something to take; false if nothing is on its way any more.
+  [[nodiscard]] bool wait_finished();
+
   // Tells every loop to finish.  Any thread.
   void stop() const;
 
@@ -44,7 +60,11 @@ class Plaza {
   int listener_;
   int epoll_;
   int stop_;
-  std::mutex mutex_;  // of connections_, and of handing them from loop to loop
+  int done_;          // an eventfd: finished_ has something
+  std::mutex mutex_;  // of all below, and of handing connections from loop to loop
+  std::condition_variable changed_;
+  std::vector<Errand> finished_;
+  std::size_t away_ = 0;  // errands that are not in finished_ yet
   std::unordered_map<FastcgiConnection*, std::unique_ptr<FastcgiConnection>> connections_;
 };
 

@@ -1,5 +1,7 @@
 // sealpost.fcgi: what a web server runs.  As CGI it answers one request, as FastCGI it serves;
 // which of the two it is, file descriptor 0 tells.
+#include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -44,6 +46,10 @@ Arguments parse(int argc, char** argv) {
   setting("--max-body", kMaxBody, "SEALPOST_MAX_BODY: bytes of a request's body (1048576)");
   setting("--tolerance", kTolerance, "SEALPOST_TOLERANCE: of a message's time (300s; 0: any)");
   setting("--session-life", kSessionLife, "SEALPOST_SESSION_LIFE: of a session (24h)");
+  setting("--handlers", kHandlers, "SEALPOST_HANDLERS: at work at once (8)");
+  setting("--handler-timeout", kHandlerTimeout, "SEALPOST_HANDLER_TIMEOUT: of each (10s)");
+  setting("--quota-messages", kQuotaMessages, "SEALPOST_QUOTA_MESSAGES: of a client a day (any)");
+  setting("--quota-bytes", kQuotaBytes, "SEALPOST_QUOTA_BYTES: of a client's bodies kept (any)");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -52,8 +58,22 @@ Arguments parse(int argc, char** argv) {
   return arguments;
 }
 
-int run(int argc, char** argv) {
+// What a web server may have left otherwise, and handlers need: their pipes must not become file
+// descriptors 1 and 2, their ends must be waited for, and one that reads nothing must not end us.
+void set_up_process() {
   umask(077);
+  while (const int file = open("/dev/null", O_RDWR | O_CLOEXEC)) {
+    if (file > STDERR_FILENO || file < 0) {
+      if (file >= 0) close(file);
+      break;
+    }
+  }
+  signal(SIGCHLD, SIG_DFL);
+  signal(SIGPIPE, SIG_IGN);
+}
+
+int run(int argc, char** argv) {
+  set_up_process();
   crypto::start_lean();
   // Most starts have no arguments, and a CGI start should not pay for reading none.
   const bool ours = argc > 1 && !arguments_are_the_clients();

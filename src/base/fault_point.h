@@ -1,0 +1,31 @@
+// A place where the tests let a process die, as if by kill -9.  In the builds that people use it is
+// nothing.
+#pragma once
+
+#ifdef SEALPOST_FAULT_POINTS
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <random>
+#include <string_view>
+
+namespace sealpost {
+
+// SEALPOST_FAULT_POINT=settled:20 in the process environment: dies at every 20th visit, on average.
+inline void fault_point(std::string_view name) {
+  const char* chosen = std::getenv("SEALPOST_FAULT_POINT");
+  const std::string_view text = chosen == nullptr ? "" : chosen;
+  if (!text.starts_with(name) || text.substr(name.size(), 1) != ":") return;
+  static std::mt19937 random{std::random_device{}()};
+  const int once_in = std::atoi(text.substr(name.size() + 1).data());
+  if (std::uniform_int_distribution<int>(1, once_in)(random) == 1) kill(getpid(), SIGKILL);
+}
+
+}  // namespace sealpost
+
+#define FAULT_POINT(name) sealpost::fault_point(name)
+#else
+#define FAULT_POINT(name) static_cast<void>(0)
+#endif

@@ -1,0 +1,40 @@
+#include "gateway/handover.h"
+
+#include "crypto/primitives.h"
+
+namespace sealpost {
+
+void Caller::answer(const PlainAnswer& plain) {
+  response = plain.response();
+  entry.outcome = plain.status == 503 ? "unavailable" : "refused";
+  entry.reason = plain.reason;
+}
+
+void Caller::answer(Status status, std::string_view reason, const Bytes& sealed) {
+  response = Response{http_status_of(status), std::string(text_of(sealed)), true};
+  entry.outcome = name_of(status);
+  entry.reason = reason;
+}
+
+void Caller::answer_sealed(Status status, std::string_view reason, Time now,
+                           const Receipt& receipt, Bytes body) {
+  answer(status, reason,
+         seal_answer(keys.value().s2c, request_hash, crypto::random_array<32>(),
+                     {status, now, receipt, std::move(body)}));
+}
+
+Handover::Handover(Errand errand, Target target, Milliseconds timeout, Caller caller,
+                   Pool::Place place, const std::atomic<bool>& stop)
+    : errand_(std::move(errand)),
+      target_(std::move(target)),
+      timeout_(timeout),
+      caller_(std::move(caller)),
+      place_(std::move(place)),
+      stop_(stop) {}
+
+void Handover::run() {
+  result_ = deliver(target_, errand_, {timeout_, stop_});
+  place_.reset();
+}
+
+}  // namespace sealpost

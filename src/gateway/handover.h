@@ -1,0 +1,57 @@
+// What is left of a request while its answer is looked for, and a message that was handed over.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+
+#include "delivery/delivery.h"
+#include "gateway/journal.h"
+#include "gateway/request.h"
+#include "protocol/keyring.h"
+#include "protocol/record.h"
+
+namespace sealpost {
+
+// Whoever waits for an answer, what is needed to seal it, and what the log will say.
+struct Caller {
+  std::chrono::steady_clock::time_point arrived;
+  std::optional<Session> session;   // once the seal has opened, and so are the next two
+  std::optional<SessionKeys> keys;  // none: nobody waits
+  crypto::Digest request_hash{};
+  std::optional<Response> response;
+  JournalEntry entry;
+
+  void answer(const PlainAnswer& plain);
+  void answer(Status status, std::string_view reason, const Bytes& sealed);
+  // The answer to a record.
+  void answer_sealed(Status status, std::string_view reason, Time now, const Receipt& receipt,
+                     Bytes body);
+};
+
+// A message that is committed and on its way through a handler.
+class Handover {
+ public:
+  // `stop` must outlive it.
+  Handover(Errand errand, Target target, Milliseconds timeout, Caller caller, Pool::Place place,
+           const std::atomic<bool>& stop);
+
+  // Waits for the handler.  Once, in any thread; then Gateway::finish.
+  void run();
+
+  [[nodiscard]] const Errand& errand() const { return errand_; }
+  [[nodiscard]] const Caller& caller() const { return caller_; }
+
+ private:
+  friend class Gateway;
+
+  Errand errand_;
+  Target target_;
+  Milliseconds timeout_;
+  Caller caller_;
+  std::optional<Pool::Place> place_;  // until it has run
+  const std::atomic<bool>& stop_;
+  HandlerResult result_;
+};
+
+}  // namespace sealpost

@@ -1,0 +1,62 @@
+#include "store/quota.h"
+
+#include "store/statements.h"
+
+namespace sealpost {
+namespace {
+
+std::int64_t day_of(Time now) { return static_cast<std::int64_t>(now / kDay); }
+
+}  // namespace
+
+void Quota::heed(const Terms& terms) {
+  terms_ = terms;
+  if (!is_bounded()) forget_usage(handle_);
+}
+
+bool Quota::has_room(const std::string& name, std::size_t bytes, Time now) {
+  if (!is_bounded()) return true;
+  take_stock(name, now);
+  SQLite::Statement select(handle_, "SELECT iif(day = ?2, messages, 0), bytes FROM usage WHERE name = ?1");
+  Query usage(select, name, day_of(now));
+  usage.row();
+  const std::int64_t kept = usage.number(1) + static_cast<std::int64_t>(bytes);
+  return (terms_.messages_a_day == 0 || usage.number(0) < terms_.messages_a_day) &&
+         (terms_.bytes_kept == 0 || kept <= terms_.bytes_kept);
+}
+
+void Quota::count(const std::string& name, std::size_t bytes, Time now) {
+  if (!is_bounded()) return;
+  SQLite::Statement update(handle_, R"sql(
+      UPDATE usage SET
+        messages = iif(day = ?2, messages, 0) + 1,
+        day = ?2,
+        bytes = bytes + ?3
+      WHERE name = ?1)sql");
+  Query(update, name, day_of(now), static_cast<std::int64_t>(bytes)).run();
+}
+
+bool Quota::should_alarm(const std::string& name, Time now) {
+  SQLite::Statement update(handle_, R"sql(
+      UPDATE usage SET alarmed_at = ?2
+      WHERE name = ?1 AND alarmed_at NOT BETWEEN ?3 AND ?2)sql");
+  return Query(update, name, now, now - std::min(now, kHour)).run() > 0;
+}
+
+// Makes the client's row where there is none.
+void Quota::take_stock(const std::string& name, Time now) {
+  SQLite::Statement select(handle_, "SELECT 1 FROM usage WHERE name = ?");
+  if (Query(select, name).row()) return;
+  SQLite::Statement insert(handle_, R"sql(
+      INSERT INTO usage (name, day, messages, bytes)
+      SELECT ?1, ?2, count(*) FILTER (WHERE message.received_at >= ?3),
+             coalesce(sum(length(message.body)), 0)
+      FROM installation JOIN message ON message.installation = installation.id
+      WHERE installation.name = ?1)sql");
+  const std::int64_t day = day_of(now);
+  Query(insert, name, day, day * static_cast<std::int64_t>(kDay)).run();
+}
+
+void forget_usage(SQLite::Database& handle) { handle.exec("DELETE FROM usage"); }
+
+}  // namespace sealpost

@@ -1,0 +1,36 @@
+// How much a client has sent and has lying here, where the operator has set a bound: a cache in the
+// database, kept inside the transactions that admit.
+#pragma once
+
+#include <SQLiteCpp/Database.h>
+
+#include "store/store.h"
+
+namespace sealpost {
+
+class Quota {
+ public:
+  explicit Quota(SQLite::Database& handle) : handle_(handle) {}
+
+  // Once a transaction, before anything is asked or counted: without bounds nothing is counted, and
+  // what was counted before is no longer true.
+  void heed(const Terms& terms);
+
+  // Whether there is room for one more message with a body of this size.
+  [[nodiscard]] bool has_room(const std::string& name, std::size_t bytes, Time now);
+  void count(const std::string& name, std::size_t bytes, Time now);
+  // Whether the operator is to be told that a client's quota is used up: once an hour.
+  [[nodiscard]] bool should_alarm(const std::string& name, Time now);
+
+ private:
+  [[nodiscard]] bool is_bounded() const { return terms_.messages_a_day > 0 || terms_.bytes_kept > 0; }
+  void take_stock(const std::string& name, Time now);
+
+  SQLite::Database& handle_;
+  Terms terms_;
+};
+
+// Inside the caller's write transaction: what was counted is no longer true.
+void forget_usage(SQLite::Database& handle);
+
+}  // namespace sealpost
