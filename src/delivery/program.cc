@@ -197,9 +197,8 @@ void exchange(Child& child, ByteView& body, HandlerResult& result, Tick tick) {
   End& output = child.output.out;
   End& errors = child.errors.out;
   // poll passes over negative descriptors
-  std::array<pollfd, 3> files{{{input.file(), POLLOUT, 0},
-                               {output.file(), POLLIN, 0},
-                               {errors.file(), POLLIN, 0}}};
+  std::array<pollfd, 3> files{
+      {{input.file(), POLLOUT, 0}, {output.file(), POLLIN, 0}, {errors.file(), POLLIN, 0}}};
   const timespec time{0, static_cast<long>(std::chrono::nanoseconds(tick).count())};
   if (ppoll(files.data(), files.size(), &time, nullptr) <= 0) return;
   if (files[0].revents != 0 && !write_some(input.file(), body)) input.shut();
@@ -227,8 +226,7 @@ void conclude(HandlerResult& result, int status) {
 
 }  // namespace
 
-HandlerResult run_program(const std::string& path, const Errand& errand,
-                          const Patience& patience) {
+HandlerResult run_program(const std::string& path, const Errand& errand, const Patience& patience) {
   HandlerResult result;
   ByteView body = errand.body;
   const auto deadline = Clock::now() + std::chrono::milliseconds(patience.timeout);

@@ -98,8 +98,10 @@ void read_url(std::string_view text, Target& to) {
   const std::size_t slash = std::min(text.find('/'), text.size());
   to.request_target = request_target_of(text.substr(slash));
   std::string_view authority = text.substr(0, slash);
-  const bool bracketed = authority.starts_with('[') && authority.find(']') != std::string_view::npos;
-  const std::size_t end = bracketed ? authority.find(']') : std::min(authority.find(':'), authority.size());
+  const bool bracketed =
+      authority.starts_with('[') && authority.find(']') != std::string_view::npos;
+  const std::size_t end =
+      bracketed ? authority.find(']') : std::min(authority.find(':'), authority.size());
   to.address = authority.substr(bracketed ? 1 : 0, bracketed ? end - 1 : end);
   authority.remove_prefix(bracketed ? end + 1 : end);
   if (!is_ip(to.address)) {
@@ -144,7 +146,8 @@ Target target_of(std::string_view rest) {
   } else if (kind.empty()) {
     throw Unreadable{"it does not say where to: inbox, exec, http or refuse"};
   } else {
-    throw Unreadable{"\"" + std::string(kind) + "\" is neither a claim nor inbox, exec, http or refuse"};
+    throw Unreadable{"\"" + std::string(kind) +
+                     "\" is neither a claim nor inbox, exec, http or refuse"};
   }
   return to;
 }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -5,7 +6,6 @@
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
-#include <algorithm>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -51,8 +51,7 @@ class Connection {
     http::response_parser<Reply::body_type> parser;
     parser.body_limit(kReplyMax);
     step(stop, [&](auto done) {
-      http::async_read(stream_, buffer_, parser,
-                       [done](auto error, std::size_t) { done(error); });
+      http::async_read(stream_, buffer_, parser, [done](auto error, std::size_t) { done(error); });
     });
     keep_ = parser.keep_alive() && buffer_.size() == 0;
     return parser.release();
@@ -148,8 +147,11 @@ HandlerResult post_to(const std::string& address, std::uint16_t port,
   std::unique_ptr<Connection>& connection = all[{address, port}];
   const auto deadline = Clock::now() + std::chrono::milliseconds(patience.timeout);
   const Protocol::endpoint to = endpoint_of(address, port);
-  const std::string host = port == 0 ? "localhost" : (std::ostringstream() << asio::ip::tcp::endpoint(
-                                                         asio::ip::make_address(address), port)).str();
+  const std::string host =
+      port == 0
+          ? "localhost"
+          : (std::ostringstream() << asio::ip::tcp::endpoint(asio::ip::make_address(address), port))
+                .str();
   const Request request = request_of(host, request_target, errand);
   for (;;) {
     const bool kept = connection && connection->is_alive();

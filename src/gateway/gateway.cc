@@ -37,10 +37,7 @@ struct Gateway::Visit : Caller {
 };
 
 Gateway::Gateway(SettingTexts texts, Pool& pool)
-    : texts_(std::move(texts)),
-      pool_(pool),
-      max_body_(settings_.max_body),
-      journal_(texts_[kLog]) {
+    : texts_(std::move(texts)), pool_(pool), max_body_(settings_.max_body), journal_(texts_[kLog]) {
   try {
     max_body_ = Settings::parse(texts_).max_body;
   } catch (const Fault&) {
@@ -252,7 +249,8 @@ void Gateway::settle(Visit& visit, const Admission& admission, Time now) {
     case Verdict::kOverQuota:
       if (admission.alarm) {
         journal_.alarm("quota", session.installation.name,
-                       "this client has used up SEALPOST_QUOTA_MESSAGES or SEALPOST_QUOTA_BYTES", now);
+                       "this client has used up SEALPOST_QUOTA_MESSAGES or SEALPOST_QUOTA_BYTES",
+                       now);
       }
       return leave_open(Status::kUnavailable, "quota");
     case Verdict::kRevoked:
@@ -268,17 +266,12 @@ void Gateway::settle(Visit& visit, const Admission& admission, Time now) {
 void Gateway::hand_over(Visit& visit, const Admission& admission) {
   const OpenedRecord& record = visit.candidate->record;
   const Message& message = record.message();
-  Errand errand{admission.number,
-                admission.attempt,
-                visit.session->installation.name,
-                record.statement().claims,
-                message.topic,
-                message.id,
-                message.digest(),
-                message.body};
+  Errand errand{admission.number,          admission.attempt, visit.session->installation.name,
+                record.statement().claims, message.topic,     message.id,
+                message.digest(),          message.body};
   visit.handover = std::make_shared<Handover>(
-      std::move(errand), std::move(*visit.target), settings_.handler_timeout, std::move(static_cast<Caller&>(visit)),
-      std::move(*visit.place), pool_.stopping());
+      std::move(errand), std::move(*visit.target), settings_.handler_timeout,
+      std::move(static_cast<Caller&>(visit)), std::move(*visit.place), pool_.stopping());
 }
 
 std::vector<std::optional<Response>> Gateway::finish(
@@ -319,30 +312,27 @@ void Gateway::conclude(Handover& handover, const Settled& settled, Time now) {
 }
 
 std::vector<std::shared_ptr<Handover>> Gateway::take_up(Time now) {
-  std::vector<std::shared_ptr<Handover>> taken;
-  if (!house_ || distance(now, looked_at_) < kTakeUpInterval) return taken;
   looked_at_ = now;
-  try {
-    std::vector<Pool::Place> places;
-    while (auto place = pool_.reserve(settings_.handlers)) places.push_back(std::move(*place));
-    const Routes& routes = house().routes();
-    for (Errand& errand : house().store().take_up(places.size(), settings_.lease(), now)) {
-      const Route* route = routes.match(errand.topic, errand.claims);
-      Caller nobody{.arrived = std::chrono::steady_clock::now()};
-      nobody.entry.name = errand.name;
-      nobody.entry.topic = errand.topic;
-      nobody.entry.number = errand.number;
-      taken.push_back(std::make_shared<Handover>(
-          std::move(errand), route == nullptr ? Target{.kind = Target::Kind::kRefuse} : route->to,
-          settings_.handler_timeout, std::move(nobody), std::move(places.back()),
-          pool_.stopping()));
-      places.pop_back();
-    }
-  } catch (const std::exception& fault) {
-    journal_.alarm("take_up", "", fault.what(), now);
-    house_.reset();
+  std::vector<Pool::Place> places;
+  const Routes& routes = house().routes();
+  while (auto place = pool_.reserve(settings_.handlers)) places.push_back(std::move(*place));
+  std::vector<std::shared_ptr<Handover>> taken;
+  for (Errand& errand : house().store().take_up(places.size(), settings_.lease(), now)) {
+    const Route* route = routes.match(errand.topic, errand.claims);
+    Caller nobody;
+    nobody.entry.name = errand.name;
+    nobody.entry.topic = errand.topic;
+    nobody.entry.number = errand.number;
+    taken.push_back(std::make_shared<Handover>(
+        std::move(errand), route == nullptr ? Target{.kind = Target::Kind::kRefuse} : route->to,
+        settings_.handler_timeout, std::move(nobody), std::move(places.back()), pool_.stopping()));
+    places.pop_back();
   }
   return taken;
+}
+
+bool Gateway::should_take_up(Time now) const {
+  return house_ && distance(now, looked_at_) >= kTakeUpInterval;
 }
 
 Receipt Gateway::receipt_for(const Session& session, const Epoch& epoch, std::uint64_t next) {
@@ -391,7 +381,8 @@ void Gateway::note_errors(const Handover& handover, Time now) {
   std::string_view errors = handover.result_.errors;
   while (!errors.empty()) {
     const std::string_view line = errors.substr(0, errors.find('\n'));
-    journal_.handler(handover.errand_.number, handover.errand_.attempt, handover.errand_.name, line, now);
+    journal_.handler(handover.errand_.number, handover.errand_.attempt, handover.errand_.name, line,
+                     now);
     errors.remove_prefix(std::min(line.size() + 1, errors.size()));
   }
 }

@@ -39,8 +39,10 @@ class Gateway {
   [[nodiscard]] std::vector<std::optional<Response>> finish(
       std::span<const std::shared_ptr<Handover>> done, Time now);
 
-  // Messages whose handler was cut short and that nobody waits for; looks at most every 10 s.
+  // Messages whose handler was cut short and that nobody waits for.  Throws Fault.
   [[nodiscard]] std::vector<std::shared_ptr<Handover>> take_up(Time now);
+  // Whether it is time to look for some: every 10 s.
+  [[nodiscard]] bool should_take_up(Time now) const;
 
   // Adds what was refused since the last time to the database, at most every 10 s unless `at_exit`.
   void write_tally(Time now, bool at_exit);

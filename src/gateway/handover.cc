@@ -16,8 +16,8 @@ void Caller::answer(Status status, std::string_view reason, const Bytes& sealed)
   entry.reason = reason;
 }
 
-void Caller::answer_sealed(Status status, std::string_view reason, Time now,
-                           const Receipt& receipt, Bytes body) {
+void Caller::answer_sealed(Status status, std::string_view reason, Time now, const Receipt& receipt,
+                           Bytes body) {
   answer(status, reason,
          seal_answer(keys.value().s2c, request_hash, crypto::random_array<32>(),
                      {status, now, receipt, std::move(body)}));

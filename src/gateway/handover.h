@@ -15,7 +15,7 @@ namespace sealpost {
 
 // Whoever waits for an answer, what is needed to seal it, and what the log will say.
 struct Caller {
-  std::chrono::steady_clock::time_point arrived;
+  std::chrono::steady_clock::time_point arrived = std::chrono::steady_clock::now();
   std::optional<Session> session;   // once the seal has opened, and so are the next two
   std::optional<SessionKeys> keys;  // none: nobody waits
   crypto::Digest request_hash{};

@@ -21,7 +21,8 @@ class House {
 
   // The master keys as they are now: read again when a key has come or gone.  Throws Fault.
   [[nodiscard]] const Keyring& keyring();
-  // The routes as they are now.  Throws Fault, with file, line and reason, if a line cannot be read.
+  // The routes as they are now.  Throws Fault, with file, line and reason, if a line cannot be
+  // read.
   [[nodiscard]] const Routes& routes() { return routes_.current(); }
 
  private:

@@ -26,10 +26,8 @@ enum Setting : std::size_t {
 
 // The names, in that order, without the "SEALPOST_" before each.
 constexpr std::array<std::string_view, 9> kSettingNames{
-    "HOME",     "LOG",
-    "MAX_BODY", "TOLERANCE",
-    "SESSION_LIFE", "HANDLERS",
-    "HANDLER_TIMEOUT", "QUOTA_MESSAGES",
+    "HOME",         "LOG",      "MAX_BODY",        "TOLERANCE",
+    "SESSION_LIFE", "HANDLERS", "HANDLER_TIMEOUT", "QUOTA_MESSAGES",
     "QUOTA_BYTES"};
 
 // The texts as found; empty where not set.  Equal texts, equal settings.

@@ -58,9 +58,10 @@ class Inbox {
     std::int64_t deleted = 0;
     std::int64_t emptied = 0;
   };
-  // Of settled messages received before `before`: those below their window are deleted and counted in the
-  // tally, those inside it, which still guard against replays, are emptied.  The newest row stays,
-  // so that no number is given out twice.  Goes in steps, between which the gateway can work.
+  // Of settled messages received before `before`: those below their window are deleted and counted
+  // in the tally, those inside it, which still guard against replays, are emptied.  The newest row
+  // stays, so that no number is given out twice.  Goes in steps, between which the gateway can
+  // work.
   Pruned prune(Time before);
 
   // Puts a message whose handler failed back among those in progress, for anybody to take up.

@@ -200,7 +200,7 @@ void Ledger::keep_new(const Candidate& candidate, std::int64_t installation, Adm
   const Message& message = candidate.record.message();
   const bool handled = candidate.ruling == Ruling::kHandler;
   const bool kept = handled || candidate.ruling == Ruling::kInbox;
-  admission.status = handled                                    ? Status::kInProgress
+  admission.status = handled                                  ? Status::kInProgress
                      : candidate.ruling == Ruling::kForbidden ? Status::kForbidden
                                                               : Status::kAccepted;
   admission.attempt = handled ? 1 : 0;

@@ -17,7 +17,8 @@ void Quota::heed(const Terms& terms) {
 bool Quota::has_room(const std::string& name, std::size_t bytes, Time now) {
   if (!is_bounded()) return true;
   take_stock(name, now);
-  SQLite::Statement select(handle_, "SELECT iif(day = ?2, messages, 0), bytes FROM usage WHERE name = ?1");
+  SQLite::Statement select(handle_,
+                           "SELECT iif(day = ?2, messages, 0), bytes FROM usage WHERE name = ?1");
   Query usage(select, name, day_of(now));
   usage.row();
   const std::int64_t kept = usage.number(1) + static_cast<std::int64_t>(bytes);

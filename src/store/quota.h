@@ -23,7 +23,9 @@ class Quota {
   [[nodiscard]] bool should_alarm(const std::string& name, Time now);
 
  private:
-  [[nodiscard]] bool is_bounded() const { return terms_.messages_a_day > 0 || terms_.bytes_kept > 0; }
+  [[nodiscard]] bool is_bounded() const {
+    return terms_.messages_a_day > 0 || terms_.bytes_kept > 0;
+  }
   void take_stock(const std::string& name, Time now);
 
   SQLite::Database& handle_;

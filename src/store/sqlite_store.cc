@@ -79,7 +79,8 @@ std::vector<Admission> SqliteStore::admit(std::span<const Candidate> batch, cons
     // One of them failed, and the transaction with it.  Nothing was committed, so each gets its
     // own.
     for (std::size_t i = 0; i < batch.size(); ++i) {
-      admissions.push_back(admit_together(batch.subspan(i, 1), keyring, terms, now).value().front());
+      admissions.push_back(
+          admit_together(batch.subspan(i, 1), keyring, terms, now).value().front());
     }
   }
   if (std::any_of(admissions.begin(), admissions.end(), is_proof)) {

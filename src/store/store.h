@@ -75,7 +75,7 @@ struct Candidate {
 
 // What the operator allows.  0 is no bound.
 struct Terms {
-  Milliseconds lease = kMinute;    // how long whoever hands a message over is believed alive
+  Milliseconds lease = kMinute;     // how long whoever hands a message over is believed alive
   std::int64_t messages_a_day = 0;  // of one client, by UTC
   std::int64_t bytes_kept = 0;      // of one client's bodies
 };

@@ -44,13 +44,12 @@ class Loop {
       finish();
       gateways_.for_each([&](const SettingTexts& texts, Gateway& gateway) {
         gateway.write_tally(system_now(), false);
-        if (!stop) take_up(texts, gateway);
+        if (!stop && gateway.should_take_up(system_now())) take_up(texts, gateway);
       });
     }
     while (plaza_.wait_finished()) finish();
-    gateways_.for_each([](const SettingTexts&, Gateway& gateway) {
-      gateway.write_tally(system_now(), true);
-    });
+    gateways_.for_each(
+        [](const SettingTexts&, Gateway& gateway) { gateway.write_tally(system_now(), true); });
   }
 
  private:
@@ -117,8 +116,8 @@ class Loop {
 
   // Answers those whose handlers are done.
   void finish() {
-    std::map<SettingTexts, std::pair<std::vector<std::shared_ptr<Handover>>,
-                                     std::vector<FastcgiConnection*>>>
+    std::map<SettingTexts,
+             std::pair<std::vector<std::shared_ptr<Handover>>, std::vector<FastcgiConnection*>>>
         done;
     for (Plaza::Errand& errand : plaza_.take_finished()) {
       auto& [handovers, connections] = done[errand.texts];
@@ -134,7 +133,11 @@ class Loop {
   }
 
   void take_up(const SettingTexts& texts, Gateway& gateway) {
-    for (auto& handover : gateway.take_up(system_now())) send(texts, std::move(handover), nullptr);
+    try {
+      for (auto& one : gateway.take_up(system_now())) send(texts, std::move(one), nullptr);
+    } catch (const std::exception&) {
+      // The home is in trouble, and the next request's line in the log will say so.
+    }
   }
 
   Plaza& plaza_;

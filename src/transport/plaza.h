@@ -38,8 +38,8 @@ class Plaza {
   // Closes it.
   void forget(FastcgiConnection& connection);
 
-  // A message that a handler has, with the settings of its gateway and the connection that waits for
-  // its answer: null if none does.
+  // A message that a handler has, with the settings of its gateway and the connection that waits
+  // for its answer: null if none does.
   struct Errand {
     SettingTexts texts;
     std::shared_ptr<Handover> handover;

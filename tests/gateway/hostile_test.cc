@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "base/encoding.h"
+#include "store/schema.h"
 #include "support/adversary.h"
 #include "support/fastcgi_peer.h"
 #include "support/site.h"
@@ -397,7 +398,9 @@ BOOST_AUTO_TEST_CASE(a_database_of_a_newer_schema) {
         site.kill_gateways();
         site.start_gateways();
       },
-      [](NginxSite& site) { sql(site, "PRAGMA user_version = 1"); });
+      [](NginxSite& site) {
+        sql(site, "PRAGMA user_version = " + std::to_string(migrations().size()));
+      });
 }
 
 BOOST_AUTO_TEST_CASE(

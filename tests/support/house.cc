@@ -19,7 +19,11 @@ void TestHouse::set(Setting which, const std::string& value) {
   restart();
 }
 
-void TestHouse::restart() { gateway_.emplace(texts_); }
+void TestHouse::restart() {
+  gateway_.reset();
+  pool_ = std::make_unique<Pool>();
+  gateway_.emplace(texts_, *pool_);
+}
 
 Peer TestHouse::client(const std::string& name, const std::string& role, Claims::Map more) {
   more["role"] = role;
@@ -58,7 +62,12 @@ Request TestHouse::request(const std::string& body) {
 }
 
 Reply TestHouse::post(const Request& request) {
-  const Response response = gateway().handle({&request, 1}, now).front();
+  Handled handled = gateway().handle({&request, 1}, now).front();
+  if (handled.handover) {
+    handled.handover->run();
+    handled.response = gateway().finish({&handled.handover, 1}, now).front();
+  }
+  const Response& response = *handled.response;
   return {response.status, response.sealed ? "application/octet-stream" : "text/plain",
           response.body};
 }
@@ -74,7 +83,7 @@ std::string TestHouse::dump() const {
   SQLite::Database at(home.store_paths().database, SQLite::OPEN_READONLY);
   std::string all;
   for (const char* table :
-       {"server", "client", "installation", "session", "handshake", "message", "tally"}) {
+       {"server", "client", "installation", "session", "handshake", "message", "tally", "usage"}) {
     SQLite::Statement rows(at, std::string("SELECT * FROM ") + table);
     while (rows.executeStep()) {
       for (int i = 0; i < rows.getColumnCount(); ++i) {

@@ -26,6 +26,8 @@ class TestHouse {
   // As if the gateway's process had ended and another one begun.
   void restart();
   [[nodiscard]] Gateway& gateway() { return *gateway_; }
+  // Who may send what, from here on.
+  void routes(const std::string& text) const { write_text(home.routes_file(), text); }
 
   // A database of the operator's, beside the gateway's own.
   [[nodiscard]] Database database() const { return {home.store_paths(), home.server_id()}; }
@@ -49,6 +51,7 @@ class TestHouse {
 
  private:
   SettingTexts texts_;
+  std::unique_ptr<Pool> pool_;
   std::optional<Gateway> gateway_;
 };
 

@@ -389,9 +389,10 @@ BOOST_AUTO_TEST_CASE(a_batch_is_answered_in_its_order_and_nobody_spoils_it_for_t
   add(broken.form());
   add(s.peer.seal(s.peer.message("late"), 900'000).form());
   add(s.peer.seal(s.peer.message("last")).form());
-  const std::vector<Response> responses = s.house.gateway().handle(batch, s.house.now);
   std::vector<int> statuses;
-  for (const Response& response : responses) statuses.push_back(response.status);
+  for (const Handled& one : s.house.gateway().handle(batch, s.house.now)) {
+    statuses.push_back(one.response->status);
+  }
   const std::vector<int> expected = {200, 400, 409, 200, 403, 409, 200};
   BOOST_TEST(statuses == expected, boost::test_tools::per_element());
   std::vector<std::string> bodies;
@@ -460,9 +461,9 @@ BOOST_AUTO_TEST_CASE(a_record_with_a_later_receipt_proves_a_rollback_and_the_who
   std::vector<Request> batch;
   batch.push_back(TestHouse::request(other.seal(other.message("innocent")).form()));
   batch.push_back(TestHouse::request(s.peer.seal(s.peer.message("proof")).form()));
-  for (const Response& response : s.house.gateway().handle(batch, s.house.now)) {
-    BOOST_TEST(response.status == 403);
-    BOOST_TEST(response.body == "refused\n");
+  for (const Handled& one : s.house.gateway().handle(batch, s.house.now)) {
+    BOOST_TEST(one.response->status == 403);
+    BOOST_TEST(one.response->body == "refused\n");
   }
   BOOST_TEST(epoch_of(s.house) != epoch);
   BOOST_TEST(s.house.sql("SELECT count(*) FROM session") == "0");

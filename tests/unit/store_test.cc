@@ -9,6 +9,7 @@
 
 #include "gateway/home.h"
 #include "store/clients.h"
+#include "store/schema.h"
 #include "store/sqlite_store.h"
 #include "support/opened.h"
 #include "support/temp.h"
@@ -27,6 +28,7 @@ struct Stored {
   Session session{SessionId{1}, 1, {"client1", 1, InstallNonce{2}}};
   std::unique_ptr<SqliteStore> store;
   std::optional<Keyring> ring;
+  Terms terms;
 
   Stored() {
     umask(077);
@@ -47,7 +49,7 @@ struct Stored {
                   Time now = kNow) {
     const Candidate one =
         test::candidate(session, {counter, MessageId{id}, "t", Bytes{id}}, ruling);
-    return store->admit({&one, 1}, *ring, now).front();
+    return store->admit({&one, 1}, *ring, terms, now).front();
   }
   [[nodiscard]] SQLite::Database raw() const {
     return {home.store_paths().database, SQLite::OPEN_READWRITE, 1000};
@@ -138,7 +140,7 @@ BOOST_AUTO_TEST_CASE(a_batch_sees_what_came_before_in_it) {
   add(0, 2);
   add(2000, 1);
   add(1, 1);
-  const auto verdicts = s.store->admit(batch, *s.ring, kNow);
+  const auto verdicts = s.store->admit(batch, *s.ring, s.terms, kNow);
   const Verdict expected[] = {Verdict::kNew, Verdict::kUsed, Verdict::kConflict, Verdict::kNew,
                               Verdict::kTooOld};
   BOOST_REQUIRE(verdicts.size() == 5U);
@@ -162,10 +164,10 @@ BOOST_AUTO_TEST_CASE(
     return sqlite3_exec(handle, "PRAGMA max_page_count = 40", nullptr, nullptr, nullptr);
   }));
   BOOST_REQUIRE(pages < 36);
-  const auto verdicts = s.store->admit(batch, *s.ring, kNow);
+  const auto verdicts = s.store->admit(batch, *s.ring, s.terms, kNow);
   sqlite3_reset_auto_extension();
   BOOST_TEST((verdicts[0].verdict == Verdict::kNew));
-  BOOST_TEST((verdicts[1].verdict == Verdict::kUnavailable));
+  BOOST_TEST((verdicts[1].verdict == Verdict::kDiskFull));
   BOOST_TEST((verdicts[2].verdict == Verdict::kNew));
   s.store = std::make_unique<SqliteStore>(s.home.store_paths(), s.home.server_id());
   BOOST_TEST((s.admit(2, 2).verdict == Verdict::kNew), "its counter was not used");
@@ -413,7 +415,7 @@ BOOST_AUTO_TEST_CASE(an_older_schema_is_brought_forward) {
   }
   BOOST_CHECK_THROW(Database(s.home.store_paths(), s.home.server_id()),
                     Fault);  // it names no server
-  BOOST_TEST(s.sql("PRAGMA user_version") == "1");
+  BOOST_TEST(s.sql("PRAGMA user_version") == std::to_string(migrations().size()));
   BOOST_TEST(s.sql("SELECT count(*) FROM message") == "0");
 }
 

@@ -26,6 +26,7 @@ void add_init(CLI::App& app, Office& office);
 void add_client(CLI::App& app, Office& office);
 void add_session(CLI::App& app, Office& office);
 void add_inbox(CLI::App& app, Office& office);
+void add_routes(CLI::App& app, Office& office);
 void add_key(CLI::App& app, Office& office);
 void add_stats(CLI::App& app, Office& office);
 void add_upkeep(CLI::App& app, Office& office);

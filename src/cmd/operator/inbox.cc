@@ -8,6 +8,7 @@
 #include "base/encoding.h"
 #include "cmd/operator/commands.h"
 #include "cmd/operator/words.h"
+#include "gateway/unsettled.h"
 
 namespace sealpost {
 namespace {
@@ -34,7 +35,9 @@ Json json_of(const InboxRow& row) {
                {"installation", base64url(row.install_nonce)},
                {"counter", row.counter},
                {"message_id", base64url(row.message_id)},
-               {"digest", base64url(row.digest)}};
+               {"digest", base64url(row.digest)},
+               {"state", row.state},
+               {"attempt", row.attempt}};
   const std::string body(text_of(row.body));
   if (is_utf8(body)) {
     json["body"] = body;
@@ -57,11 +60,13 @@ void show(const InboxRow& row, bool as_json) {
 }
 
 void print_list(Inbox& inbox, const InboxFilter& filter, bool as_json) {
-  words::List list(as_json, {"NUMBER", "RECEIVED", "NAME", "ROLE", "TOPIC", "BYTES"});
+  words::List list(as_json,
+                   {"NUMBER", "RECEIVED", "NAME", "ROLE", "TOPIC", "BYTES", "STATE", "ATTEMPT"});
   inbox.list(filter, [&](const InboxRow& row) {
     const Json json = json_of(row);
     list.add(json, {std::to_string(row.number), iso_time(row.received_at), row.name,
-                    json["claims"]["role"], row.topic, std::to_string(row.body.size())});
+                    json["claims"]["role"], row.topic, std::to_string(row.body.size()), row.state,
+                    row.attempt == 0 ? "-" : std::to_string(row.attempt)});
   });
 }
 
@@ -77,6 +82,23 @@ void print_list(Inbox& inbox, const InboxFilter& filter, bool as_json) {
     });
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
   }
+}
+
+// Hands over what waits for it; says of each what came of it.
+void deliver(const Office& office) {
+  SettingTexts texts = find_settings(
+      {}, [](const std::string&) { return nullptr; },
+      [](const std::string& name) { return std::getenv(name.c_str()); });
+  texts[kHome] = office.open_home().root();
+  if (texts[kLog].empty()) texts[kLog] = "/dev/null";  // what it would say is printed here
+  bool failed = false;
+  deliver_unsettled(texts, [&](const JournalEntry& entry) {
+    failed = failed || entry.outcome != "accepted";
+    std::cout << entry.number << "  " << entry.name << "  " << entry.topic << "  " << entry.outcome
+              << (entry.detail.empty() ? "" : ": " + entry.detail) << std::endl;
+  });
+  if (failed)
+    throw Fault("not every message was delivered; `sealpost inbox retry N` tries one again");
 }
 
 }  // namespace
@@ -113,6 +135,19 @@ void add_inbox(CLI::App& app, Office& office) {
              Database database = office.open_database();
              show(Inbox(database).find(*number), office.json);
            })
+      ->add_option("N", *number, "its number")
+      ->required();
+
+  add_command(inbox, office, "deliver", "hand over messages whose handler was cut short; for cron",
+              [&office] { deliver(office); });
+  add_command(inbox, office, "retry", "give a message whose handler failed to it again",
+              [&office, number] {
+                {
+                  Database database = office.open_database();
+                  Inbox(database).reopen(*number, system_now());
+                }
+                deliver(office);
+              })
       ->add_option("N", *number, "its number")
       ->required();
 
