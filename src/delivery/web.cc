@@ -51,7 +51,16 @@ class Connection {
     http::response_parser<Reply::body_type> parser;
     parser.body_limit(kReplyMax);
     step(stop, [&](auto done) {
-      http::async_read(stream_, buffer_, parser, [done](auto error, std::size_t) { done(error); });
+      http::async_read_header(stream_, buffer_, parser,
+                              [done](auto error, std::size_t) { done(error); });
+    });
+    // Beast 1.74 keeps to its limit only where no length was announced.
+    if (parser.content_length().value_or(0) > kReplyMax) {
+      throw boost::system::system_error(make_error_code(http::error::body_limit));
+    }
+    step(stop, [&](auto done) {
+      http::async_read(stream_, buffer_, parser,
+                       [done](auto error, std::size_t) { done(error); });
     });
     keep_ = parser.keep_alive() && buffer_.size() == 0;
     return parser.release();

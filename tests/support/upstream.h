@@ -1,0 +1,51 @@
+// A web application for tests: answers what it is told to, and remembers what it was sent.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace sealpost::test {
+
+class Upstream {
+ public:
+  // One request as it came: its head, up to and with the empty line, and its body.
+  struct Request {
+    std::string head;
+    std::string body;
+  };
+  // The bytes of an answer; the connection is closed behind them unless they are "keep:" and the
+  // answer.  An empty one closes without a word.
+  using Behaviour = std::function<std::string(const Request&)>;
+
+  // On a free port of 127.0.0.1, or on a unix socket if `path` is given.
+  explicit Upstream(Behaviour behaviour, const std::string& path = "");
+  ~Upstream();
+  Upstream(const Upstream&) = delete;
+  Upstream& operator=(const Upstream&) = delete;
+
+  [[nodiscard]] int port() const { return port_; }
+  [[nodiscard]] std::vector<Request> requests() const;
+  [[nodiscard]] int connections() const { return connections_; }
+
+ private:
+  void serve();
+  void talk(int file);
+
+  Behaviour behaviour_;
+  int listener_;
+  int port_ = 0;
+  std::atomic<int> connections_ = 0;
+  mutable std::mutex mutex_;
+  std::vector<Request> requests_;
+  std::vector<int> open_;
+  std::vector<std::thread> threads_;
+};
+
+// "HTTP/1.1 200 OK" with a body, for a connection that is kept.
+[[nodiscard]] std::string http_ok(const std::string& body);
+
+}  // namespace sealpost::test
