@@ -33,13 +33,15 @@ Message Peer::message(const std::string& body, const std::string& topic) {
   return {next++, crypto::random_array<16>(), topic, Bytes(body.begin(), body.end())};
 }
 
-Envelope Peer::seal(const Message& message, std::int64_t shift) const {
+Envelope Peer::seal(const Message& message, std::int64_t shift,
+                    std::optional<std::uint64_t> oldest) const {
   Envelope clear;
   if (name_in_clear) clear.name = credential.name;
   if (hmac_in_clear) clear.key_use_hmac = credential.key_use_hmac;
   const Statement statement{receipt, credential.claims, credential.key_use_hmac};
   return seal_record(keys.value().c2s, session.value().session_id, crypto::random_array<32>(),
-                     std::move(clear), message, statement, shifted(now(), shift), message.counter);
+                     std::move(clear), message, statement, shifted(now(), shift),
+                     oldest.value_or(message.counter));
 }
 
 Envelope Peer::seal_plaintext(std::uint64_t counter, ByteView plaintext) const {

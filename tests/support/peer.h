@@ -56,8 +56,9 @@ class Peer {
     return send(message(body, topic));
   }
 
-  // Only sealed, not sent.
-  [[nodiscard]] Envelope seal(const Message& message, std::int64_t shift = 0) const;
+  // Only sealed, not sent.  It awaits no answer below its own counter, unless `oldest` says so.
+  [[nodiscard]] Envelope seal(const Message& message, std::int64_t shift = 0,
+                              std::optional<std::uint64_t> oldest = {}) const;
   // Any plaintext under this session's key, well shaped or not.
   [[nodiscard]] Envelope seal_plaintext(std::uint64_t counter, ByteView plaintext) const;
   // Sends what was sealed, and opens the answer if this peer can.
