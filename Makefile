@@ -114,7 +114,21 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(call objects,tests/support/*.cc) \
 	@$(CXX) $(CXXFLAGS) $(LDFLAGS) $(LINK_HARDENING) -pthread -o $@ $^ $(TEST_LIBS)
 .SECONDARY:
 
-tests: all $(UNIT_TESTS) $(GATEWAY_TESTS)
+# A gateway that can be told to die at certain points (src/base/fault_point.h).  For tests alone.
+FAULTY := $(BUILD)/tests/faulty/sealpost.fcgi
+$(BUILD)/obj/faulty/%.o: CPPFLAGS += -DSEALPOST_FAULT_POINTS
+$(BUILD)/obj/faulty/%.o: %.cc
+	@mkdir -p $(@D)
+	@echo "  compile $< with fault points"
+	@$(COMPILE) -c -o $@ $<
+$(FAULTY): LIBS := -lfcgi -lSQLiteCpp -lsqlite3 -lcrypto
+$(FAULTY): $(BUILD)/obj/faulty/src/gateway/gateway.o $(call objects,src/cmd/gateway/*.cc) \
+    $(foreach room,transport $(SERVER_ROOMS),$(call archive,$(room)))
+	@mkdir -p $(@D)
+	@echo "  link    $@"
+	@$(CXX) $(CXXFLAGS) $(LDFLAGS) $(LINK_HARDENING) -pthread -o $@ $^ $(LIBS)
+
+tests: all $(UNIT_TESTS) $(GATEWAY_TESTS) $(FAULTY)
 
 vectors: $(BUILD)/tests/vectors/print_vectors  ## write sealpost's own test vectors anew
 	$< > tests/vectors/sealpost_v1.json
@@ -151,7 +165,7 @@ lint: deps  ## clang-format, clang-tidy and shellcheck, without changing anythin
 	shellcheck $(SCRIPTS)
 	@$(MAKE) --no-print-directory -j$$(nproc) $(addprefix tidy/,$(SOURCES) $(TEST_SOURCES))
 
-SCRIPTS := deploy/install-deps deploy/floors tests/run tests/demo/demo .ci/run
+SCRIPTS := deploy/install-deps deploy/floors deploy/examples/spool.sh tests/run tests/demo/demo .ci/run
 tidy/%: %
 	@clang-tidy --quiet --warnings-as-errors='*' $< -- -std=c++20 $(CPPFLAGS) -Itests \
 	  -DBOOST_TEST_DYN_LINK 2>&1 | grep -v 'warnings generated' | sed '/^$$/d'; \

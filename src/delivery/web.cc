@@ -59,8 +59,7 @@ class Connection {
       throw boost::system::system_error(make_error_code(http::error::body_limit));
     }
     step(stop, [&](auto done) {
-      http::async_read(stream_, buffer_, parser,
-                       [done](auto error, std::size_t) { done(error); });
+      http::async_read(stream_, buffer_, parser, [done](auto error, std::size_t) { done(error); });
     });
     keep_ = parser.keep_alive() && buffer_.size() == 0;
     return parser.release();

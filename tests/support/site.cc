@@ -92,6 +92,13 @@ Wire Site::wire() const {
   return [url = url_](const std::string& form) { return post_form(url, form); };
 }
 
+std::string Site::script(const std::string& name, const std::string& text) const {
+  std::string path = folder / name;
+  write_text(path, "#!/bin/sh\n" + text);
+  chmod(path.c_str(), 0700);
+  return path;
+}
+
 Ran Site::operate(std::vector<std::string> words) const {
   words.insert(words.begin(), {program("sealpost"), "--home", home.root()});
   return run(words);
@@ -173,7 +180,7 @@ void NginxSite::start_gateways() {
                                     "-P",
                                     folder / "pids",
                                     "--",
-                                    program("sealpost.fcgi")};
+                                    program(options_.gateway)};
   words.insert(words.end(), options_.arguments.begin(), options_.arguments.end());
   if (run(words).status != 0) throw std::runtime_error("spawn-fcgi failed");
   std::istringstream ids(read_text(folder / "pids"));

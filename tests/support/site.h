@@ -37,6 +37,10 @@ class Site {
 
   [[nodiscard]] const std::string& url() const { return url_; }
   [[nodiscard]] Wire wire() const;
+  // Writes the home's file of routes.
+  void routes(const std::string& text) const { write_text(home.routes_file(), text); }
+  // Writes a shell script, executable, and says its path.
+  [[nodiscard]] std::string script(const std::string& name, const std::string& text) const;
   // Issues a client and gives it a wire to this site.
   [[nodiscard]] Peer client(const std::string& name = "client1", const std::string& role = "sensor",
                             const std::vector<std::string>& more = {}) const;
@@ -64,6 +68,7 @@ struct NginxOptions {
   std::vector<std::string> arguments;  // of sealpost.fcgi
   std::vector<std::string> params;     // more lines for nginx's location
   bool keep = false;                   // FastCGI connections
+  std::string gateway = "sealpost.fcgi";
 };
 
 // nginx, and behind it gateways that spawn-fcgi has started.

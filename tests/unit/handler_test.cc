@@ -78,12 +78,15 @@ BOOST_AUTO_TEST_CASE(a_program_sees_exactly_what_is_promised) {
     if (!line.starts_with("PWD=") && !line.starts_with("OLDPWD=") && !line.starts_with("_="))
       lines.insert(line);
   }
-  const std::set<std::string> expected = {
-      "PATH=/usr/local/bin:/usr/bin:/bin", "SEALPOST_NAME=client1",
-      "SEALPOST_ROLE=shop",                "SEALPOST_CLAIM_SITE=a b=c\"'$(x)",
-      "SEALPOST_CLAIM_NOT_AFTER=9999999999", "SEALPOST_TOPIC=orders/new",
-      "SEALPOST_MESSAGE_ID=client1:AQIDAAAAAAAAAAAAAAAAAA",
-      "SEALPOST_NUMBER=7",                 "SEALPOST_ATTEMPT=2"};
+  const std::set<std::string> expected = {"PATH=/usr/local/bin:/usr/bin:/bin",
+                                          "SEALPOST_NAME=client1",
+                                          "SEALPOST_ROLE=shop",
+                                          "SEALPOST_CLAIM_SITE=a b=c\"'$(x)",
+                                          "SEALPOST_CLAIM_NOT_AFTER=9999999999",
+                                          "SEALPOST_TOPIC=orders/new",
+                                          "SEALPOST_MESSAGE_ID=client1:AQIDAAAAAAAAAAAAAAAAAA",
+                                          "SEALPOST_NUMBER=7",
+                                          "SEALPOST_ATTEMPT=2"};
   BOOST_TEST(lines == expected, boost::test_tools::per_element());
   const Script arguments("echo $#");
   BOOST_TEST(text(arguments.run().reply) == "0\n");
@@ -218,8 +221,7 @@ BOOST_AUTO_TEST_CASE(an_application_may_listen_on_a_unix_socket) {
   const test::TempDir folder;
   const Upstream upstream([](const Upstream::Request&) { return test::http_ok("reply"); },
                           folder / "socket");
-  const HandlerResult result =
-      post_to(folder / "socket", 0, "/in", errand(), {kSecond, kNever});
+  const HandlerResult result = post_to(folder / "socket", 0, "/in", errand(), {kSecond, kNever});
   BOOST_TEST(text(result.reply) == "reply", result.why);
   BOOST_TEST(upstream.requests().at(0).head.find("\r\nHost: localhost\r\n") != std::string::npos);
 }

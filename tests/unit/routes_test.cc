@@ -1,10 +1,11 @@
 #define BOOST_TEST_MODULE routes
+#include "delivery/routes.h"
+
 #include <utime.h>
 
 #include <boost/test/unit_test.hpp>
 
 #include "base/result.h"
-#include "delivery/routes.h"
 #include "support/temp.h"
 
 namespace sealpost {
@@ -28,13 +29,27 @@ BOOST_AUTO_TEST_CASE(a_pattern_is_matched_whole) {
     bool matches;
   };
   const Row rows[] = {
-      {"a", "a", true},          {"a", "ab", false},      {"ab", "a", false},
-      {"*", "", true},           {"*", "a/b", true},      {"a*", "a", true},
-      {"a/*", "a/b/c", true},    {"a/*", "a", false},     {"*/c", "a/b/c", true},
-      {"a*c", "abcbc", true},    {"a*c", "abcb", false},  {"a*b*c", "axbxxc", true},
-      {"a*b*c", "axcxxb", false}, {"x|y", "x", true},      {"x|y", "y", true},
-      {"x|y", "xy", false},      {"x|y*", "yes", true},   {"x|", "", true},
-      {"", "", true},            {"", "a", false},        {"**", "ab", true},
+      {"a", "a", true},
+      {"a", "ab", false},
+      {"ab", "a", false},
+      {"*", "", true},
+      {"*", "a/b", true},
+      {"a*", "a", true},
+      {"a/*", "a/b/c", true},
+      {"a/*", "a", false},
+      {"*/c", "a/b/c", true},
+      {"a*c", "abcbc", true},
+      {"a*c", "abcb", false},
+      {"a*b*c", "axbxxc", true},
+      {"a*b*c", "axcxxb", false},
+      {"x|y", "x", true},
+      {"x|y", "y", true},
+      {"x|y", "xy", false},
+      {"x|y*", "yes", true},
+      {"x|", "", true},
+      {"", "", true},
+      {"", "a", false},
+      {"**", "ab", true},
       {"*a*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false},
   };
   for (const Row& row : rows)
