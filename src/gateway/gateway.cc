@@ -9,6 +9,7 @@ namespace {
 constexpr Milliseconds kHandshakeTolerance = 60 * kSecond;
 constexpr Milliseconds kTallyInterval = 10 * kSecond;
 constexpr Milliseconds kTakeUpInterval = 10 * kSecond;
+constexpr Milliseconds kTrimInterval = 5 * kMinute;
 
 // What a handler made of a message, in the protocol's words.
 Status status_of(const HandlerResult& result) {
@@ -368,6 +369,7 @@ void Gateway::note(Caller& caller, Time now) {
                    "begun, and all clients start new sessions by themselves",
                    now);
   }
+  has_written_ = has_written_ || caller.entry.outcome == "accepted";
   const bool in_messages = caller.entry.number != 0 && caller.entry.reason != "used";
   const bool tallied = !in_messages && caller.entry.outcome != "session";
   if (tallied) {
@@ -387,15 +389,30 @@ void Gateway::note_errors(const Handover& handover, Time now) {
   }
 }
 
-void Gateway::write_tally(Time now, bool at_exit) {
-  if (tally_.empty() || (!at_exit && now < tally_written_at_ + kTallyInterval)) return;
-  tally_written_at_ = now;
-  try {
-    house().store().add(tally_);
-    tally_.clear();
-  } catch (const std::exception&) {
-    // The database is in trouble, and the log says so already: the counts wait.
+void Gateway::tidy(Time now, bool at_exit) {
+  const bool tally_is_due =
+      at_exit || (has_written_ && distance(now, tally_written_at_) >= kTallyInterval);
+  if (!tally_.empty() && tally_is_due) {
+    tally_written_at_ = now;
+    try {
+      house().store().add(tally_);
+      tally_.clear();
+      has_written_ = false;
+    } catch (const std::exception&) {
+      // The database is in trouble, and the log says so already: the counts wait.
+    }
   }
+  if (!house_) return;
+  if (trimmed_at_ == 0) trimmed_at_ = now;
+  const bool trim_is_due = at_exit || distance(now, trimmed_at_) >= kTrimInterval;
+  if (house_->store().has_ended_sessions() && trim_is_due) {
+    trimmed_at_ = now;
+    trim();
+  }
+}
+
+bool Gateway::is_tidy() const {
+  return !(has_written_ && !tally_.empty()) && !(house_ && house_->store().has_ended_sessions());
 }
 
 void Gateway::trim() {

@@ -44,9 +44,11 @@ class Gateway {
   // Whether it is time to look for some: every 10 s.
   [[nodiscard]] bool should_take_up(Time now) const;
 
-  // Adds what was refused since the last time to the database, at most every 10 s unless `at_exit`.
-  void write_tally(Time now, bool at_exit);
-  [[nodiscard]] bool has_tally() const { return !tally_.empty(); }
+  // What need not be done while somebody waits, at most every so often unless `at_exit`: adds what
+  // was refused to the database, every 10 s and only where messages were written anyway, so that
+  // strangers write nothing; and erases the keys of sessions that have ended, every 5 minutes.
+  void tidy(Time now, bool at_exit);
+  [[nodiscard]] bool is_tidy() const;
 
   // Leaves the database so that the next process starts fast.  For CGI, once the answer has gone.
   void trim();
@@ -78,7 +80,9 @@ class Gateway {
   Journal journal_;
   std::unique_ptr<House> house_;
   Tally tally_;
+  bool has_written_ = false;  // messages, since the tally was written
   Time tally_written_at_ = 0;
+  Time trimmed_at_ = 0;
   Time looked_at_ = 0;  // for messages to take up
 };
 

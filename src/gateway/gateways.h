@@ -46,9 +46,9 @@ class Gateways {
   }
   [[nodiscard]] bool empty() const { return gateways_.empty(); }
 
-  [[nodiscard]] bool have_tallies() const {
-    return std::any_of(gateways_.begin(), gateways_.end(),
-                       [](const auto& one) { return one.second.has_tally(); });
+  [[nodiscard]] bool are_tidy() const {
+    return std::all_of(gateways_.begin(), gateways_.end(),
+                       [](const auto& one) { return one.second.is_tidy(); });
   }
 
  private:

@@ -225,13 +225,13 @@ bool Database::is_current() {
   return moved == 0 && gate_.is_current();
 }
 
-void Database::trim_wal() {
+bool Database::trim_wal(bool in_any_case) {
   struct stat status {};
   const std::string wal = paths_.database + "-wal";
-  if (journal_.mode != "wal" || stat(wal.c_str(), &status) != 0) return;
-  if (status.st_size < kFewFrames * (kPageSize + 24)) return;
+  if (journal_.mode != "wal" || stat(wal.c_str(), &status) != 0 || status.st_size == 0) return true;
+  if (!in_any_case && status.st_size < kFewFrames * (kPageSize + 24)) return true;
   const Gate::Hold hold = gate_.enter();
-  handle_.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  return handle_.execAndGet("PRAGMA wal_checkpoint(TRUNCATE)").getInt() == 0;
 }
 
 Write::Write(Database& database) : hold_(database.gate().enter()), handle_(database.handle()) {

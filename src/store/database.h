@@ -58,9 +58,10 @@ class Database {
   // Whether the paths still name the files that are open.
   [[nodiscard]] bool is_current();
 
-  // Empties a WAL of more than 16 frames, so that the next process to start has none to read.  For
-  // CGI, after its answer.
-  void trim_wal();
+  // Empties the WAL if it has more than 16 frames, so that the next process to start has none to
+  // read, or in any case where keys may lie in it that the database has erased already.  Whether
+  // that is done: readers can keep it from being so.
+  bool trim_wal(bool in_any_case);
 
  private:
   void configure();

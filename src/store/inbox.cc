@@ -7,6 +7,7 @@ namespace sealpost {
 namespace {
 
 constexpr int kStep = 1000;
+constexpr std::int64_t kPage = 50;
 
 constexpr const char* kColumns =
     "SELECT id, name, topic, claims, received_at, sent_at, generation, install_nonce, counter, "
@@ -37,10 +38,22 @@ void Inbox::list(const InboxFilter& filter, const std::function<void(const Inbox
       WHERE id > ?1 AND (?2 IS NULL OR topic = ?2) AND (?3 IS NULL OR name = ?3)
       ORDER BY id
       LIMIT ?4)sql");
-  Query query(statement, filter.after, nullptr, nullptr, filter.limit);
-  if (filter.topic) bind_value(statement, 2, *filter.topic);
-  if (filter.name) bind_value(statement, 3, *filter.name);
-  while (query.row()) each(row_of(query));
+  // A page at a time: whoever prints a row may wait for a person, and no reader may wait so long.
+  InboxFilter rest = filter;
+  std::vector<InboxRow> page;
+  do {
+    page.clear();
+    const std::int64_t most = rest.limit < 0 ? kPage : std::min<std::int64_t>(rest.limit, kPage);
+    {
+      Query query(statement, rest.after, nullptr, nullptr, most);
+      if (filter.topic) bind_value(statement, 2, *filter.topic);
+      if (filter.name) bind_value(statement, 3, *filter.name);
+      while (query.row()) page.push_back(row_of(query));
+    }
+    for (const InboxRow& row : page) each(row);
+    if (!page.empty()) rest.after = page.back().number;
+    if (rest.limit >= 0) rest.limit -= static_cast<std::int64_t>(page.size());
+  } while (static_cast<std::int64_t>(page.size()) == kPage && rest.limit != 0);
 }
 
 InboxRow Inbox::find(std::int64_t number) {
@@ -79,6 +92,12 @@ Inbox::Pruned Inbox::prune(Time before) {
   do {
     after = prune_some(before, after, pruned);
   } while (after > 0);
+  remove_unused_installations();
+  (void)database_.trim_wal(true);  // what was pruned lies there, too
+  return pruned;
+}
+
+void Inbox::remove_unused_installations() {
   Write write(database_);
   database_.handle().exec(R"sql(
       DELETE FROM installation
@@ -86,7 +105,6 @@ Inbox::Pruned Inbox::prune(Time before) {
         AND id NOT IN (SELECT installation FROM message)
         AND id NOT IN (SELECT installation FROM session WHERE installation IS NOT NULL))sql");
   write.commit();
-  return pruned;
 }
 
 std::int64_t Inbox::prune_some(Time before, std::int64_t after, Pruned& pruned) {

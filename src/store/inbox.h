@@ -72,6 +72,8 @@ class Inbox {
   [[nodiscard]] std::vector<StatsRow> stats();
 
  private:
+  // Those of clients that are gone, with no message left.
+  void remove_unused_installations();
   // One step: rows above `after`; the last row it looked at, 0 when there are none left.
   std::int64_t prune_some(Time before, std::int64_t after, Pruned& pruned);
 

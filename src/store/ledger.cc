@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "store/epoch.h"
 #include "store/statements.h"
 
 namespace sealpost {
@@ -41,8 +42,17 @@ bool Ledger::has_seen(const crypto::Digest& handshake, Time now) {
 }
 
 void Ledger::forget_the_past(Time now) {
-  Query(end_expired_sessions_, now).run();
+  ended_sessions_ |= Query(end_expired_sessions_, now).run() > 0;
   Query(forget_handshakes_, before(now, kHandshakeMemory)).run();
+}
+
+void Ledger::trim() {
+  if (database_.trim_wal(ended_sessions_)) ended_sessions_ = false;
+}
+
+void Ledger::roll_epoch(const ServerId& server_id, Time now) {
+  start_epoch(database_.handle(), database_.paths().issues, server_id, "rollback", now);
+  ended_sessions_ = true;
 }
 
 Beginning Ledger::begin(const NewSession& session, const Keyring& keyring, Time now) {
@@ -54,7 +64,7 @@ Beginning Ledger::begin(const NewSession& session, const Keyring& keyring, Time 
   const std::uint64_t next = next_of(find_installation(who));
   if (session.receipt.next > next &&
       is_genuine(session.receipt, keyring.receipt_key(kid), current, who)) {
-    return {Verdict::kRolledBack};
+    return {Verdict::kRolledBack, current};
   }
   if (pending_sessions(who.name, now) >= kPendingMax) return {Verdict::kTooManyPending};
 
@@ -89,7 +99,7 @@ Admission Ledger::admit(const Candidate& candidate, const Keyring& keyring, cons
   const Receipt& receipt = candidate.record.statement().receipt;
   if (receipt.next > so_far.next &&
       is_genuine(receipt, keyring.receipt_key(session.kid), epoch, session.installation)) {
-    return {.verdict = Verdict::kRolledBack};
+    return {.verdict = Verdict::kRolledBack, .epoch = epoch};
   }
   if (pending) installation = make_active(session, installation, now);
   return count(candidate, *installation, so_far, terms, now);
@@ -135,7 +145,7 @@ std::int64_t Ledger::make_active(const Session& session, std::optional<std::int6
     Query(add_installation_, who.name, who.generation, who.nonce, now).run();
     installation = database_.handle().getLastInsertRowid();
   }
-  Query(end_other_sessions_, who.name, session.id).run();
+  ended_sessions_ |= Query(end_other_sessions_, who.name, session.id).run() > 0;
   Query(activate_session_, session.id, *installation).run();
   return *installation;
 }

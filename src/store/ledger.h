@@ -20,6 +20,10 @@ class Ledger {
 
   // Deletes sessions that have ended, keys and all, and handshakes that may be forgotten.
   void forget_the_past(Time now);
+  // Whether sessions were deleted over this connection: their keys may still lie in the WAL.
+  [[nodiscard]] bool has_ended_sessions() const { return ended_sessions_; }
+  // Outside of any transaction: erases them there, and what else makes the next start slow.
+  void trim();
 
   // PROTOCOL 5, steps 4 and 8-10, and the session they lead to.
   [[nodiscard]] Beginning begin(const NewSession& session, const Keyring& keyring, Time now);
@@ -35,6 +39,9 @@ class Ledger {
   // Whether a message in progress waits for somebody to take it up.
   [[nodiscard]] bool has_unsettled(Time now);
   [[nodiscard]] std::vector<Errand> take_up(std::size_t most, Milliseconds lease, Time now);
+
+  // The database has turned out to be an old copy (PROTOCOL 7).
+  void roll_epoch(const ServerId& server_id, Time now);
 
   void add(const Tally& counts);
 
@@ -56,12 +63,15 @@ class Ledger {
   void drop_replies(const OpenedRecord& record, std::int64_t installation, std::uint64_t next);
 
   Database database_;
+  bool ended_sessions_ = false;
   Quota quota_{database_.handle()};
 
   SQLite::Statement select_epoch_ = prepare("SELECT epoch FROM server");
   SQLite::Statement select_generation_ = prepare("SELECT generation FROM client WHERE name = ?");
   SQLite::Statement raise_generation_ =
-      prepare("UPDATE client SET generation = ?2 WHERE name = ?1 AND generation < ?2");
+      prepare(R"sql(
+      UPDATE client SET generation = ?2, revoked_at = NULL
+      WHERE name = ?1 AND generation < ?2)sql");
 
   SQLite::Statement select_session_ = prepare(R"sql(
       SELECT name, generation, kid, install_nonce, sealed_keys

@@ -2,7 +2,6 @@
 
 #include <sqlite3.h>
 
-#include "store/epoch.h"
 #include "store/ledger.h"
 
 namespace sealpost {
@@ -65,7 +64,7 @@ Beginning SqliteStore::begin(const NewSession& session, const Keyring& keyring, 
     if (found.verdict == Beginning::Verdict::kBegun) write.commit();
     return found;
   });
-  if (beginning.verdict == Beginning::Verdict::kRolledBack) roll_epoch(now);
+  if (beginning.verdict == Beginning::Verdict::kRolledBack) roll_epoch(beginning.epoch, now);
   return beginning;
 }
 
@@ -83,8 +82,9 @@ std::vector<Admission> SqliteStore::admit(std::span<const Candidate> batch, cons
           admit_together(batch.subspan(i, 1), keyring, terms, now).value().front());
     }
   }
-  if (std::any_of(admissions.begin(), admissions.end(), is_proof)) {
-    roll_epoch(now);
+  if (const auto proof = std::find_if(admissions.begin(), admissions.end(), is_proof);
+      proof != admissions.end()) {
+    roll_epoch(proof->epoch, now);
     for (Admission& one : admissions) {
       if (!is_proof(one)) one = {.verdict = Admission::Verdict::kNoSession};
     }
@@ -119,8 +119,10 @@ void SqliteStore::add(const Tally& counts) {
 }
 
 void SqliteStore::trim() {
-  with_ledger([](Ledger& ledger) { ledger.database().trim_wal(); });
+  with_ledger([](Ledger& ledger) { ledger.trim(); });
 }
+
+bool SqliteStore::has_ended_sessions() const { return ledger_ && ledger_->has_ended_sessions(); }
 
 // One transaction, rolled back if any of them proves the database an old copy.  Nothing where one
 // of several made it fail.
@@ -151,10 +153,12 @@ std::optional<std::vector<Admission>> SqliteStore::admit_together(std::span<cons
   });
 }
 
-// In a transaction of its own, under the gate.  Whoever comes second finds its receipt void.
-void SqliteStore::roll_epoch(Time now) {
+// In a transaction of its own, under the gate.  Whoever comes second finds the epoch gone that its
+// proof was about.
+void SqliteStore::roll_epoch(const Epoch& proven_old, Time now) {
   with_write([&](Ledger& ledger, Write& write) {
-    start_epoch(ledger.database().handle(), paths_.issues, server_id_, "rollback", now);
+    if (ledger.epoch() != proven_old) return;
+    ledger.roll_epoch(server_id_, now);
     write.commit();
   });
 }

@@ -29,6 +29,7 @@ class SqliteStore : public Store {
                                             Time now) override;
   void add(const Tally& counts) override;
   void trim() override;
+  [[nodiscard]] bool has_ended_sessions() const override;
 
  private:
   // The connection, opened anew if there is none or its file is no longer the home's.
@@ -44,7 +45,7 @@ class SqliteStore : public Store {
   std::optional<std::vector<Admission>> admit_together(std::span<const Candidate> batch,
                                                        const Keyring& keyring, const Terms& terms,
                                                        Time now);
-  void roll_epoch(Time now);
+  void roll_epoch(const Epoch& proven_old, Time now);
 
   StorePaths paths_;
   ServerId server_id_;

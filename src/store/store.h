@@ -185,8 +185,11 @@ class Store {
   // Adds counts of refusals, in one transaction.
   virtual void add(const Tally& counts) = 0;
 
-  // Leaves the files so that the next process to open them starts fast.  For CGI, after its answer.
+  // Leaves the files so that the next process to open them starts fast, and erases what is left in
+  // them of sessions that have ended.  Costs some syncs: for CGI, after its answer.
   virtual void trim() = 0;
+  // Whether a session has ended since the last trim().
+  [[nodiscard]] virtual bool has_ended_sessions() const = 0;
 };
 
 }  // namespace sealpost

@@ -24,7 +24,7 @@ constexpr std::size_t kBatchBytes = 8U << 20;         // of bodies, after which 
 constexpr std::size_t kBatchMax = 128;                // requests in one transaction
 constexpr Milliseconds kReadTime = 10 * kSecond;      // for one whole request, once it has begun
 constexpr auto kDrainTime = std::chrono::seconds(2);  // for a request under way when told to stop
-constexpr int kTallyTick = 1000;                      // ms between looks at counts that wait
+constexpr int kTidyTick = 1000;                       // ms between looks at what must be tidied
 constexpr int kTakeUpTick = 10'000;                   // ms between looks at abandoned messages
 
 // Takes every request that is ready, has them answered together, and begins again.
@@ -43,13 +43,13 @@ class Loop {
       answer();
       finish();
       gateways_.for_each([&](const SettingTexts& texts, Gateway& gateway) {
-        gateway.write_tally(system_now(), false);
+        gateway.tidy(system_now(), false);
         if (!stop && gateway.should_take_up(system_now())) take_up(texts, gateway);
       });
     }
     while (plaza_.wait_finished()) finish();
     gateways_.for_each(
-        [](const SettingTexts&, Gateway& gateway) { gateway.write_tally(system_now(), true); });
+        [](const SettingTexts&, Gateway& gateway) { gateway.tidy(system_now(), true); });
   }
 
  private:
@@ -61,7 +61,7 @@ class Loop {
   // Fills the batches; whether it is time to stop.
   bool gather() {
     bool stop = false;
-    int timeout = gateways_.have_tallies() ? kTallyTick : gateways_.empty() ? -1 : kTakeUpTick;
+    int timeout = gateways_.empty() ? -1 : gateways_.are_tidy() ? kTakeUpTick : kTidyTick;
     bytes_ = 0;
     for (std::size_t taken = 0; taken < kBatchMax && bytes_ < kBatchBytes;) {
       const Plaza::Ready ready = plaza_.wait(timeout);

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/encoding.h"
+#include "store/sqlite_store.h"
 #include "store/upkeep.h"
 #include "support/house.h"
 
@@ -574,16 +575,19 @@ BOOST_AUTO_TEST_CASE(refusals_are_counted_and_written_at_most_every_ten_seconds)
     return s.house.sql(std::string("SELECT count FROM tally WHERE name = '") + name +
                        "' AND outcome = '" + outcome + "'");
   };
-  gateway.write_tally(s.house.now, false);
+  gateway.tidy(s.house.now, false);
   BOOST_TEST(count("", "form") == "2");
   BOOST_TEST(count("client1", "duplicate") == "1");
   s.house.wire()("garbage");
-  gateway.write_tally(s.house.now + 9'999, false);
+  gateway.tidy(s.house.now + 9'999, false);
   BOOST_TEST(count("", "form") == "2", "not yet");
-  gateway.write_tally(s.house.now + 10'000, false);
+  gateway.tidy(s.house.now + 10'000, false);
+  BOOST_TEST(count("", "form") == "2", "strangers alone write nothing");
+  s.peer.send();
+  gateway.tidy(s.house.now + 10'000, false);
   BOOST_TEST(count("", "form") == "3");
   s.house.wire()("garbage");
-  gateway.write_tally(s.house.now + 10'001, true);
+  gateway.tidy(s.house.now + 10'001, true);
   BOOST_TEST(count("", "form") == "4", "at exit");
 
   Database database = s.house.database();
@@ -591,7 +595,60 @@ BOOST_AUTO_TEST_CASE(refusals_are_counted_and_written_at_most_every_ten_seconds)
   for (const StatsRow& row : Inbox(database).stats()) {
     if (row.outcome == "accepted") accepted += row.count;
   }
-  BOOST_TEST(accepted == 2, "the ping and the message");
+  BOOST_TEST(accepted == 3, "the ping and two messages");
+}
+
+BOOST_AUTO_TEST_CASE(no_key_of_a_session_that_has_ended_is_left_in_any_file) {
+  Started s;
+  const auto lies_in_a_file = [&](const std::string& bytes) {
+    for (const char* part : {"", "-wal", "-shm"}) {
+      const std::string file = test::read_text(s.house.home.store_paths().database + part);
+      if (file.find(bytes) != std::string::npos) return true;
+    }
+    return false;
+  };
+  const std::string hexadecimal = s.house.sql("SELECT hex(sealed_keys) FROM session");
+  const Bytes keys = from_hex(hexadecimal).value();
+  const std::string first(text_of(keys));
+  BOOST_TEST(lies_in_a_file(first));
+  Gateway& gateway = s.house.gateway();
+  gateway.tidy(s.house.now, false);
+  s.peer.handshake();
+  BOOST_TEST(s.peer.send().status == "accepted");
+  BOOST_TEST(lies_in_a_file(first), "the WAL still has them");
+  BOOST_TEST(!gateway.is_tidy());
+  gateway.tidy(s.house.now + 299'999, false);
+  BOOST_TEST(lies_in_a_file(first), "not yet");
+  gateway.tidy(s.house.now + 300'000, false);
+  BOOST_TEST(!lies_in_a_file(first));
+  BOOST_TEST(gateway.is_tidy());
+}
+
+BOOST_AUTO_TEST_CASE(one_rollback_begins_one_epoch) {
+  Started s;
+  // Two processes have the same proof at the same moment: whoever is second finds the epoch gone.
+  Home& home = s.house.home;
+  const Keyring ring = home.keyring();
+  const auto store_with_proof = [&] {
+    return std::make_unique<SqliteStore>(home.store_paths(), home.server_id());
+  };
+  const auto one = store_with_proof();
+  const Installation who{"client1", 1, s.peer.install_nonce};
+  const Bytes epoch_bytes = from_hex(s.house.sql("SELECT hex(epoch) FROM server")).value();
+  Epoch epoch;
+  std::copy(epoch_bytes.begin(), epoch_bytes.end(), epoch.begin());
+  const Receipt proof = give_receipt(ring.receipt_key(1), epoch, who, 99);
+  const auto begin = [&](Store& store, std::uint8_t handshake) {
+    return store
+        .begin({{SessionId{handshake}, 1, who}, Bytes{1}, crypto::Digest{handshake}, proof,
+                s.house.now + kHour},
+               ring, s.house.now)
+        .verdict;
+  };
+  BOOST_TEST((begin(*one, 1) == Beginning::Verdict::kRolledBack));
+  const std::string after = epoch_of(s.house);
+  BOOST_TEST((begin(*store_with_proof(), 2) == Beginning::Verdict::kBegun), "it is void now");
+  BOOST_TEST(epoch_of(s.house) == after);
 }
 
 }  // namespace
