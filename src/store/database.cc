@@ -153,6 +153,10 @@ void Database::create(const StorePaths& paths, const ServerId& server_id, Time n
   } catch (const SQLite::Exception& error) {
     throw explain(error, unfinished);
   }
+  // What SQLite kept beside a database that was lost would be poison to this one.
+  for (const char* part : {"-wal", "-shm", "-journal"}) {
+    std::filesystem::remove(paths.database + part);
+  }
   std::filesystem::rename(unfinished, paths.database);
 }
 

@@ -3,10 +3,12 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "base/result.h"
@@ -44,6 +46,20 @@ Issue issue_of(const std::string& line) {
   return issue;
 }
 
+void for_each_issue(const std::string& path, const std::function<void(Issue)>& use) {
+  std::ifstream in(path);
+  std::string line;
+  for (int number = 1; std::getline(in, line); ++number) {
+    if (in.eof()) break;  // no newline: torn off while it was written
+    try {
+      use(issue_of(line));
+    } catch (const std::exception&) {
+      throw Fault(path + ", line " + std::to_string(number) +
+                  " cannot be read: bring the file back from a copy, or mend the line by hand");
+    }
+  }
+}
+
 void require(bool done, const std::string& path) {
   if (!done)
     throw Fault("the file of issues " + path + " cannot be written: " + std::strerror(errno));
@@ -70,20 +86,17 @@ void append_issue(const std::string& path, const Issue& issue) {
 
 std::map<std::string, Issue> read_issues(const std::string& path) {
   std::map<std::string, Issue> last;
-  std::ifstream in(path);
-  std::string line;
-  for (int number = 1; std::getline(in, line); ++number) {
-    if (in.eof()) break;  // no newline: torn off while it was written
-    try {
-      Issue issue = issue_of(line);
-      auto& known = last[issue.name];
-      if (issue.generation >= known.generation) known = std::move(issue);
-    } catch (const std::exception&) {
-      throw Fault(path + ", line " + std::to_string(number) +
-                  " cannot be read: bring the file back from a copy, or mend the line by hand");
-    }
-  }
+  for_each_issue(path, [&](Issue issue) {
+    auto& known = last[issue.name];
+    if (issue.generation >= known.generation) known = std::move(issue);
+  });
   return last;
+}
+
+Kid greatest_kid(const std::string& path) {
+  Kid greatest = 0;
+  for_each_issue(path, [&](const Issue& issue) { greatest = std::max(greatest, issue.kid); });
+  return greatest;
 }
 
 }  // namespace sealpost

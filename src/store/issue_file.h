@@ -32,4 +32,7 @@ void append_issue(const std::string& path, const Issue& issue);
 // that cannot be read is a Fault that names it.
 [[nodiscard]] std::map<std::string, Issue> read_issues(const std::string& path);
 
+// The greatest kid that any line names, 0 if none does.  Throws Fault as read_issues does.
+[[nodiscard]] Kid greatest_kid(const std::string& path);
+
 }  // namespace sealpost

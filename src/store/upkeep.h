@@ -10,13 +10,16 @@
 
 namespace sealpost {
 
-// Writes a copy without sessions, 0600, while the gateway works.  Throws Fault if the file exists.
+// Writes a copy without sessions, 0600, while the gateway works.  Throws Fault if the file exists
+// or cannot be made.
 void back_up(Database& database, const std::string& file);
 
 // Puts a backup in place of the home's database, in one step that running gateways see as one
-// commit, and starts a new epoch in it.  Throws Fault, and changes nothing, if it is no backup of
-// this server's.
-void restore(const StorePaths& paths, const ServerId& server_id, const std::string& file, Time now);
+// commit, and starts a new epoch in it.  Where what is there cannot take that (damaged, emptied,
+// another server's) it is moved aside, and its new name is the answer; else that is empty.  Throws
+// Fault, and changes nothing, if it is no backup of this server's.
+std::string restore(const StorePaths& paths, const ServerId& server_id, const std::string& file,
+                    Time now);
 
 struct Health {
   std::vector<std::string> damage;  // what PRAGMA integrity_check and foreign_key_check report

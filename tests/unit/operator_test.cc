@@ -1,5 +1,7 @@
 // The operator's side of the store: the file of issues, the book of clients, the inbox, copies.
 #define BOOST_TEST_MODULE operator
+#include <unistd.h>
+
 #include <boost/test/unit_test.hpp>
 
 #include "base/encoding.h"
@@ -260,14 +262,94 @@ BOOST_AUTO_TEST_CASE(a_restore_takes_only_this_servers_backups_and_changes_nothi
         [&](auto& f) { return says(f, word); });
     BOOST_TEST(house.dump() == before);
   };
-  refused(foreign, "other master keys");
-  refused(house.folder / "absent.db", "there is no file");
   test::write_text(house.folder / "rubbish.db", std::string(10'000, 'x'));
-  refused(house.folder / "rubbish.db", "damaged");
+  test::write_text(house.folder / "empty.db", "");
+  SQLite::Database(house.folder / "unlike.db", SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE)
+      .exec("CREATE TABLE t (x)");
+  refused(foreign, "foreign.db is a backup of another server, with other master keys");
+  refused(house.folder / "absent.db", "there is no file");
+  refused(house.folder / "rubbish.db", "rubbish.db is no sealpost backup, or damaged");
+  refused(house.folder / "empty.db", "empty.db is empty");
+  refused(house.folder / "unlike.db", "unlike.db is a database, but no sealpost backup");
+  refused(house.folder.path(), "is a folder");
+  const std::string good = house.folder / "good.db";
+  {
+    Database database = house.database();
+    back_up(database, good);
+  }
+  if (geteuid() == 0) return;  // root writes everywhere
+  std::filesystem::permissions(house.home.root(), std::filesystem::perms(0500));
+  refused(good, "good.db could not be copied into the home");
+  std::filesystem::permissions(house.home.root(), std::filesystem::perms(0700));
   for (const auto& entry : std::filesystem::directory_iterator(house.home.root())) {
     BOOST_TEST(entry.path().string().find(".restore") == std::string::npos,
                "nothing half-made is left");
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_backup_that_cannot_be_written_names_what_was_asked_for) {
+  TestHouse house;
+  Database database = house.database();
+  std::filesystem::create_directory(house.folder / "closed");
+  std::filesystem::permissions(house.folder / "closed", std::filesystem::perms::none);
+  const std::pair<std::string, const char*> rows[] = {
+      {house.folder.path(), "is a folder"},
+      {house.folder / "none/b.db", "none/b.db cannot be written (No such file or directory)"},
+      {house.folder / "closed/b.db", "closed/b.db cannot be written (Permission denied)"},
+  };
+  for (const auto& row : rows) {
+    BOOST_CHECK_EXCEPTION(back_up(database, row.first), Fault,
+                          [&](auto& f) { return says(f, row.second) && !says(f, ".unfinished"); });
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_restore_works_over_a_database_that_is_beyond_use_and_keeps_it) {
+  TestHouse other;
+  const std::string foreign = other.folder / "foreign.db";
+  {
+    Database database = other.database();
+    back_up(database, foreign);
+  }
+  for (const std::string& live :
+       {std::string(), std::string(20'000, 'x'), test::read_text(foreign)}) {
+    TestHouse house;
+    Peer peer = house.client();
+    peer.handshake();
+    peer.send("kept");
+    const std::string file = house.folder / "backup.db";
+    {
+      Database database = house.database();
+      back_up(database, file);
+    }
+    peer.send("lost");
+    const std::string path = house.home.store_paths().database;
+    test::write_text(path, live);
+    const std::string aside =
+        restore(house.home.store_paths(), house.home.server_id(), file, house.now);
+    BOOST_TEST(aside.starts_with(path + ".damaged-"));
+    BOOST_TEST((test::read_text(aside) == live));
+    BOOST_TEST(!std::filesystem::exists(path + "-wal"), "what lay beside it has gone with it");
+    peer.next = 1;
+    BOOST_TEST(peer.handshake().status == "accepted", "the gateway finds the new file");
+    BOOST_TEST(peer.send("after").status == "accepted");
+    BOOST_TEST(house.inbox().size() == 2U);
+    Database database = house.database();
+    BOOST_TEST(examine(database).damage.empty());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_new_database_does_not_take_over_what_lay_beside_a_lost_one) {
+  TestHouse house;
+  Peer peer = house.client();
+  peer.handshake();
+  for (int i = 0; i < 20; ++i) peer.send(std::string(500, 'x'));
+  house.restart();
+  const StorePaths paths = house.home.store_paths();
+  BOOST_REQUIRE(std::filesystem::file_size(paths.database + "-wal") > 0U);
+  std::filesystem::remove(paths.database);
+  house.home.create(house.now);
+  BOOST_TEST(house.inbox().empty());
+  BOOST_TEST(peer.handshake().status == "accepted");
 }
 
 BOOST_AUTO_TEST_CASE(a_restore_works_without_a_database_and_takes_issues_made_since) {
