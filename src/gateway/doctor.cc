@@ -3,8 +3,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <filesystem>
+#include <map>
+#include <optional>
 
+#include "store/clients.h"
 #include "store/issue_file.h"
 #include "store/upkeep.h"
 
@@ -19,6 +24,8 @@ class Examination {
   Examination(const Home& home, Time now) : home_(home), now_(now) {}
 
   std::vector<Finding> run() {
+    if (!step([&] { look_at_owner(); })) return std::move(findings_);
+    step([&] { look_at_place(); });
     step([&] { look_at_modes(); });
     step([&] { look_at_keys(); });
     step([&] { look_at_database(); });
@@ -30,48 +37,118 @@ class Examination {
   }
 
  private:
-  void say(Kind kind, std::string what) { findings_.push_back({kind, std::move(what)}); }
+  // SQLite and the system tell some of it in several lines: a finding is one.
+  void say(Kind kind, std::string what) {
+    std::replace(what.begin(), what.end(), '\n', ' ');
+    findings_.push_back({kind, std::move(what)});
+  }
 
+  // Whether it could look.
   template <class Step>
-  void step(Step look) {
+  bool step(Step look) {
     try {
       look();
+      return true;
     } catch (const std::exception& error) {
       say(Kind::kBroken, error.what());
+      return false;
+    }
+  }
+
+  // Nothing more can be said of a home that is none, or another user's.
+  void look_at_owner() {
+    home_.require_ours();
+    if (!fs::exists(home_.root())) {
+      throw Fault(home_.root() +
+                  " is missing: name with --home a folder that `sealpost init` made");
+    }
+  }
+
+  // Only signs that hardly mislead.  A login folder may hold an .htaccess without being served, and
+  // /var/www is where Debian puts folders that are served, beside others.
+  void look_at_place() {
+    const char* login = std::getenv("HOME");
+    for (fs::path above = fs::path(home_.root()).parent_path(); above.has_relative_path();
+         above = above.parent_path()) {
+      std::string sign;
+      const std::string name = above.filename();
+      if (name == "public_html" || name == "htdocs" || (name == "www" && above != "/var/www")) {
+        sign = "its name";
+      }
+      for (const char* file : {"index.html", "index.htm", "index.php", ".htaccess"}) {
+        const bool misleads =
+            std::string_view(file) == ".htaccess" && login != nullptr && above == login;
+        std::error_code unreachable;
+        if (!misleads && fs::exists(above / file, unreachable)) sign = file;
+      }
+      if (sign.empty()) continue;
+      return say(Kind::kBroken, home_.root() + " lies below " + above.string() +
+                                    ", which looks like a folder that the web serves (" + sign +
+                                    "): move the home out of it, and name the new place in "
+                                    "SEALPOST_HOME");
     }
   }
 
   void look_at_modes() {
-    home_.require_private();
-    bool good = true;
-    for (const auto& entry : fs::recursive_directory_iterator(home_.root())) {
-      struct stat status {};
-      const std::string path = entry.path().string();
-      if (lstat(path.c_str(), &status) != 0) continue;  // gone since: -wal and -shm come and go
-      if (status.st_uid != geteuid()) {
-        say(Kind::kBroken,
-            path + " belongs to another user: `chown` it to the one the gateway runs as");
-        good = false;
-      }
-      if ((status.st_mode & 077) != 0 && !S_ISLNK(status.st_mode)) {
-        say(Kind::kBroken, path + " is open to other users: `chmod go= " + path + "`");
-        good = false;
-      }
+    const std::size_t before = findings_.size();
+    look_at_mode(home_.root());
+    for (const auto& entry : fs::recursive_directory_iterator(
+             home_.root(), fs::directory_options::skip_permission_denied)) {
+      look_at_mode(entry.path().string());
     }
-    if (good) say(Kind::kGood, home_.root() + " and all in it is closed to other users");
+    if (findings_.size() == before) {
+      say(Kind::kGood, home_.root() + " and all in it is closed to other users");
+    }
+  }
+
+  void look_at_mode(const std::string& path) {
+    struct stat status {};
+    if (lstat(path.c_str(), &status) != 0) return;  // gone since: -wal and -shm come and go
+    if (status.st_uid != geteuid()) {
+      say(Kind::kBroken,
+          path + " belongs to another user: `chown` it to the one the gateway runs as");
+    }
+    if ((status.st_mode & 077) != 0 && !S_ISLNK(status.st_mode)) {
+      const std::string mode = S_ISDIR(status.st_mode) ? "700" : "600";
+      say(Kind::kBroken, path + " is open to other users: run `chmod " + mode + " " + path + "`");
+    }
   }
 
   void look_at_keys() {
+    (void)home_.newest_kid();
     (void)home_.keyring();
-    const auto issues = read_issues(home_.store_paths().issues);
+    issues_ = read_issues(home_.store_paths().issues);
     say(Kind::kGood, std::to_string(home_.keys().size()) +
                          " master key(s); the file of issues names " +
-                         std::to_string(issues.size()) + " client(s)");
+                         std::to_string(issues_->size()) + " client(s)");
+  }
+
+  void look_at_clients(Database& database) {
+    const std::vector<Home::KeyFile> keys = home_.keys();
+    for (const ClientRow& row : ClientBook(database).list()) {
+      const bool has_key = std::any_of(keys.begin(), keys.end(),
+                                       [&](const auto& key) { return key.kid == row.kid; });
+      if (!has_key && !row.revoked_at) {
+        say(Kind::kBroken, "key " + std::to_string(row.kid) + " of the client " + row.name +
+                               " is gone, so it is shut out: bring " + home_.keys_folder() + "/" +
+                               std::to_string(row.kid) +
+                               ".key back from a copy, or renew or revoke the client");
+      }
+      if (issues_ && !issues_->contains(row.name)) {
+        say(Kind::kBroken, "the file of issues does not name the client " + row.name + ": bring " +
+                               home_.store_paths().issues +
+                               " back from a copy, or renew the client");
+      }
+    }
   }
 
   void look_at_database() {
     const std::uint64_t kind = file_system_of(home_.root());
     const JournalMode journal = journal_on(kind);
+    if (!fs::exists(home_.store_paths().database)) {
+      throw Fault(home_.store_paths().database +
+                  " is missing: `sealpost restore` a backup, or `sealpost init` makes a new one");
+    }
     Database database(home_.store_paths(), home_.server_id());
     const Health health = examine(database);
     const std::string how = "journal " + journal.mode + ", synchronous " +
@@ -87,6 +164,7 @@ class Examination {
     }
     if (health.damage.empty()) say(Kind::kGood, "the database is whole");
     look_at_times(health);
+    step([&] { look_at_clients(database); });
   }
 
   void look_at_times(const Health& health) {
@@ -105,6 +183,7 @@ class Examination {
 
   const Home& home_;
   Time now_;
+  std::optional<std::map<std::string, Issue>> issues_;  // if they could be read
   std::vector<Finding> findings_;
 };
 

@@ -1,33 +1,66 @@
 #include "gateway/home.h"
 
 #include <fcntl.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 
 #include "base/encoding.h"
 #include "base/files.h"
+#include "store/issue_file.h"
 
 namespace sealpost {
 namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::string_view kDenyAll =
+    "# Keys and messages: nothing in this folder may ever be served.\n"
+    "<IfModule mod_authz_core.c>\n"
+    "  Require all denied\n"
+    "</IfModule>\n"
+    "<IfModule !mod_authz_core.c>\n"
+    "  Deny from all\n"
+    "</IfModule>\n";
+
+struct CloseFile {
+  void operator()(std::FILE* file) const { std::fclose(file); }
+};
+
+// Out of /etc/passwd itself: getpwuid loads libraries of the host's, which a static program must
+// not.
+std::string name_of_user(uid_t id) {
+  const std::unique_ptr<std::FILE, CloseFile> users(std::fopen("/etc/passwd", "re"));
+  while (const passwd* user = users ? fgetpwent(users.get()) : nullptr) {
+    if (user->pw_uid == id) return user->pw_name;
+  }
+  return "'#" + std::to_string(id) + "'";  // as sudo -u takes it
+}
+
+// What a path that did not open is: missing, or there but not for this user.
+std::string absence_of(const std::string& path) {
+  const std::string why = std::string(" (") + std::strerror(errno) + ")";
+  if (errno == ENOENT || errno == ENOTDIR) return path + " is missing" + why;
+  return path + " cannot be reached by " + name_of_user(geteuid()) + why;
+}
+
 // Reads base64url of exactly out.size() bytes and a newline, leaving no copy behind.
 void read_secret(const std::string& path, std::span<std::uint8_t> out) {
   crypto::Secret<64> buffer;
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) {
-    throw Fault(
-        path + " cannot be read (" + std::strerror(errno) +
-        "): SEALPOST_HOME must be a folder that `sealpost init` made, owned by the user the "
-        "gateway runs as");
+    throw Fault(absence_of(path) +
+                ": SEALPOST_HOME must be a folder that `sealpost init` made, owned by the user the "
+                "gateway runs as");
   }
   const ssize_t got = read(file, buffer.fill().data(), buffer.fill().size());
   close(file);
@@ -43,8 +76,7 @@ void read_secret(const std::string& path, std::span<std::uint8_t> out) {
 void require_closed(const std::string& path, const char* mode) {
   struct stat status {};
   if (stat(path.c_str(), &status) != 0) {
-    throw Fault(path + " is missing (" + std::strerror(errno) +
-                "): SEALPOST_HOME must be a folder that `sealpost init` made");
+    throw Fault(absence_of(path) + ": SEALPOST_HOME must be a folder that `sealpost init` made");
   }
   if ((status.st_mode & 077) != 0) {
     throw Fault(path + " is open to other users: run `chmod " + mode + " " + path + "`");
@@ -74,7 +106,35 @@ StorePaths Home::store_paths() const {
   return {root_ + "/sealpost.db", root_ + "/gate", keys_folder() + "/issued"};
 }
 
+void Home::require_ours() const {
+  struct stat status {};
+  if (stat(root_.c_str(), &status) != 0) {
+    if (errno == ENOENT) return;
+    throw Fault(absence_of(root_) + ": run as the user who made it");
+  }
+  if (!S_ISDIR(status.st_mode)) {
+    throw Fault(root_ + " is a file, not a folder: name another with --home");
+  }
+  if (status.st_uid != geteuid()) {
+    const std::string owner = name_of_user(status.st_uid);
+    throw Fault(root_ + " belongs to " + owner + ": run as that user (sudo -u " + owner +
+                " sealpost ...)");
+  }
+}
+
+// A new server_id or master key beside what the old ones sealed would shut every client out.
+void Home::require_keys_not_lost() const {
+  const bool has_id = fs::exists(keys_folder() + "/server_id");
+  if (has_id && keys().empty()) (void)newest_kid();
+  if (has_id || (!fs::exists(store_paths().database) && !fs::exists(store_paths().issues))) return;
+  throw Fault(keys_folder() +
+              "/server_id is lost, and clients were issued under it: bring the folder " +
+              keys_folder() + " back from a copy, or name a new home with --home");
+}
+
 void Home::create(Time now) const {
+  require_ours();
+  require_keys_not_lost();
   const bool has_keys = fs::exists(keys_folder() + "/server_id");
   if (has_keys && fs::exists(store_paths().database)) {
     throw Fault(root_ + " is a home already: use it, or name another folder with --home");
@@ -82,6 +142,9 @@ void Home::create(Time now) const {
   make_private_folder(root_);
   require_closed(root_, "700");  // a folder that was there before may not be
   make_private_folder(keys_folder());
+  if (!fs::exists(root_ + "/.htaccess")) {
+    write_private_file(root_ + "/.htaccess", bytes_of(kDenyAll));
+  }
   if (!has_keys) {
     if (keys().empty()) add_key();
     write_private_file(keys_folder() + "/server_id",
@@ -132,9 +195,10 @@ Kid Home::newest_kid() const {
   return all.back().kid;
 }
 
-Kid Home::add_key() const {
-  const std::vector<KeyFile> all = keys();
-  const int kid = all.empty() ? 1 : all.back().kid + 1;
+Kid Home::add_key(Kid used) const {
+  const bool first = keys().empty() && !fs::exists(keys_folder() + "/server_id");
+  const Kid newest = first ? 0 : newest_kid();
+  const int kid = std::max({used, newest, greatest_kid(store_paths().issues)}) + 1;
   if (kid > 255) throw Fault("all 255 key numbers are used: set up a new home");
   const crypto::Key master = crypto::random_key();
   auto text = base64url<crypto::SecretText>(master.reveal());

@@ -7,6 +7,7 @@
 //   gate               what writers queue at (store/gate.h)
 //   url                where clients reach the gateway
 //   routes             who may send what, and where it goes (delivery/routes.h); the operator's own
+//   .htaccess          denies all of it, should the folder ever come to be served
 //
 // The folders are 0700, the files 0600.
 #pragma once
@@ -30,8 +31,12 @@ class Home {
   [[nodiscard]] StorePaths store_paths() const;
   [[nodiscard]] std::string routes_file() const { return root_ + "/routes"; }
 
-  // Makes what is missing of folder, keys and database.  Throws Fault if nothing is.
+  // Makes what is missing of folder, keys and database.  Throws Fault, and writes nothing, if
+  // nothing is, or if keys are gone that a database or the file of issues speaks of.
   void create(Time now) const;
+
+  // Throws Fault unless the home, if there is one, is a folder of the user this process runs as.
+  void require_ours() const;
 
   // Throws Fault, with the mend, unless folder, keys and database are there and closed to everybody
   // else.
@@ -48,8 +53,10 @@ class Home {
   // In ascending order; the last is the one that new credentials are issued under.
   [[nodiscard]] std::vector<KeyFile> keys() const;
   [[nodiscard]] Kid newest_kid() const;
-  // Makes a new master key and says its kid.
-  Kid add_key() const;
+  // Makes a new master key and says its kid: one above the key files, the file of issues and
+  // `used`, the greatest that the database knows, so that a retired number never comes back. Throws
+  // Fault where every key there was is gone.
+  Kid add_key(Kid used = 0) const;
   // Deletes a master key.  Throws Fault if it is not there, or the last.
   void remove_key(Kid kid) const;
 
@@ -62,6 +69,7 @@ class Home {
 
  private:
   [[nodiscard]] std::string key_path(Kid kid) const;
+  void require_keys_not_lost() const;
 
   std::string root_;
 };

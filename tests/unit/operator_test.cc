@@ -434,8 +434,95 @@ BOOST_AUTO_TEST_CASE(the_doctor_finds_what_is_wrong) {
     std::string bytes = test::read_text(house.home.store_paths().database);
     for (std::size_t i = bytes.size() - 30'000; i < bytes.size() - 8'000; ++i) bytes[i] = 'x';
     test::write_text(house.home.store_paths().database, bytes);
-    BOOST_TEST(broken(examine(house.home, house.now), "damaged") >= 1);
+    const auto findings = examine(house.home, house.now);
+    BOOST_TEST(broken(findings, "damaged") >= 1);
+    BOOST_TEST(broken(findings, "\n") == 0, "one line a finding");
   }
+  {
+    TestHouse house;
+    fs::permissions(house.home.root(), fs::perms::group_read, fs::perm_options::add);
+    fs::permissions(house.home.root() + "/gate", fs::perms::group_read, fs::perm_options::add);
+    fs::permissions(house.home.keys_folder(), fs::perms::group_read, fs::perm_options::add);
+    BOOST_TEST(broken(examine(house.home, house.now), "is open to other users") == 3, "every one");
+  }
+  {
+    TestHouse house;
+    fs::remove(house.home.keys_folder() + "/1.key");
+    BOOST_TEST(broken(examine(house.home, house.now), "holds no master key") == 1);
+  }
+  {
+    TestHouse house;
+    (void)house.client("a");
+    (void)house.client("revoked");
+    Database database = house.database();
+    ClientBook(database).revoke("revoked", house.now);
+    house.home.add_key();
+    fs::remove(house.home.keys_folder() + "/1.key");
+    BOOST_TEST(broken(examine(house.home, house.now), "key 1 of the client a is gone") == 1);
+    BOOST_TEST(broken(examine(house.home, house.now), "revoked is gone") == 0);
+  }
+  {
+    TestHouse house;
+    (void)house.client("a");
+    fs::remove(house.home.store_paths().issues);
+    BOOST_TEST(broken(examine(house.home, house.now), "does not name the client a") == 1);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_doctor_finds_a_home_that_the_web_may_serve) {
+  const test::TempDir folder;
+  const auto made_at = [&](const std::string& place) {
+    std::filesystem::create_directories(folder / place);
+    Home home(folder / place + "/home");
+    home.create(system_now());
+    return home;
+  };
+  const auto served = [](const Home& home) {
+    return broken(examine(home, system_now()), "which looks like a folder that the web serves");
+  };
+  BOOST_TEST(served(made_at("private")) == 0, "its own .htaccess is no sign");
+  BOOST_TEST(served(made_at("public_html/gate")) == 1);
+  BOOST_TEST(served(made_at("www")) == 1);
+  const Home home = made_at("site/deep");
+  for (const char* file : {"index.html", "index.php", ".htaccess"}) {
+    test::write_text(folder / "site" + "/" + file, "");
+    BOOST_TEST(served(home) == 1, file);
+    std::filesystem::remove(folder / "site" + "/" + file);
+  }
+  BOOST_TEST(served(home) == 0);
+}
+
+// A folder that is not this user's.
+std::string another_users(const test::TempDir& folder) {
+  if (geteuid() != 0) return "/usr";
+  std::filesystem::create_directory(folder / "theirs");
+  BOOST_REQUIRE(chown((folder / "theirs").c_str(), 65'534, 65'534) == 0);
+  return folder / "theirs";
+}
+
+BOOST_AUTO_TEST_CASE(another_users_home_is_said_once_and_left_alone) {
+  const test::TempDir folder;
+  const Home home(another_users(folder));
+  BOOST_CHECK_EXCEPTION(home.require_ours(), Fault, [](auto& f) {
+    return says(f, "belongs to ") && says(f, "run as that user (sudo -u ");
+  });
+  BOOST_CHECK_THROW(home.create(system_now()), Fault);
+  const auto findings = examine(home, system_now());
+  BOOST_TEST(findings.size() == 1U);
+  BOOST_TEST(broken(findings, "belongs to ") == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_path_that_may_not_be_reached_is_not_called_missing) {
+  if (geteuid() == 0) return;  // root reaches all
+  TestHouse house;
+  std::filesystem::permissions(house.folder.path(), std::filesystem::perms::none);
+  const auto unreachable = [](const Fault& f) {
+    return says(f, "cannot be reached by ") && !says(f, "missing");
+  };
+  BOOST_CHECK_EXCEPTION(house.home.require_private(), Fault, unreachable);
+  BOOST_CHECK_EXCEPTION((void)house.home.server_id(), Fault, unreachable);
+  BOOST_CHECK_EXCEPTION(house.home.require_ours(), Fault, unreachable);
+  std::filesystem::permissions(house.folder.path(), std::filesystem::perms::owner_all);
 }
 
 BOOST_AUTO_TEST_CASE(a_home_is_made_once_and_completed_where_something_is_missing) {
@@ -458,6 +545,56 @@ BOOST_AUTO_TEST_CASE(a_folder_that_is_open_to_others_does_not_become_a_home) {
   BOOST_CHECK_EXCEPTION(home.create(system_now()), Fault,
                         [](auto& f) { return says(f, "chmod 700"); });
   BOOST_TEST(std::filesystem::is_empty(folder / "open"));
+}
+
+BOOST_AUTO_TEST_CASE(a_file_does_not_become_a_home) {
+  const test::TempDir folder;
+  test::write_text(folder / "sealpost", "a program");
+  BOOST_CHECK_EXCEPTION(Home(folder / "sealpost").create(system_now()), Fault, [](auto& f) {
+    return says(f, "is a file, not a folder: name another with --home");
+  });
+}
+
+BOOST_AUTO_TEST_CASE(a_home_denies_itself_to_the_web) {
+  const TestHouse house;
+  const std::string file = house.home.root() + "/.htaccess";
+  BOOST_TEST(test::read_text(file).find("Require all denied") != std::string::npos);
+  BOOST_TEST(test::read_text(file).find("Deny from all") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(lost_keys_are_not_made_anew_beside_what_they_sealed) {
+  namespace fs = std::filesystem;
+  TestHouse house;
+  (void)house.client();
+  const auto refused = [&](const char* word) {
+    BOOST_CHECK_EXCEPTION(house.home.create(house.now), Fault,
+                          [&](auto& f) { return says(f, word) && says(f, "back from a copy"); });
+  };
+  const StorePaths paths = house.home.store_paths();
+  fs::rename(house.home.keys_folder(), house.folder / "copy");
+  refused("server_id is lost");
+  BOOST_TEST(!fs::exists(house.home.keys_folder()), "nothing was written");
+  fs::rename(house.folder / "copy", house.home.keys_folder());
+  fs::rename(house.home.keys_folder() + "/1.key", house.folder / "1.key");
+  BOOST_CHECK_EXCEPTION(house.home.add_key(), Fault, [](auto& f) { return says(f, "copy"); });
+  fs::remove(paths.database);
+  refused("holds no master key");
+  fs::remove(house.home.keys_folder() + "/server_id");
+  refused("server_id is lost");
+  BOOST_TEST(!fs::exists(paths.database));
+}
+
+BOOST_AUTO_TEST_CASE(a_retired_kid_never_comes_back) {
+  TestHouse house;
+  BOOST_TEST(house.home.add_key() == 2);
+  Database database = house.database();
+  ClientBook book(database);
+  const Claims claims = *Claims::of({{"role", "r"}});
+  book.add("a", 2, claims, house.now);
+  house.home.remove_key(2);
+  book.renew("a", 1, claims, house.now);
+  BOOST_TEST(house.home.add_key() == 3, "the file of issues knows of 2");
+  BOOST_TEST(house.home.add_key(7) == 8, "and the database may know of more");
 }
 
 BOOST_AUTO_TEST_CASE(keys_come_and_go_and_a_running_gateway_follows) {
