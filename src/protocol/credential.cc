@@ -1,5 +1,6 @@
 #include "protocol/credential.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/encoding.h"
@@ -50,6 +51,17 @@ Claims claims_at(const Json& json) {
 
 }  // namespace
 
+bool is_gateway_url(std::string_view url) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!url.starts_with(scheme)) continue;
+    const std::string_view rest = url.substr(scheme.size());
+    return rest.find_first_of("/?#") != 0 && !rest.empty() &&
+           std::all_of(rest.begin(), rest.end(),
+                       [](char c) { return static_cast<unsigned char>(c) > ' ' && c != 0x7f; });
+  }
+  return false;
+}
+
 Credential Credential::issue(const Keyring& keyring, Kid kid, std::string name,
                              Generation generation, Claims claims, std::string url) {
   ClientKey client_key = keyring.client_key(kid, name, generation);
@@ -78,6 +90,9 @@ Credential Credential::parse(std::string_view text) {
       .claims = claims_at(json),
       .key_use_hmac = {},
   };
+  if (!credential.url.empty() && !is_gateway_url(credential.url)) {
+    refuse("url is not http://HOST/... or https://HOST/..., without blanks");
+  }
   if (!is_name(credential.name)) refuse("name is not a client's name");
   decode_at(json, "server_id", credential.server_id);
   decode_at(json, "client_key", credential.client_key.fill());

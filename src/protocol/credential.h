@@ -11,6 +11,9 @@
 
 namespace sealpost {
 
+// Whether a gateway can be at it: http:// or https://, a host, and no blank or control character.
+[[nodiscard]] bool is_gateway_url(std::string_view url);
+
 struct Credential {
   std::string url;  // where the gateway is; empty if the operator has not said
   ServerId server_id;

@@ -115,11 +115,14 @@ BOOST_AUTO_TEST_CASE(a_credential_with_anything_missing_or_wrong_is_refused_in_a
   Keyring keyring(ServerId{});
   keyring.add(1, crypto::Key());
   const auto secret =
-      Credential::issue(keyring, 1, "c", 1, *Claims::of({{"role", "r"}}), "u").json();
+      Credential::issue(keyring, 1, "c", 1, *Claims::of({{"role", "r"}}), "http://u/").json();
   const std::string good(secret.begin(), secret.end());
   const std::tuple<const char*, const char*, const char*> rows[] = {
       {R"("sealpost":1)", R"("sealpost":2)", "version"},
       {R"("sealpost":1,)", "", "sealpost"},
+      {R"("url":"http:)", R"("url":"gopher:)", "url"},
+      {R"("url":"http://u/)", R"("url":"http://)", "url"},
+      {R"("url":"http://u/)", R"("url":"http://u /)", "url"},
       {R"("name":"c")", R"("name":"-c")", "name"},
       {R"("kid":1)", R"("kid":0)", "kid"},
       {R"("kid":1)", R"("kid":256)", "kid"},
