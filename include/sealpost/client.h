@@ -22,7 +22,8 @@ struct Outcome {
   enum class Kind {
     kAccepted,  // it took effect, now or when it was first sent
     kRefused,   // it took no effect, or what it set off failed; sending it again would change
-                // nothing
+                // nothing.  Where status is "revoked" it stays open, until a new credential is
+                // installed
     kOpen,      // nobody knows yet; it lies in the outbox, and flush() goes on with it
     kUnknown,   // whether it took effect will not be known (conflict, too_old); it is never sent
                 // again
@@ -54,12 +55,14 @@ class Client {
   Client& operator=(const Client&) = delete;
 
   // Takes up a credential file's identity, makes a session and sends a ping.  The same credential
-  // again keeps what is there; another one starts empty, and is refused while messages of the
-  // former are open.
+  // again keeps what is there.  A renewed one takes over the messages that have never left; those
+  // that may have acted under the former are reported, one by one, and never sent again.  Any other
+  // starts empty, and is refused while messages of the former are open.
   Outcome install(const std::string& credential_file);
 
   // Stores a message, then sends it, after those that are still open, with some patience: about 15
-  // s where nobody answers.  topic: 1-128 bytes of A-Z a-z 0-9 . _ - /
+  // s where nobody answers.  topic: 1-128 bytes of A-Z a-z 0-9 . _ - /, not beginning with
+  // "sealpost/"
   Outcome send(std::string_view topic, std::string_view body);
 
   // Stores a message for a later flush().  Does not wait for another process.

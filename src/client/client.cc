@@ -1,5 +1,6 @@
 #include "sealpost/client.h"
 
+#include <algorithm>
 #include <thread>
 
 #include "client/courier.h"
@@ -11,6 +12,27 @@ constexpr Milliseconds kLockPatience = 10 * kSecond;
 
 Outcome busy() {
   return {Outcome::Kind::kOpen, "stored", "another process works with this state folder", ""};
+}
+
+Credential parse(ByteView text, const std::string& file) {
+  try {
+    return Credential::parse(text_of(text));
+  } catch (const Fault& fault) {
+    throw Fault(file + ": " + fault.what());
+  }
+}
+
+// Where messages enter: pings are the library's own.
+void require_topic(std::string_view topic) {
+  if (is_reserved_topic(topic)) {
+    throw Fault("topics that begin with sealpost/ are the protocol's own: name another");
+  }
+}
+
+// Whether a credential is what its client was issued after `former`, or with it.
+bool is_renewal(const Credential& credential, const Credential& former) {
+  return credential.server_id == former.server_id && credential.name == former.name &&
+         credential.generation >= former.generation;
 }
 
 }  // namespace
@@ -41,10 +63,43 @@ struct Client::Inside {
              .report = options.report,
              .clear_fields = options.clear_fields}};
   }
+
+  // Before another credential starts empty: what is open goes over to a renewed one, and forbids
+  // any other.  A message that has its number may have acted under the former; under new counters
+  // it would be another message and could act again, so it is let go of.
+  void make_way(const Outbox& outbox, const Credential& credential) {
+    const std::vector<Outbox::Entry> open = outbox.entries();
+    if (open.empty()) return;
+    const std::optional<Credential> former = outbox.former();
+    if (!former || !is_renewal(credential, *former)) {
+      throw Fault(std::to_string(open.size()) +
+                  " message(s) of the former credential are still open: flush them, or move " +
+                  options.state + " away");
+    }
+    for (const Outbox::Entry& entry : open) {
+      if (entry.counter) let_go(outbox, entry);
+    }
+  }
+
+  // Reported before it is gone and counted as used before that, so that wherever this is cut off it
+  // can begin again.
+  void let_go(const Outbox& outbox, const Outbox::Entry& entry) {
+    options.report("an earlier one, message " + std::to_string(*entry.counter) + " (" +
+                   outbox.read(entry).topic +
+                   "): unknown, whether it took effect under the former credential will not be "
+                   "known; it is not sent again");
+    if (outbox.is_installed()) {
+      ClientState state = outbox.state();
+      state.next = std::max(state.next, *entry.counter + 1);
+      outbox.save(state);
+    }
+    outbox.remove(entry);
+  }
 };
 
 Client::Client(ClientOptions options) : inside_(new Inside{std::move(options), {}, {}}) {
-  if (inside_->options.state.empty()) throw Fault("no state folder is named");
+  if (inside_->options.state.empty())
+    throw Fault("no state folder is named: where is the client to keep its keys?");
   if (!inside_->options.report) inside_->options.report = [](const std::string&) {};
 }
 
@@ -52,15 +107,11 @@ Client::~Client() = default;
 
 Outcome Client::install(const std::string& credential_file) {
   const crypto::SecretBytes text = read_secret_file(credential_file);
-  const Credential credential = Credential::parse(text_of(text));
+  const Credential credential = parse(text, credential_file);
   Outbox outbox(inside_->options.state);
   if (!outbox.lock(kLockPatience)) return busy();
   const bool same = outbox.is_installed() && outbox.state().belongs_to(credential);
-  if (!same && !outbox.entries().empty()) {
-    throw Fault(std::to_string(outbox.entries().size()) +
-                " message(s) of the former credential are still open: flush them, or move " +
-                inside_->options.state + " away");
-  }
+  if (!same) inside_->make_way(outbox, credential);
   outbox.install(text, same ? outbox.state() : ClientState::fresh(credential));
   Courier courier = inside_->courier(outbox);
   Outcome connected = courier.connect();
@@ -69,6 +120,7 @@ Outcome Client::install(const std::string& credential_file) {
 }
 
 Outcome Client::send(std::string_view topic, std::string_view body) {
+  require_topic(topic);
   Outbox outbox(inside_->options.state);
   (void)outbox.credential();  // nothing is stored for a client that is none
   const bool locked = outbox.lock(kLockPatience);
@@ -83,6 +135,7 @@ Outcome Client::send(std::string_view topic, std::string_view body) {
 }
 
 void Client::queue(std::string_view topic, std::string_view body) {
+  require_topic(topic);
   const Outbox outbox(inside_->options.state);
   (void)outbox.credential();
   (void)outbox.store(topic, body);

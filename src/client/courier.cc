@@ -1,6 +1,7 @@
 #include "client/courier.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "client/words.h"
 #include "crypto/primitives.h"
@@ -35,7 +36,6 @@ Courier::Courier(const Outbox& outbox, World world)
 }
 
 Outcome Courier::connect() {
-  if (in_session()) return {Kind::kAccepted, "accepted", "", ""};
   return persist(kTries, [&] { return handshake(); });
 }
 
@@ -146,13 +146,22 @@ Courier::Try Courier::attempt(const Outbox::Entry& entry) {
       open_answer(session.keys.s2c, crypto::sha256({envelope.message}), bytes_of(http.body));
   if (!answer) {
     const bool lost = http.status == 403;
+    const bool outgrown = may_be_too_large(http.status, form.size());
     if (lost) lose_session();
-    return {unsealed(http), true, lost};
+    if (outgrown) state_.session.reset();
+    return {unsealed(http, form.size()), true, lost || outgrown};
   }
   learn_clock(asked_at, answer->server_time);
   learn_receipt(answer->receipt);
   state_.session->worked = true;
   return judge(entry, *answer);
+}
+
+// Whether a web server may have minded a form's size, and asking the gateway once more what it
+// takes may tell: the operator may have set it since the session began.
+bool Courier::may_be_too_large(int http_status, std::size_t size) {
+  const bool may_be = http_status == 413 || (http_status == 500 && size > kSurelySmall);
+  return may_be && !std::exchange(asked_size_, true);
 }
 
 // PROTOCOL 6, "Status": the client's column.
@@ -176,6 +185,9 @@ Courier::Try Courier::judge(const Outbox::Entry& entry, const Answer& answer) {
     case Status::kTooOld:
       return settled(Kind::kUnknown);
     case Status::kRevoked:
+      // No other message shall get a number in it: without one, a new credential takes it over.
+      state_.session.reset();
+      outbox_.save(state_);
       return {outcome_of(Kind::kRefused, answer.status)};
     case Status::kLate:
       return {outcome_of(Kind::kOpen, answer.status), true, true};
@@ -190,9 +202,10 @@ Courier::Try Courier::handshake() {
   HandshakeCall call(credential_, state_.install_nonce, state_.receipt, server_now(),
                      world_.clear_fields, crypto::random_key());
   const Time asked_at = world_.now();
-  const HttpAnswer http = world_.post(call.envelope().form());
+  const std::string form = call.envelope().form();
+  const HttpAnswer http = world_.post(form);
   const Result<HandshakeCall::Answer> answer = call.finish(bytes_of(http.body));
-  if (!answer) return {unsealed(http), true, http.status == 403};
+  if (!answer) return {unsealed(http, form.size()), true, http.status == 403};
   learn_clock(asked_at, answer->server_time);
   switch (answer->status) {
     case Status::kAccepted:

@@ -25,7 +25,7 @@ class Courier {
   // `outbox` must be installed, and locked by this process.
   Courier(const Outbox& outbox, World world);
 
-  // Makes a session if there is none.  kAccepted, or why there is none.
+  // Makes a new session.  kAccepted, or why there is none.
   Outcome connect();
 
   // Delivers a message, after those that were open before it, which get a short try each.
@@ -52,6 +52,7 @@ class Courier {
   Outcome settle(const Outbox::Entry& entry, Outcome outcome);
   void report_older(const Outbox::Entry& entry, const Outcome& outcome) const;
 
+  bool may_be_too_large(int http_status, std::size_t size);
   void begin_session(const HandshakeCall::Answer& answer);
   void lose_session();
   void learn_clock(Time asked_at, Time server_time);
@@ -65,7 +66,8 @@ class Courier {
   World world_;
   Credential credential_;
   ClientState state_;
-  bool replaced_ = false;  // a session that had worked was refused, and no other has begun since
+  bool asked_size_ = false;  // a session was begun for what the gateway takes
+  bool replaced_ = false;    // a session that had worked was refused, and no other has begun since
 };
 
 }  // namespace sealpost

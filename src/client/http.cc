@@ -20,11 +20,11 @@ std::size_t take(char* data, std::size_t, std::size_t size, void* to) {
 
 class Poster {
  public:
-  explicit Poster(const std::string& url) : curl_(curl_easy_init()) {
+  explicit Poster(std::string url) : url_(std::move(url)), curl_(curl_easy_init()) {
     if (curl_ == nullptr) throw Fault("libcurl cannot start");
     headers_ = curl_slist_append(headers_, "Content-Type: application/x-www-form-urlencoded");
     headers_ = curl_slist_append(headers_, "Expect:");
-    curl_easy_setopt(curl_, CURLOPT_URL, url.c_str());
+    curl_easy_setopt(curl_, CURLOPT_URL, url_.c_str());
     curl_easy_setopt(curl_, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(curl_, CURLOPT_HTTPHEADER, headers_);
     curl_easy_setopt(curl_, CURLOPT_USERAGENT, "sealpost-client/" SEALPOST_VERSION);
@@ -49,11 +49,15 @@ class Poster {
     long status = 0;
     curl_easy_getinfo(curl_, CURLINFO_RESPONSE_CODE, &status);
     answer.status = static_cast<int>(status);
-    if (done != CURLE_OK) return {0, {}, curl_easy_strerror(done)};
+    if (done == CURLE_WRITE_ERROR) {
+      return {0, {}, url_ + " answers more than any gateway does: is the URL right?"};
+    }
+    if (done != CURLE_OK) return {0, {}, url_ + ": " + curl_easy_strerror(done)};
     return answer;
   }
 
  private:
+  std::string url_;
   CURL* curl_;
   curl_slist* headers_ = nullptr;
 };

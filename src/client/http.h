@@ -9,8 +9,8 @@ namespace sealpost {
 
 struct HttpAnswer {
   int status = 0;       // 0: none came
-  std::string body;     // at most 1 MiB; empty where there was more
-  std::string trouble;  // why none came
+  std::string body;     // at most 1 MiB; where there is more none came
+  std::string trouble;  // why none came, and from where
 };
 
 // Sends a form and waits for the answer.  What the courier sees of the network.

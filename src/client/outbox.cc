@@ -94,6 +94,12 @@ ClientState Outbox::state() const {
   return std::move(*state);
 }
 
+std::optional<Credential> Outbox::former() const {
+  if (!fs::exists(path("credential.json"))) return std::nullopt;
+  const crypto::SecretBytes text = read_secret_file(path("credential.json"));
+  return Credential::parse(text_of(text));
+}
+
 void Outbox::save(const ClientState& state) const {
   write_private_file(path("state"), state.encode());
 }

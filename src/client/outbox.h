@@ -11,6 +11,7 @@
 // and the messages' names.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,10 @@ class Outbox {
   // Both throw Fault if there is none, or it cannot be read.
   [[nodiscard]] Credential credential() const;
   [[nodiscard]] ClientState state() const;
+
+  // The credential that was taken up last, although its state may be missing; nothing if there is
+  // none.
+  [[nodiscard]] std::optional<Credential> former() const;
 
   void save(const ClientState& state) const;
   // Takes over a credential, with an empty state of its own.

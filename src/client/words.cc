@@ -34,18 +34,34 @@ std::string sentence_of(Status status) {
   }
 }
 
+std::string hint_of(int http_status, bool large) {
+  const std::string smaller =
+      "the web server takes only smaller bodies: ask the operator to set "
+      "SEALPOST_MAX_BODY to what it takes";
+  if (http_status == 413) return ": " + smaller;
+  if (http_status == 403) {
+    return ": the gateway does not know this credential, or the web server forbids it: ask the "
+           "operator";
+  }
+  if (http_status == 404) return ": is the URL right?";
+  if (http_status < 500) return "";
+  const std::string log = ": the gateway's log, or the web server's, says why";
+  return http_status == 500 && large ? log + "; it may be that " + smaller : log;
+}
+
 }  // namespace
 
 Outcome outcome_of(Kind kind, Status status) {
   return {kind, std::string(name_of(status)), sentence_of(status), {}};
 }
 
-Outcome unsealed(const HttpAnswer& answer) {
+Outcome unsealed(const HttpAnswer& answer, std::size_t size) {
   if (answer.status == 0) return {Kind::kOpen, "network", answer.trouble, {}};
-  std::string reason = "the answer (HTTP " + std::to_string(answer.status) + ") was not sealed";
-  if (answer.status == 404) reason += ": is the URL right?";
-  if (answer.status == 413) reason += ": the web server takes only smaller bodies";
-  return {Kind::kOpen, "unsealed", reason, {}};
+  return {Kind::kOpen,
+          "unsealed",
+          "the answer (HTTP " + std::to_string(answer.status) + ") was not sealed" +
+              hint_of(answer.status, size > kSurelySmall),
+          {}};
 }
 
 int badness(const Outcome& outcome) {

@@ -3,11 +3,19 @@
 #define BOOST_TEST_MODULE courier
 #include "client/courier.h"
 
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
 #include <boost/test/unit_test.hpp>
+#include <thread>
 
 #include "base/encoding.h"
+#include "client/words.h"
 #include "store/upkeep.h"
 #include "support/house.h"
+#include "support/process.h"
 
 namespace sealpost {
 namespace {
@@ -228,6 +236,19 @@ BOOST_AUTO_TEST_CASE(a_revoked_client_is_told_and_keeps_its_message) {
   BOOST_TEST(road.open() == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(after_revoked_no_message_gets_a_number) {
+  Road road;
+  road.send("first");
+  Database database = road.house.database();
+  ClientBook(database).renew("client1", 1, road.credential.claims, road.house.now);
+  BOOST_TEST(road.send("second").status == "revoked");
+  BOOST_TEST(road.send("third").status == "revoked");
+  const auto entries = Outbox(road.folder).entries();
+  BOOST_REQUIRE(entries.size() == 2U);
+  BOOST_TEST(entries[0].counter.has_value());
+  BOOST_TEST(!entries[1].counter.has_value());
+}
+
 BOOST_AUTO_TEST_CASE(what_the_gateway_cannot_take_is_refused_here) {
   Road road;
   road.house.set(kMaxBody, "4096");
@@ -236,6 +257,108 @@ BOOST_AUTO_TEST_CASE(what_the_gateway_cannot_take_is_refused_here) {
   BOOST_TEST(outcome.status == "too_large");
   BOOST_TEST(road.open() == 0U);
   BOOST_TEST(road.send("small").status == "accepted");
+}
+
+BOOST_AUTO_TEST_CASE(a_large_message_that_the_web_server_minds_makes_it_ask_once_what_is_taken) {
+  for (const int status : {413, 500}) {
+    Road road;
+    road.send("first");
+    road.house.set(kMaxBody, "131072");  // the session says more
+    road.network = [&](const std::string& form, const Post& real) -> HttpAnswer {
+      return form.size() > 131'072 ? HttpAnswer{status, "", ""} : real(form);
+    };
+    const Outcome outcome = road.send(std::string(200'000, 'x'));
+    BOOST_TEST((outcome.kind == Kind::kRefused), status);
+    BOOST_TEST(outcome.status == "too_large", status);
+    BOOST_TEST(road.slept == 0U, status);
+    BOOST_TEST(road.forms.size() == 2U + 2U, "the message and a handshake");
+    BOOST_TEST(road.reports.empty(), status);
+    BOOST_TEST(road.open() == 0U, status);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(where_the_gateway_knows_no_limit_it_is_asked_only_once) {
+  Road road;
+  road.send("first");
+  road.network = [&](const std::string& form, const Post& real) -> HttpAnswer {
+    return form.size() > 131'072 ? HttpAnswer{500, "", ""} : real(form);
+  };
+  const Outcome outcome = road.send(std::string(200'000, 'x'));
+  BOOST_TEST((outcome.kind == Kind::kOpen));
+  BOOST_TEST(outcome.reason.find("SEALPOST_MAX_BODY") != std::string::npos, outcome.reason);
+  BOOST_TEST(road.forms.size() == 2U + 9U, "eight tries and one handshake");
+}
+
+BOOST_AUTO_TEST_CASE(connecting_always_makes_a_new_session) {
+  Road road;
+  road.send("first");
+  const SessionId before = road.state().session->id;
+  const Outbox outbox(road.folder);
+  BOOST_TEST(Courier(outbox, road.world()).connect().status == "accepted");
+  BOOST_TEST((road.state().session->id != before));
+}
+
+BOOST_AUTO_TEST_CASE(what_is_not_sealed_comes_with_a_hint) {
+  const std::tuple<int, std::size_t, const char*> rows[] = {
+      {403, 100, "does not know this credential, or the web server forbids it"},
+      {404, 100, "is the URL right?"},
+      {413, 100, "smaller bodies"},
+      {500, 100'000, "smaller bodies"},
+      {500, 100, "log"},
+      {502, 100, "log"},
+      {503, 100'000, "log"},
+  };
+  for (const auto& [status, size, word] : rows) {
+    const Outcome outcome = unsealed({status, "", ""}, size);
+    BOOST_TEST((outcome.kind == Kind::kOpen), status);
+    BOOST_TEST(outcome.reason.find(word) != std::string::npos, outcome.reason);
+  }
+  BOOST_TEST(unsealed({500, "", ""}, 100).reason.find("smaller") == std::string::npos);
+}
+
+// Answers one request with `size` bytes, and says at which port.
+struct Boaster {
+  int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int port = test::free_port();
+  std::thread thread;
+
+  explicit Boaster(std::size_t size) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<std::uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    BOOST_REQUIRE(bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+    BOOST_REQUIRE(listen(listener, 1) == 0);
+    thread = std::thread([this, size] {
+      const int peer = accept(listener, nullptr, nullptr);
+      std::array<char, 4096> request{};
+      BOOST_TEST(recv(peer, request.data(), request.size(), 0) > 0);
+      const std::string text = "HTTP/1.0 200 OK\r\n\r\n" + std::string(size, 'x');
+      std::size_t sent = 0;
+      while (sent < text.size()) {
+        const ssize_t put = send(peer, text.data() + sent, text.size() - sent, MSG_NOSIGNAL);
+        if (put <= 0) break;
+        sent += static_cast<std::size_t>(put);
+      }
+      close(peer);
+    });
+  }
+  ~Boaster() {
+    thread.join();
+    close(listener);
+  }
+  Boaster(const Boaster&) = delete;
+  Boaster& operator=(const Boaster&) = delete;
+};
+
+BOOST_AUTO_TEST_CASE(trouble_on_the_network_names_the_url) {
+  const std::string nobody = "http://127.0.0.1:" + std::to_string(test::free_port()) + "/gate";
+  BOOST_TEST(http_post(nobody)("x").trouble.find(nobody) != std::string::npos);
+  const Boaster boaster(3 << 20);
+  const std::string url = "http://127.0.0.1:" + std::to_string(boaster.port) + "/gate";
+  const HttpAnswer answer = http_post(url)("x");
+  BOOST_TEST(answer.status == 0);
+  BOOST_TEST(answer.trouble.find(url + " answers more") == 0U, answer.trouble);
 }
 
 BOOST_AUTO_TEST_CASE(unavailable_is_tried_again_with_rests) {

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -38,6 +39,9 @@ std::string default_state() {
 std::string read_body(const Order& order) {
   if (order.has_data) return order.data;
   if (order.file.empty()) return {std::istreambuf_iterator<char>(std::cin), {}};
+  if (std::filesystem::is_directory(order.file)) {
+    throw Fault(order.file + " is a folder: name a file");
+  }
   std::ifstream in(order.file, std::ios::binary);
   if (!in) throw Fault(order.file + " cannot be read");
   return {std::istreambuf_iterator<char>(in), {}};
@@ -47,7 +51,9 @@ void report(const std::string& sentence) { std::cerr << "sealpost-client: " << s
 
 // Prints what is to be said of an outcome; the exit status.
 int conclude(const Outcome& outcome) {
-  std::cout << outcome.body << std::flush;
+  if (!(std::cout << outcome.body << std::flush)) {
+    report("the reply could not be printed: is the disk full, or the reader gone?");
+  }
   if (!outcome.reason.empty()) report(outcome.status + ": " + outcome.reason);
   switch (outcome.kind) {
     case Outcome::Kind::kAccepted:
@@ -65,8 +71,18 @@ int print_status(const Client::Status& status) {
   std::cout << "name: " << status.name << "\nrole: " << status.role
             << "\ngeneration: " << status.generation << "\nurl: " << status.url
             << "\nsession: " << (status.in_session ? "until " + status.session_until : "none")
-            << "\nopen messages: " << status.open << '\n';
+            << "\nopen messages: " << status.open << std::endl;
+  if (!std::cout) throw Fault("the status could not be printed: is the disk full?");
   return 0;
+}
+
+// What was wrong with the command line: CLI11 leaves a word that is no command unnamed.
+int complain(const CLI::App& app, const CLI::ParseError& error) {
+  const std::vector<std::string> words = app.remaining(true);
+  const bool unknown = dynamic_cast<const CLI::RequiredError*>(&error) != nullptr && !words.empty();
+  report(unknown ? "there is no command or option " + words.front() : error.what());
+  std::cerr << "`sealpost-client --help` lists commands and options\n";
+  return 2;
 }
 
 int run(int argc, char** argv) {
@@ -118,8 +134,9 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    return error.get_exit_code() == 0 ? app.exit(error) : complain(app, error);
   }
+  if (order.state.empty()) throw Fault("where is the state? Say --state DIR or set HOME");
   order.has_data = data->count() > 0;
   Client client({.state = order.state, .clear_fields = order.clear_fields, .report = report});
   return work(client);
