@@ -2,6 +2,7 @@
 #define BOOST_TEST_MODULE tools
 #include <signal.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
@@ -35,12 +36,17 @@ bool says(const std::string& text, const std::string& word) {
   return text.find(word) != std::string::npos;
 }
 
-void refused(const Ran& ran, const std::string& word) {
-  BOOST_TEST(ran.status == 1, ran.err);
+void ends_with(int status, const Ran& ran, const std::string& word) {
+  BOOST_TEST(ran.status == status, ran.err);
   BOOST_TEST(says(ran.err, word), ran.err);
   BOOST_TEST(ran.err.starts_with("sealpost"), ran.err);
   BOOST_TEST(ran.out.empty(), ran.out);
 }
+void refused(const Ran& ran, const std::string& word) { ends_with(1, ran, word); }
+void misused(const Ran& ran, const std::string& word) { ends_with(2, ran, word); }
+
+// A command line of the shell's.
+Ran shell(const std::string& line) { return test::run({"/bin/sh", "-c", line}); }
 
 std::vector<nlohmann::json> lines_of(const std::string& text) {
   std::vector<nlohmann::json> lines;
@@ -88,6 +94,31 @@ BOOST_AUTO_TEST_CASE(usage_errors_are_2) {
   BOOST_TEST(test::run({test::program("sealpost.fcgi")}).status == 2);
   BOOST_TEST(test::run({test::program("sealpost.fcgi"), "--threads", "0"}).status == 2);
   BOOST_TEST(desk.run({"--help"}).status == 0);
+  BOOST_TEST(says(desk.run({"--help"}).out, "Exit status: 0 done, 1 refused or failed, 2 usage"));
+}
+
+BOOST_AUTO_TEST_CASE(the_wrong_word_of_a_command_line_is_named) {
+  const Desk desk;
+  misused(desk.run({"fly"}), "no command or option fly");
+  misused(desk.run({"client", "fly"}), "no command or option fly");
+  misused(desk.run({"clinet", "list"}), "no command or option clinet");
+  misused(desk.run({"session", "list", "--wings"}), "--wings");
+  misused(desk.run({"--wings", "session"}), "--wings");
+  misused(desk.run({"client"}), "subcommand is required");
+  misused(test::run({test::program("sealpost-client"), "fly"}), "no command or option fly");
+  misused(test::run({test::program("sealpost-client"), "ping", "--wings"}), "--wings");
+}
+
+BOOST_AUTO_TEST_CASE(what_cannot_be_printed_is_not_passed_over) {
+  const Desk desk;
+  BOOST_REQUIRE(desk.run({"client", "add", "a", "--role", "r"}).status == 0);
+  const std::string tool = test::program("sealpost") + " --home " + desk.home;
+  for (const char* words : {" client list", " client list --json", " client add b --role r",
+                            " doctor", " key rotate", " --help"}) {
+    const Ran ran = shell(tool + words + " >/dev/full");
+    BOOST_TEST(ran.status == 1, words);
+    BOOST_TEST(says(ran.err, "could not be"), words);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_home_is_named_or_refused) {
@@ -102,6 +133,57 @@ BOOST_AUTO_TEST_CASE(a_home_is_named_or_refused) {
              "the URL can be set again");
   chmod(desk.home.c_str(), 0755);
   refused(desk.run({"client", "list"}), "chmod 700");
+  refused(test::run({test::program("sealpost"), "--home", test::program("sealpost"), "init"}),
+          "is a file, not a folder");
+}
+
+BOOST_AUTO_TEST_CASE(another_users_home_is_refused_by_every_command) {
+  if (geteuid() == 0) return;  // whose is it then?
+  for (const Words& words : {Words{"init"},
+                             {"init", "--url", "http://x/"},
+                             {"client", "list"},
+                             {"client", "add", "a", "--role", "r"},
+                             {"session", "list"},
+                             {"inbox", "list"},
+                             {"key", "list"},
+                             {"key", "rotate"},
+                             {"stats"},
+                             {"backup", "b"},
+                             {"restore", "b"}}) {
+    Words all = {test::program("sealpost"), "--home", "/usr"};
+    all.insert(all.end(), words.begin(), words.end());
+    refused(test::run(all), "/usr belongs to root: run as that user (sudo -u root sealpost ...)");
+  }
+  const Ran doctor = test::run({test::program("sealpost"), "--home", "/usr", "doctor"});
+  BOOST_TEST(doctor.status == 1);
+  BOOST_TEST(
+      lines_of(test::run({test::program("sealpost"), "--home", "/usr", "doctor", "--json"}).out)
+          .size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_url_is_one_that_a_client_can_post_to) {
+  const Desk desk;
+  for (const char* bad : {"your.host/gate", "ftp://host/", "http://", "https:///gate",
+                          "http://a b/", "http://a\tb/"}) {
+    misused(desk.run({"init", "--url", bad}), "is not http://HOST/... or https://HOST/...");
+  }
+  BOOST_TEST(desk.run({"init", "--url", "https://host:8443/gate?x"}).status == 0);
+  BOOST_TEST(
+      desk.run({"client", "add", "a", "--role", "r", "--out", desk.folder / "a.json"}).status == 0);
+  std::string text = test::read_text(desk.folder / "a.json");
+  text.replace(text.find("https:"), 6, "gopher:");
+  test::write_text(desk.folder / "bad.json", text);
+  refused(test::run({test::program("sealpost-client"), "--state", desk.folder / "state", "install",
+                     desk.folder / "bad.json"}),
+          "bad.json: this is no sealpost credential: url is not http://HOST/...");
+}
+
+BOOST_AUTO_TEST_CASE(a_home_whose_keys_are_lost_is_not_made_anew) {
+  const Desk desk;
+  BOOST_REQUIRE(desk.run({"client", "add", "a", "--role", "r"}).status == 0);
+  std::filesystem::remove_all(desk.home + "/keys");
+  refused(desk.run({"init"}), "back from a copy");
+  BOOST_TEST(!std::filesystem::exists(desk.home + "/keys"));
 }
 
 BOOST_AUTO_TEST_CASE(a_credential_is_printed_or_written_0600) {
@@ -136,16 +218,23 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_issued_is_refused_in_a_sentence) {
   const Desk desk;
   BOOST_TEST(desk.run({"client", "add", "a", "--role", "r"}).status == 0);
   refused(desk.run({"client", "add", "a", "--role", "r"}), "renew");
-  refused(desk.run({"client", "add", ".x", "--role", "r"}), "first a letter or digit");
-  refused(desk.run({"client", "add", "b", "--role", ""}), "role");
-  refused(desk.run({"client", "add", "b", "--role", "r", "--claim", "noequals"}), "KEY=VALUE");
-  refused(desk.run({"client", "add", "b", "--role", "r", "--claim", "role=admin"}), "--role");
-  refused(desk.run({"client", "add", "b", "--role", "r", "--claim", "Key=x"}), "key");
-  refused(desk.run({"client", "add", "b", "--role", "r", "--claim", "a=b\tc"}), "control");
-  refused(desk.run({"client", "add", "b", "--role", "r", "--expires", "soon"}), "90d");
-  refused(
-      desk.run({"client", "add", "b", "--role", "r", "--expires", "1d", "--claim", "not_after=5"}),
-      "not both");
+  const auto wrong = [&](Words more, const char* word) {
+    Words words = {"client", "add", "b", "--role", "r"};
+    words.insert(words.end(), more.begin(), more.end());
+    misused(desk.run(words), word);
+  };
+  misused(desk.run({"client", "add", ".x", "--role", "r"}), "first a letter or digit");
+  misused(desk.run({"client", "add", "b", "--role", ""}), "role");
+  misused(desk.run({"client", "renew", "a", "--role", ""}), "role");
+  wrong({"--claim", "noequals"}, "KEY=VALUE");
+  wrong({"--claim", "role=admin"}, "--role");
+  wrong({"--claim", "Key=x"}, "key");
+  wrong({"--claim", "a=b\tc"}, "control");
+  wrong({"--claim", "a=b", "--claim", "a=c"}, "given twice");
+  wrong({"--expires", "soon"}, "90d");
+  wrong({"--expires", "1d", "--claim", "not_after=5"}, "not both");
+  wrong({"--claim", "not_after=5"}, "has passed");
+  wrong({"--expires", "1d", "--claim", "not_before=99999999999"}, "not earlier");
   refused(desk.run({"client", "renew", "b"}), "no client b");
   refused(desk.run({"client", "revoke", "b"}), "no client b");
   refused(desk.run({"client", "remove", "b"}), "no client b");
@@ -181,6 +270,26 @@ BOOST_AUTO_TEST_CASE(clients_are_listed_shown_renewed_revoked_and_removed) {
   BOOST_TEST(again["generation"] == 4, "generations never go back");
 }
 
+BOOST_AUTO_TEST_CASE(a_client_stands_as_its_times_say) {
+  const Desk desk;
+  const std::string now = std::to_string(system_now() / kSecond);
+  BOOST_REQUIRE(desk.run({"client", "add", "a", "--role", "r", "--expires", "1s"}).status == 0);
+  BOOST_REQUIRE(
+      desk.run({"client", "add", "b", "--role", "r", "--claim", "not_before=99999999999"}).status ==
+      0);
+  BOOST_REQUIRE(desk.run({"client", "add", "c", "--role", "r", "--expires", "1d", "--claim",
+                          "not_before=" + now})
+                    .status == 0);
+  const auto standings = [&] {
+    std::string all;
+    for (const auto& line : lines_of(desk.run({"client", "list", "--json"}).out)) {
+      all += line["standing"].get<std::string>() + ",";
+    }
+    return all;
+  };
+  test::eventually("the first has ended", [&] { return standings() == "expired,not yet,valid,"; });
+}
+
 BOOST_AUTO_TEST_CASE(keys_are_rotated_and_retired) {
   const Desk desk;
   desk.run({"client", "add", "a", "--role", "r"});
@@ -197,6 +306,9 @@ BOOST_AUTO_TEST_CASE(keys_are_rotated_and_retired) {
   BOOST_REQUIRE(list.size() == 1U);
   BOOST_TEST(list[0]["kid"] == 2);
   BOOST_TEST(list[0]["clients"] == 2);
+  std::filesystem::remove(desk.home + "/keys/2.key");
+  refused(desk.run({"key", "list"}), "no master key");
+  refused(desk.run({"key", "rotate"}), "bring it back from a copy");
 }
 
 BOOST_AUTO_TEST_CASE(the_doctor_is_1_where_something_is_broken) {
@@ -266,16 +378,17 @@ BOOST_AUTO_TEST_CASE(queued_messages_wait_for_flush) {
 BOOST_AUTO_TEST_CASE(the_exit_status_says_what_became_of_a_message) {
   Running r;
   BOOST_REQUIRE(r.tool({"install", r.credential}).status == 0);
-  const Ran forbidden = r.tool({"send", "--topic", "sealpost/x", "--data", "x"});
-  BOOST_TEST(forbidden.status == 1);
-  BOOST_TEST(says(forbidden.err, "forbidden"));
+  const Ran unprinted = shell("printf x | " + test::program("sealpost-client") + " --state " +
+                              r.state + " send >/dev/full");
+  BOOST_TEST(unprinted.status == 0, "the outcome's, whatever became of its reply");
   r.site.kill_gateways();
   const Ran open = r.tool({"send", "--data", "later"});
   BOOST_TEST(open.status == 3);
   BOOST_TEST(says(open.err, "502"), open.err);
+  BOOST_TEST(says(open.err, "log"), open.err);
   r.site.start_gateways();
   BOOST_TEST(r.tool({"flush"}).status == 0);
-  BOOST_TEST(r.site.bodies() == "later\n");
+  BOOST_TEST(r.site.bodies() == "x\nlater\n");
   r.site.operate({"client", "revoke", "client1"});
   const Ran revoked = r.tool({"send", "--data", "never"});
   BOOST_TEST(revoked.status == 1);
@@ -291,6 +404,46 @@ BOOST_AUTO_TEST_CASE(another_credential_starts_empty_but_not_over_open_messages)
   BOOST_TEST(r.tool({"flush"}).status == 0);
   BOOST_TEST(r.tool({"install", other}).status == 0);
   BOOST_TEST(says(r.tool({"status"}).out, "name: client2\n"));
+}
+
+BOOST_AUTO_TEST_CASE(a_renewed_credential_takes_over_what_has_never_left) {
+  Running r;
+  BOOST_REQUIRE(r.tool({"install", r.credential}).status == 0);
+  r.site.kill_gateways();
+  BOOST_TEST(r.tool({"send", "--topic", "left", "--data", "may have acted"}).status == 3);
+  BOOST_TEST(r.tool({"send", "--queue", "--data", "waits"}).status == 0);
+  r.site.start_gateways();
+  const std::string renewed = r.site.folder / "renewed.json";
+  r.site.home.set_url(r.site.url());
+  BOOST_REQUIRE(r.site.operate({"client", "renew", "client1", "--out", renewed}).status == 0);
+  const Ran revoked = r.tool({"flush"});
+  BOOST_TEST(revoked.status == 1);
+  BOOST_TEST(says(revoked.err, "revoked"), revoked.err);
+
+  const Ran installed = r.tool({"install", renewed});
+  BOOST_TEST(installed.status == 0, installed.err);
+  BOOST_TEST(says(installed.err, "message 1 (left): unknown"), installed.err);
+  BOOST_TEST(!says(installed.err, "waits"), installed.err);
+  BOOST_TEST(says(r.tool({"status"}).out, "generation: 2\n"));
+  BOOST_TEST(says(r.tool({"status"}).out, "open messages: 1\n"));
+  BOOST_TEST(r.tool({"flush"}).status == 0);
+  BOOST_TEST(r.site.bodies() == "waits\n");
+  r.tool({"send", "--queue", "--data", "x"});
+  refused(r.tool({"install", r.credential}), "still open");
+}
+
+BOOST_AUTO_TEST_CASE(the_client_says_what_was_wrong_with_what_it_was_given) {
+  Running r;
+  BOOST_REQUIRE(r.tool({"install", r.credential}).status == 0);
+  refused(r.tool({"send", "--topic", "sealpost/x", "--data", "x"}), "sealpost/");
+  refused(r.tool({"send", "--queue", "--topic", "sealpost/ping", "--data", "x"}), "sealpost/");
+  refused(r.tool({"send", "--file", r.site.folder.path()}), "is a folder");
+  test::write_text(r.site.folder / "rubbish", "x");
+  refused(r.tool({"install", r.site.folder / "rubbish"}),
+          "rubbish: this is no sealpost credential");
+  BOOST_TEST(r.site.bodies().empty());
+  refused(shell("unset HOME XDG_STATE_HOME; " + test::program("sealpost-client") + " status"),
+          "--state DIR or set HOME");
 }
 
 BOOST_AUTO_TEST_CASE(a_tampered_credential_is_found_out_at_installation) {
@@ -333,7 +486,8 @@ BOOST_AUTO_TEST_CASE(the_operator_sees_messages_sessions_and_counts) {
   const auto sessions = lines_of(r.site.operate({"session", "list", "--json"}).out);
   BOOST_REQUIRE(sessions.size() == 1U);
   BOOST_TEST(sessions[0]["state"] == "active");
-  BOOST_TEST(r.site.operate({"session", "end"}).status == 1);
+  misused(r.site.operate({"session", "end"}), "--all");
+  refused(r.site.operate({"session", "end", "nobody"}), "no client nobody");
   BOOST_TEST(r.site.operate({"session", "end", "client1"}).out == "1 session(s) ended\n");
   BOOST_TEST(r.site.operate({"session", "end", "--all"}).out == "0 session(s) ended\n");
   BOOST_TEST(r.tool({"send", "--data", "goes on by itself"}).status == 0);
@@ -386,7 +540,16 @@ BOOST_AUTO_TEST_CASE(a_backup_is_restored_under_a_running_gateway_and_the_client
   const Ran sent = r.tool({"send", "--data", "2"});
   BOOST_TEST(sent.status == 0, sent.err);
   BOOST_TEST(r.site.bodies() == "1\n2\n");
-  BOOST_TEST(r.site.operate({"restore", r.site.folder / "absent"}).status == 1);
+  refused(r.site.operate({"restore", r.site.folder / "absent"}), "there is no file");
+  misused(r.site.operate({"restore", ""}), "FILE is empty");
+  misused(r.site.operate({"backup", ""}), "FILE is empty");
+
+  test::write_text(r.site.home.store_paths().database, "");
+  const Ran over = r.site.operate({"restore", file});
+  BOOST_TEST(over.status == 0, over.err);
+  BOOST_TEST(says(over.out, "kept as " + r.site.home.store_paths().database + ".damaged-"));
+  BOOST_TEST(r.tool({"send", "--data", "3"}).status == 0);
+  BOOST_TEST(r.site.bodies() == "1\n3\n");
 }
 
 BOOST_AUTO_TEST_CASE(two_processes_of_one_client_take_turns) {

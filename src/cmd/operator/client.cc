@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 #include <iostream>
+#include <optional>
 
 #include "base/encoding.h"
 #include "cmd/operator/commands.h"
@@ -20,36 +21,64 @@ using words::Json;
 // What `client add` and `client renew` are told.
 struct Order {
   std::string name;
-  std::string role;
+  std::optional<std::string> role;
   std::vector<std::string> claims;
   std::string expires;
   std::string out;
 };
 
-void put_claim(Claims::Map& values, const std::string& claim) {
-  const std::size_t equals = claim.find('=');
-  if (equals == std::string::npos) throw Fault("--claim " + claim + " is not KEY=VALUE");
-  const std::string key = claim.substr(0, equals);
-  if (key == "role") throw Fault("the role is given with --role");
-  values[key] = claim.substr(equals + 1);
+// The claims that --claim names.
+Claims::Map named_claims(const std::vector<std::string>& claims) {
+  Claims::Map named;
+  for (const std::string& claim : claims) {
+    const std::size_t equals = claim.find('=');
+    if (equals == std::string::npos) {
+      throw CLI::ValidationError("--claim " + claim + " is not KEY=VALUE");
+    }
+    const std::string key = claim.substr(0, equals);
+    if (key == "role") throw CLI::ValidationError("the role is given with --role");
+    if (!named.emplace(key, claim.substr(equals + 1)).second) {
+      throw CLI::ValidationError("--claim " + key + " is given twice: say one value");
+    }
+  }
+  return named;
+}
+
+// A credential that could never be used is a slip of the operator's.
+void require_usable(const Claims& claims, Time now) {
+  const auto begin = claims.values().find("not_before");
+  const auto end = claims.end();
+  if (end && *end <= now) {
+    throw CLI::ValidationError("not_after " + iso_time(*end) + " has passed: say a time to come");
+  }
+  if (end && begin != claims.values().end() && std::stoull(begin->second) * kSecond >= *end) {
+    throw CLI::ValidationError(
+        "not_before is not earlier than not_after: such a credential would never be valid");
+  }
 }
 
 // The claims to issue: those of `before`, without their times, then what the order says.
 Claims claims_of(const Order& order, Claims::Map before, Time now) {
   before.erase("not_before");
   before.erase("not_after");
-  if (!order.role.empty()) before["role"] = order.role;
-  for (const std::string& claim : order.claims) put_claim(before, claim);
+  if (order.role) before["role"] = *order.role;
+  for (auto& [key, value] : named_claims(order.claims)) before[key] = value;
   if (!order.expires.empty()) {
-    if (before.contains("not_after")) throw Fault("give --expires or --claim not_after, not both");
+    if (before.contains("not_after")) {
+      throw CLI::ValidationError("give --expires or --claim not_after, not both");
+    }
     const auto life = parse_duration(order.expires);
-    if (!life || *life == 0)
-      throw Fault("--expires " + order.expires + " is no time such as 90d or 24h");
+    if (!life || *life == 0) {
+      throw CLI::ValidationError("--expires " + order.expires + " is no time such as 90d or 24h");
+    }
     before["not_after"] = std::to_string((now + *life) / kSecond);
   }
   Result<Claims> claims = Claims::of(std::move(before));
-  if (!claims)
-    throw Fault("these claims cannot be issued: " + std::string(claims.refusal().reason));
+  if (!claims) {
+    throw CLI::ValidationError("these claims cannot be issued: " +
+                               std::string(claims.refusal().reason));
+  }
+  require_usable(*claims, now);
   return std::move(*claims);
 }
 
@@ -86,7 +115,8 @@ class SecretFile {
 
 void issue(const Office& office, const Order& order, bool renewal) {
   if (!is_name(order.name)) {
-    throw Fault("a client's name is 1-64 of A-Z a-z 0-9 . _ -, the first a letter or digit");
+    throw CLI::ValidationError(
+        "a client's name is 1-64 of A-Z a-z 0-9 . _ -, the first a letter or digit");
   }
   const Home home = office.open_home();
   Database database = office.open_database();
@@ -122,11 +152,17 @@ void add_order(CLI::App* command, Order& order) {
       ->type_name("FILE");
 }
 
-std::string standing_of(const ClientRow& row) { return row.revoked_at ? "revoked" : "valid"; }
+std::string standing_of(const ClientRow& row, Time now) {
+  if (row.revoked_at) return "revoked";
+  const Result<Claims> claims = Claims::of(Json::parse(row.claims).get<Claims::Map>());
+  if (!claims || claims->valid_at(now)) return "valid";
+  const auto end = claims->end();
+  return end && *end <= now ? "expired" : "not yet";
+}
 
-Json json_of(const ClientRow& row) {
+Json json_of(const ClientRow& row, const std::string& standing) {
   Json json = {{"name", row.name},
-               {"standing", standing_of(row)},
+               {"standing", standing},
                {"generation", row.generation},
                {"kid", row.kid},
                {"claims", Json::parse(row.claims)},
@@ -139,10 +175,21 @@ Json json_of(const ClientRow& row) {
 void print(bool as_json, const std::vector<ClientRow>& rows) {
   words::List list(as_json, {"NAME", "STANDING", "GENERATION", "KID", "LAST MESSAGE", "CLAIMS"});
   for (const ClientRow& row : rows) {
-    list.add(json_of(row),
-             {row.name, standing_of(row), std::to_string(row.generation), std::to_string(row.kid),
+    const std::string standing = standing_of(row, system_now());
+    list.add(json_of(row, standing),
+             {row.name, standing, std::to_string(row.generation), std::to_string(row.kid),
               row.last_message_at ? iso_time(*row.last_message_at) : "-", row.claims});
   }
+}
+
+// Ends the sessions of one client, or of all.
+void end_sessions(const Office& office, const std::string& name, bool all) {
+  if (name.empty() == !all) throw CLI::ValidationError("name a client, or say --all");
+  Database database = office.open_database();
+  ClientBook book(database);
+  if (!all) (void)book.find(name);  // a slip of the pen would end nothing, and say so too softly
+  const int ended = all ? book.end_sessions({}) : book.end_sessions(name);
+  std::cout << ended << " session(s) ended\n";
 }
 
 }  // namespace
@@ -208,13 +255,7 @@ void add_session(CLI::App& app, Office& office) {
   auto all = std::make_shared<bool>(false);
   CLI::App* end =
       add_command(session, office, "end", "end a client's sessions; it starts a new one by itself",
-                  [&office, name, all] {
-                    if (name->empty() == !*all) throw Fault("name a client, or say --all");
-                    Database database = office.open_database();
-                    ClientBook book(database);
-                    const int ended = *all ? book.end_sessions({}) : book.end_sessions(*name);
-                    std::cout << ended << " session(s) ended\n";
-                  });
+                  [&office, name, all] { end_sessions(office, *name, *all); });
   end->add_option("NAME", *name, "the client");
   end->add_flag("--all", *all, "the sessions of all clients");
 }

@@ -1,5 +1,6 @@
 // The operator's commands: each adds itself to the command line and, when it was chosen, does its
-// work.
+// work.  A Fault ends the tool with status 1; a CLI::ValidationError, for words that could never be
+// right, with 2.
 #pragma once
 
 #include <CLI/App.hpp>
@@ -17,6 +18,10 @@ struct Office {
   bool json = false;
   std::function<void()> chosen;  // the work of the command that was parsed
 
+  // The home that was named, whoever's it is.  Throws Fault if none was.
+  [[nodiscard]] Home named_home() const;
+  // The same.  Throws Fault if it is another user's: what one user writes there, the other's
+  // gateway could not read.
   [[nodiscard]] Home open_home() const;
   // Throws Fault unless the home is one and closed to others.
   [[nodiscard]] Database open_database() const;

@@ -5,13 +5,20 @@
 #include <iostream>
 
 #include "cmd/operator/commands.h"
+#include "cmd/operator/words.h"
 #include "crypto/primitives.h"
 
 namespace sealpost {
 
-Home Office::open_home() const {
+Home Office::named_home() const {
   if (home.empty()) throw Fault("which home? Say --home DIR, or set SEALPOST_HOME");
   return Home(std::filesystem::absolute(home).lexically_normal().string());
+}
+
+Home Office::open_home() const {
+  Home at = named_home();
+  at.require_ours();
+  return at;
 }
 
 Database Office::open_database() const {
@@ -36,11 +43,23 @@ CLI::App* add_list(CLI::App& app, Office& office, const std::string& name, const
 
 namespace {
 
+// What was wrong with the command line: CLI11 leaves a word that is no command unnamed.
+int complain(const CLI::App& app, const CLI::ParseError& error) {
+  const std::vector<std::string> words = app.remaining(true);
+  const bool unknown = dynamic_cast<const CLI::RequiredError*>(&error) != nullptr && !words.empty();
+  std::cerr << "sealpost: "
+            << (unknown ? "there is no command or option " + words.front() : error.what())
+            << "\n`sealpost --help` lists the commands, `sealpost COMMAND --help` its options\n";
+  return 2;
+}
+
 int run(int argc, char** argv) {
   umask(077);
   crypto::start_lean();
   Office office;
-  CLI::App app("sealpost: clients, keys and messages of one gateway");
+  CLI::App app(
+      "sealpost: clients, keys and messages of one gateway\n"
+      "Exit status: 0 done, 1 refused or failed, 2 usage");
   app.set_version_flag("--version", std::string("sealpost ") + SEALPOST_VERSION);
   app.add_option("--home", office.home, "the folder with keys and database")
       ->envname("SEALPOST_HOME")
@@ -52,10 +71,12 @@ int run(int argc, char** argv) {
   }
   try {
     app.parse(argc, argv);
+    office.chosen();
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    if (error.get_exit_code() != 0) return complain(app, error);
+    app.exit(error);
   }
-  office.chosen();
+  words::require_printed();
   return 0;
 }
 

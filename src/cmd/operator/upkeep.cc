@@ -6,6 +6,7 @@
 #include "cmd/operator/commands.h"
 #include "cmd/operator/words.h"
 #include "gateway/doctor.h"
+#include "protocol/credential.h"
 #include "store/clients.h"
 
 namespace sealpost {
@@ -14,6 +15,10 @@ namespace {
 using words::Json;
 
 void init(const Office& office, const std::string& url) {
+  if (!url.empty() && !is_gateway_url(url)) {
+    throw CLI::ValidationError("--url " + url +
+                               " is not http://HOST/... or https://HOST/..., without blanks");
+  }
   const Home home = office.open_home();
   const bool ready = std::filesystem::exists(home.keys_folder() + "/server_id") &&
                      std::filesystem::exists(home.store_paths().database);
@@ -56,6 +61,37 @@ void retire(const Office& office, Kid kid, bool force) {
   std::cout << "key " << static_cast<int>(kid) << " is retired\n";
 }
 
+// Backups have their names from people, who may leave one out in a script.
+void require_file(const std::string& file) {
+  if (file.empty()) throw CLI::ValidationError("FILE is empty: name one");
+}
+
+void rotate(const Office& office) {
+  const Home home = office.open_home();
+  Database database = office.open_database();
+  Kid used = 0;
+  for (const ClientRow& row : ClientBook(database).list()) used = std::max(used, row.kid);
+  const int kid = home.add_key(used);
+  std::cout << "credentials are issued under key " << kid
+            << " from now on; those there are stay valid until they are renewed\n";
+}
+
+void back_up(const Office& office, const std::string& file) {
+  require_file(file);
+  Database database = office.open_database();
+  back_up(database, file);
+}
+
+void restore(const Office& office, const std::string& file) {
+  require_file(file);
+  const Home home = office.open_home();
+  const std::string aside = restore(home.store_paths(), home.server_id(), file, system_now());
+  if (!aside.empty()) {
+    std::cout << "what was there could not be used: it is kept as " << aside << '\n';
+  }
+  std::cout << "restored; clients start new sessions by themselves\n";
+}
+
 void list_keys(const Office& office) {
   const Home home = office.open_home();
   Database database = office.open_database();
@@ -76,7 +112,7 @@ void list_keys(const Office& office) {
 
 void diagnose(const Office& office) {
   bool broken = false;
-  for (const Finding& finding : examine(office.open_home(), system_now())) {
+  for (const Finding& finding : examine(office.named_home(), system_now())) {
     const bool bad = finding.kind == Finding::Kind::kBroken;
     broken = broken || bad;
     const char* kind = bad ? "BROKEN" : finding.kind == Finding::Kind::kNote ? "note" : "ok";
@@ -104,12 +140,7 @@ void add_key(CLI::App& app, Office& office) {
   key.require_subcommand(1);
   add_list(key, office, "list", "all master keys", [&office] { list_keys(office); });
   add_command(key, office, "rotate", "make a new master key, for the credentials to come",
-              [&office] {
-                const Home home = office.open_home();
-                home.require_private();
-                std::cout << "credentials are issued under key " << static_cast<int>(home.add_key())
-                          << " from now on; those there are stay valid until they are renewed\n";
-              });
+              [&office] { rotate(office); });
   auto kid = std::make_shared<unsigned>(0);
   auto force = std::make_shared<bool>(false);
   CLI::App* command =
@@ -122,18 +153,11 @@ void add_key(CLI::App& app, Office& office) {
 void add_upkeep(CLI::App& app, Office& office) {
   auto file = std::make_shared<std::string>();
   add_command(app, office, "backup", "copy the database, without sessions, to a new file",
-              [&office, file] {
-                Database database = office.open_database();
-                back_up(database, *file);
-              })
+              [&office, file] { back_up(office, *file); })
       ->add_option("FILE", *file)
       ->required();
   add_command(app, office, "restore", "put a backup in the database's place",
-              [&office, file] {
-                const Home home = office.open_home();
-                restore(home.store_paths(), home.server_id(), *file, system_now());
-                std::cout << "restored; clients start new sessions by themselves\n";
-              })
+              [&office, file] { restore(office, *file); })
       ->add_option("FILE", *file)
       ->required();
   add_list(app, office, "doctor", "look for what may be wrong", [&office] { diagnose(office); });

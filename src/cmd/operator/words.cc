@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdio>
+#include <exception>
 #include <iostream>
 
 #include "base/result.h"
@@ -15,7 +16,7 @@ List::List(bool as_json, std::vector<std::string> columns) : as_json_(as_json) {
 }
 
 List::~List() {
-  if (as_json_) return;
+  if (as_json_ || std::uncaught_exceptions() > 0) return;
   std::vector<std::size_t> widths(rows_.front().size());
   for (const auto& row : rows_) {
     for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
@@ -39,6 +40,7 @@ void List::add(const Json& object, std::vector<std::string> cells) {
 
 void print_line(const Json& object) {
   std::cout << object.dump(-1, ' ', true, Json::error_handler_t::replace) << std::endl;
+  require_printed();
 }
 
 void print_body(ByteView body) {
@@ -65,6 +67,12 @@ void print_secret(const crypto::SecretText& text) {
                    std::fputc('\n', stdout) != EOF && std::fflush(stdout) == 0;
   if (!put)
     throw Fault("the credential could not be printed: `sealpost client renew` issues another");
+}
+
+void require_printed() {
+  if (!std::cout.flush()) {
+    throw Fault("the output could not be written: is the disk full, or the reader gone?");
+  }
 }
 
 }  // namespace sealpost::words

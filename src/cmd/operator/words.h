@@ -13,7 +13,8 @@ namespace sealpost::words {
 using Json = nlohmann::ordered_json;
 
 // A list that is printed in one of the two forms, each row as soon as it is added (JSON) or all at
-// the end (people: the columns want to know their width).
+// the end (people: the columns want to know their width).  One that a Fault cuts off prints no
+// more.
 class List {
  public:
   List(bool as_json, std::vector<std::string> columns);
@@ -37,5 +38,8 @@ void print_body(ByteView body);
 
 // A credential, to stdout, and a newline.  Throws Fault if it could not be written.
 void print_secret(const crypto::SecretText& text);
+
+// Throws Fault if not all that was printed has gone out.
+void require_printed();
 
 }  // namespace sealpost::words
