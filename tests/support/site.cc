@@ -198,17 +198,21 @@ ApacheSite::ApacheSite(const std::string& htaccess) {
   std::filesystem::create_directory(docroot());
   std::filesystem::copy_file(program("sealpost.fcgi"), docroot() + "/sealpost.fcgi");
   chmod((docroot() + "/sealpost.fcgi").c_str(), 0755);
-  // The ready file, with the one line changed that it says to change.
+  // The ready file, with the line changed that it says to change, and as large bodies as the other
+  // sites take.
   std::string text = read_text("htaccess/" + htaccess);
   const auto replace = [&](const std::string& from, const std::string& to) {
     const std::size_t at = text.find(from);
     if (at == std::string::npos) throw std::runtime_error(htaccess + " has no line " + from);
     text.replace(at, from.size(), to);
   };
-  replace("SetEnv SEALPOST_HOME \"/home/YOU/sealpost\"",
+  replace("SetEnv SEALPOST_HOME \"/home/YOU/sealpost-home\"",
           "SetEnv SEALPOST_HOME \"" + home.root() + "\"");
   replace("#SetEnv SEALPOST_LOG \"/home/YOU/sealpost.log\"",
           "SetEnv SEALPOST_LOG \"" + (folder / "log") + "\"");
+  if (htaccess == "fcgid.htaccess") {
+    replace("\nSetEnv SEALPOST_MAX_BODY 131072", "\nSetEnv SEALPOST_MAX_BODY 1048576");
+  }
   write_text(docroot() + "/.htaccess", text);
 
   std::string modules;
