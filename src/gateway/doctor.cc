@@ -109,7 +109,9 @@ class Examination {
           path + " belongs to another user: `chown` it to the one the gateway runs as");
     }
     if ((status.st_mode & 077) != 0 && !S_ISLNK(status.st_mode)) {
-      const std::string mode = S_ISDIR(status.st_mode) ? "700" : "600";
+      // A handler stays a program.
+      const bool is_run = S_ISDIR(status.st_mode) || (status.st_mode & S_IXUSR) != 0;
+      const std::string mode = is_run ? "700" : "600";
       say(Kind::kBroken, path + " is open to other users: run `chmod " + mode + " " + path + "`");
     }
   }

@@ -447,6 +447,12 @@ BOOST_AUTO_TEST_CASE(the_doctor_finds_what_is_wrong) {
   }
   {
     TestHouse house;
+    test::write_text(house.home.root() + "/handler", "");
+    fs::permissions(house.home.root() + "/handler", fs::perms(0755));
+    BOOST_TEST(broken(examine(house.home, house.now), "run `chmod 700") == 1, "still a program");
+  }
+  {
+    TestHouse house;
     fs::remove(house.home.keys_folder() + "/1.key");
     BOOST_TEST(broken(examine(house.home, house.now), "holds no master key") == 1);
   }
