@@ -1,13 +1,10 @@
 #include "delivery/routes.h"
 
 #include <arpa/inet.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <charconv>
-#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <optional>
@@ -19,8 +16,6 @@ namespace sealpost {
 namespace {
 
 constexpr std::string_view kBlanks = " \t\r";
-// A file that changed this recently may change again without its time showing it.
-constexpr Milliseconds kClockGrain = 1 * kSecond;
 
 // A line that cannot be read ends its reading here.
 struct Unreadable {
@@ -241,18 +236,15 @@ const Route* Routes::match(std::string_view topic, const Claims& claims) const {
 }
 
 const Routes& RoutesFile::read() {
-  const Mark now_there = mark();
-  if (now_there == mark_ && now_there.changed_at + kClockGrain < read_at_) return routes_;
-  read_at_ = system_now();
-  if (now_there.size < 0) {
+  if (!watch_.has_changed()) return routes_;
+  if (!watch_.exists()) {
     routes_ = {};
-  } else {
-    std::ifstream in(path_, std::ios::binary);
-    const std::string text(std::istreambuf_iterator<char>(in), {});
-    if (!in) throw Fault(path_ + " cannot be read: give it to the user the gateway runs as");
-    routes_ = Routes::parse(text);
+    return routes_;
   }
-  mark_ = now_there;
+  std::ifstream in(path_, std::ios::binary);
+  const std::string text(std::istreambuf_iterator<char>(in), {});
+  if (!in) throw Fault(path_ + " cannot be read: give it to the user the gateway runs as");
+  routes_ = Routes::parse(text);
   return routes_;
 }
 
@@ -262,17 +254,6 @@ const Routes& RoutesFile::current() {
   const Complaint& first = routes.complaints.front();
   throw Fault(path_ + ", line " + std::to_string(first.line) + ": " + first.reason +
               "; `sealpost routes check` looks at the whole file");
-}
-
-RoutesFile::Mark RoutesFile::mark() const {
-  struct stat status {};
-  if (stat(path_.c_str(), &status) != 0) {
-    if (errno == ENOENT) return {};
-    throw Fault(path_ + " cannot be looked at: " + std::strerror(errno));
-  }
-  return {status.st_ino, status.st_size,
-          static_cast<Time>(status.st_mtim.tv_sec) * kSecond +
-              static_cast<Time>(status.st_mtim.tv_nsec) / 1'000'000};
 }
 
 }  // namespace sealpost

@@ -19,7 +19,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/time.h"
+#include "base/watch.h"
 #include "protocol/claims.h"
 
 namespace sealpost {
@@ -66,7 +66,7 @@ struct Routes {
 // The file, read when it has changed.
 class RoutesFile {
  public:
-  explicit RoutesFile(std::string path) : path_(std::move(path)) {}
+  explicit RoutesFile(std::string path) : path_(std::move(path)), watch_(path_) {}
 
   // Whatever the file says, complaints and all.  Throws Fault if it is there and cannot be read.
   [[nodiscard]] const Routes& read();
@@ -74,19 +74,9 @@ class RoutesFile {
   [[nodiscard]] const Routes& current();
 
  private:
-  // What tells one state of the file from another.
-  struct Mark {
-    std::uint64_t inode = 0;
-    std::int64_t size = -1;  // of no file
-    Time changed_at = 0;
-    friend bool operator==(const Mark&, const Mark&) = default;
-  };
-  [[nodiscard]] Mark mark() const;
-
   std::string path_;
+  Watch watch_;
   Routes routes_;
-  Mark mark_;
-  Time read_at_ = 0;
 };
 
 // Whether a pattern of * and | matches all of a text.

@@ -68,7 +68,8 @@ void Gateway::receive(Visit& visit, Time now) {
   Result<Envelope> envelope = Envelope::parse(visit.request.body);
   if (!envelope) return visit.answer(not_the_form(envelope.refusal().reason));
   visit.envelope = std::move(*envelope);
-  (void)house().routes();  // 503 comes before 403
+  (void)house().keyring();  // 503 comes before 403: without keys, or with routes that say nothing
+  (void)house().routes();
   if (visit.envelope.kind() == kHandshakeKind) return handshake(visit, now);
   if (visit.envelope.kind() == kRecordKind) return record(visit, now);
   visit.answer(refused("first_byte"));

@@ -169,6 +169,7 @@ ServerId Home::server_id() const {
 
 Keyring Home::keyring() const {
   Keyring ring(server_id());
+  (void)newest_kid();  // a ring without a key is no ring
   for (const KeyFile& file : keys()) {
     crypto::Key master;
     read_secret(key_path(file.kid), master.fill());
@@ -215,8 +216,6 @@ void Home::remove_key(Kid kid) const {
   if (all.size() == 1) throw Fault("the last key cannot be retired: `sealpost key rotate` first");
   fs::remove(key_path(kid));
 }
-
-Time Home::keys_changed_at() const { return changed_at(keys_folder()); }
 
 std::string Home::url() const {
   std::ifstream in(root_ + "/url");

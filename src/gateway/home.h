@@ -42,7 +42,7 @@ class Home {
   // else.
   void require_private() const;
 
-  // Throws Fault if there is none or a file cannot be read.
+  // Throws Fault if there is none, or no key, or a file cannot be read.
   [[nodiscard]] ServerId server_id() const;
   [[nodiscard]] Keyring keyring() const;
 
@@ -59,9 +59,6 @@ class Home {
   Kid add_key(Kid used = 0) const;
   // Deletes a master key.  Throws Fault if it is not there, or the last.
   void remove_key(Kid kid) const;
-
-  // When the set of keys last changed.
-  [[nodiscard]] Time keys_changed_at() const;
 
   // Empty if it has not been said.
   [[nodiscard]] std::string url() const;

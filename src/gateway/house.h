@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 
+#include "base/watch.h"
 #include "gateway/home.h"
 #include "gateway/journal.h"
 #include "gateway/settings.h"
@@ -27,7 +28,7 @@ class House {
 
  private:
   Home home_;
-  Time keys_read_at_ = 0;
+  Watch keys_folder_{home_.keys_folder()};
   std::optional<Keyring> keyring_;
   RoutesFile routes_{home_.routes_file()};
   SqliteStore store_;

@@ -28,9 +28,16 @@ Generation ClientBook::renew(const std::string& name, Kid kid, const Claims& cla
   return issue(name, kid, claims, true, now);
 }
 
-void ClientBook::revoke(const std::string& name, Time now) { withdraw(name, false, now); }
+// The keys of sessions that are ended here lie in the WAL until it is emptied.
+void ClientBook::revoke(const std::string& name, Time now) {
+  withdraw(name, false, now);
+  (void)database_.trim_wal(true);
+}
 
-void ClientBook::remove(const std::string& name, Time now) { withdraw(name, true, now); }
+void ClientBook::remove(const std::string& name, Time now) {
+  withdraw(name, true, now);
+  (void)database_.trim_wal(true);
+}
 
 Generation ClientBook::issue(const std::string& name, Kid kid, const Claims& claims,
                              bool must_exist, Time now) {
@@ -128,18 +135,27 @@ std::vector<SessionRow> ClientBook::sessions(Time now) {
 }
 
 int ClientBook::end_sessions(const std::optional<std::string>& name) {
-  Write write(database_);
-  SQLite::Statement end(database_.handle(), "DELETE FROM session WHERE ?1 IS NULL OR name = ?1");
-  const int ended = name ? Query(end, *name).run() : Query(end, nullptr).run();
-  write.commit();
-  return ended;
+  return end_sessions_where("?1 IS NULL OR name = ?1", [&](SQLite::Statement& end) {
+    if (name) bind_value(end, 1, *name);
+  });
 }
 
 int ClientBook::end_sessions_under(Kid kid) {
-  Write write(database_);
-  SQLite::Statement end(database_.handle(), "DELETE FROM session WHERE kid = ?");
-  const int ended = Query(end, static_cast<int>(kid)).run();
-  write.commit();
+  return end_sessions_where("kid = ?1",
+                            [&](SQLite::Statement& end) { bind_value(end, 1, int{kid}); });
+}
+
+int ClientBook::end_sessions_where(const std::string& condition,
+                                   const std::function<void(SQLite::Statement&)>& bind) {
+  int ended = 0;
+  {
+    Write write(database_);
+    SQLite::Statement end(database_.handle(), "DELETE FROM session WHERE " + condition);
+    bind(end);
+    ended = Query(end).run();
+    write.commit();
+  }
+  (void)database_.trim_wal(true);
   return ended;
 }
 

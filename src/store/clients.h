@@ -1,6 +1,7 @@
 // The operator's book of clients and their sessions.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -61,6 +62,8 @@ class ClientBook {
  private:
   Generation issue(const std::string& name, Kid kid, const Claims& claims, bool must_exist,
                    Time now);
+  int end_sessions_where(const std::string& condition,
+                         const std::function<void(SQLite::Statement&)>& bind);
   void withdraw(const std::string& name, bool remove, Time now);
   std::vector<ClientRow> select(const std::string& where, const std::string& name);
 

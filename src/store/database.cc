@@ -235,7 +235,10 @@ bool Database::trim_wal(bool in_any_case) {
   if (journal_.mode != "wal" || stat(wal.c_str(), &status) != 0 || status.st_size == 0) return true;
   if (!in_any_case && status.st_size < kFewFrames * (kPageSize + 24)) return true;
   const Gate::Hold hold = gate_.enter();
-  return handle_.execAndGet("PRAGMA wal_checkpoint(TRUNCATE)").getInt() == 0;
+  handle_.setBusyTimeout(0);  // a reader is not waited for: everybody would wait for us
+  const bool done = handle_.execAndGet("PRAGMA wal_checkpoint(TRUNCATE)").getInt() == 0;
+  handle_.setBusyTimeout(kBusyTimeout);
+  return done;
 }
 
 Write::Write(Database& database) : hold_(database.gate().enter()), handle_(database.handle()) {

@@ -2,6 +2,7 @@
 
 #include <SQLiteCpp/Statement.h>
 
+#include "base/result.h"
 #include "crypto/primitives.h"
 #include "store/issue_file.h"
 
@@ -52,7 +53,12 @@ void start_epoch(SQLite::Database& handle, const std::string& issues, const Serv
   start.bind(4, reason);
   start.exec();
   handle.exec("DELETE FROM session; DELETE FROM handshake;");
-  for (const auto& [name, issue] : read_issues(issues)) take_issue(handle, issue);
+  const std::map<std::string, Issue> said = read_issues(issues);
+  if (said.empty() && handle.execAndGet("SELECT count(*) FROM client").getInt() > 0) {
+    throw Fault("the file of issues " + issues +
+                " is missing, and with it who was revoked: bring it back from a copy");
+  }
+  for (const auto& [name, issue] : said) take_issue(handle, issue);
 }
 
 }  // namespace sealpost

@@ -7,9 +7,10 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <sstream>
+#include <vector>
 
 #include "base/result.h"
 
@@ -46,17 +47,55 @@ Issue issue_of(const std::string& line) {
   return issue;
 }
 
+// All of the file; nothing if there is none.
+std::string read_whole(const std::string& path) {
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0 && errno == ENOENT) return "";
+  std::string text;
+  std::array<char, 16384> piece;
+  ssize_t got = file < 0 ? -1 : 1;
+  while (got > 0) {
+    got = read(file, piece.data(), piece.size());
+    text.append(piece.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+  }
+  const int why = errno;
+  if (file >= 0) close(file);
+  if (got < 0) {
+    throw Fault("the file of issues " + path + " cannot be read (" + std::strerror(why) +
+                "): give it to the user the gateway runs as");
+  }
+  return text;
+}
+
+bool is_issue(const std::string& line) {
+  try {
+    (void)issue_of(line);
+    return true;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
+// The lines of the file.  A last one without its end is torn off by a crash, and was never acted
+// on, unless it can be read: then a person wrote it.
+std::vector<std::string> lines_of(const std::string& path) {
+  std::istringstream in(read_whole(path));
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(in, line);) {
+    if (!in.eof() || is_issue(line)) lines.push_back(line);
+  }
+  return lines;
+}
+
 void for_each_issue(const std::string& path, const std::function<void(Issue)>& use) {
-  std::ifstream in(path);
-  std::string line;
-  for (int number = 1; std::getline(in, line); ++number) {
-    if (in.eof()) break;  // no newline: torn off while it was written
-    try {
-      use(issue_of(line));
-    } catch (const std::exception&) {
+  int number = 0;
+  for (const std::string& line : lines_of(path)) {
+    ++number;
+    if (!is_issue(line)) {
       throw Fault(path + ", line " + std::to_string(number) +
                   " cannot be read: bring the file back from a copy, or mend the line by hand");
     }
+    use(issue_of(line));
   }
 }
 
@@ -68,17 +107,19 @@ void require(bool done, const std::string& path) {
 }  // namespace
 
 void append_issue(const std::string& path, const Issue& issue) {
-  std::ifstream in(path);
-  const std::string before((std::istreambuf_iterator<char>(in)), {});
-  const std::size_t whole = before.rfind('\n') + 1;  // npos + 1 is 0
-  const std::string line = line_of(issue);
+  std::size_t whole = 0;
+  for (const std::string& line : lines_of(path)) whole += line.size() + 1;
+  const std::string line = "\n" + line_of(issue);
+  // What was torn off by a crash is overwritten; the newline before ours is there as a rule, and
+  // missing where a person forgot it.
+  const std::string_view text = whole == 0 ? std::string_view(line).substr(1) : line;
+  const std::size_t at = whole == 0 ? 0 : whole - 1;
 
   const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
   require(file >= 0, path);
-  // A line torn off by a crash was never acted on: the new one takes its place.
-  const bool written = ftruncate(file, static_cast<off_t>(whole)) == 0 &&
-                       pwrite(file, line.data(), line.size(), static_cast<off_t>(whole)) ==
-                           static_cast<ssize_t>(line.size()) &&
+  const bool written = pwrite(file, text.data(), text.size(), static_cast<off_t>(at)) ==
+                           static_cast<ssize_t>(text.size()) &&
+                       ftruncate(file, static_cast<off_t>(at + text.size())) == 0 &&
                        fsync(file) == 0;
   close(file);
   require(written, path);

@@ -68,8 +68,7 @@ class Ledger {
 
   SQLite::Statement select_epoch_ = prepare("SELECT epoch FROM server");
   SQLite::Statement select_generation_ = prepare("SELECT generation FROM client WHERE name = ?");
-  SQLite::Statement raise_generation_ =
-      prepare(R"sql(
+  SQLite::Statement raise_generation_ = prepare(R"sql(
       UPDATE client SET generation = ?2, revoked_at = NULL
       WHERE name = ?1 AND generation < ?2)sql");
 

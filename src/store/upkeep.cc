@@ -41,7 +41,9 @@ void sync_file(const std::string& path) {
 
 void copy_all(SQLite::Database& to, SQLite::Database& from) {
   SQLite::Backup backup(to, from);
-  backup.executeStep(-1);
+  if (backup.executeStep(-1) != SQLITE_DONE) {
+    throw Fault("the database is in use by another program: nothing was changed; try again");
+  }
 }
 
 // Which server a file says it is the database of; nothing if it is no sealpost database.
@@ -159,26 +161,32 @@ std::string restore(const StorePaths& paths, const ServerId& server_id, const st
     copied.database = copy.path;
     copied.gate = copy_gate.path;
     Database restored(copied, server_id, {"delete", 3});
-    {
+    // The file of issues is read under the home's gate, so that no revocation slips between.
+    const auto begin_epoch = [&] {
       Write write(restored);
       start_epoch(restored.handle(), paths.issues, server_id, "restore", now);
       write.commit();
-    }
+    };
     if (is_usable(paths.database, server_id)) {
       Database live(paths, server_id);
-      const Gate::Hold hold = live.gate().enter();
-      copy_all(live.handle(), restored.handle());
+      {
+        const Gate::Hold hold = live.gate().enter();
+        begin_epoch();
+        copy_all(live.handle(), restored.handle());
+      }
+      (void)live.trim_wal(true);
       return "";
     }
+    Gate gate(paths.gate);
+    const Gate::Hold hold = gate.enter();
+    begin_epoch();
+    sync_file(copy.path);
+    std::string aside = move_aside(paths.database, now);
+    rename_durably(copy.path, paths.database);
+    return aside;
   } catch (const SQLite::Exception& error) {
     throw explain(error, paths.database);
   }
-  Gate gate(paths.gate);
-  const Gate::Hold hold = gate.enter();
-  sync_file(copy.path);
-  std::string aside = move_aside(paths.database, now);
-  rename_durably(copy.path, paths.database);
-  return aside;
 }
 
 Health examine(Database& database) {

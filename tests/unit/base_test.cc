@@ -1,10 +1,14 @@
 #define BOOST_TEST_MODULE base
+#include <utime.h>
+
 #include <boost/test/unit_test.hpp>
 
 #include "base/bytes.h"
 #include "base/encoding.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "base/watch.h"
+#include "support/temp.h"
 
 namespace sealpost {
 namespace {
@@ -112,6 +116,32 @@ BOOST_AUTO_TEST_CASE(times_are_written_as_iso_8601_in_utc) {
   BOOST_TEST(iso_time(0) == "1970-01-01T00:00:00.000Z");
   BOOST_TEST(iso_time(1790000000123) == "2026-09-21T14:13:20.123Z");
   BOOST_TEST(iso_time(~Time{0}) == "9999-12-31T23:59:59.999Z");
+}
+
+BOOST_AUTO_TEST_CASE(a_watch_sees_every_change_whatever_the_times_say) {
+  const test::TempDir folder;
+  const std::string path = folder / "file";
+  Watch watch(path);
+  const auto write = [&](const std::string& text, std::time_t at) {
+    test::write_text(path, text);
+    const utimbuf times{at, at};
+    utime(path.c_str(), &times);
+  };
+  BOOST_TEST(watch.has_changed());
+  BOOST_TEST(!watch.exists());
+  BOOST_TEST(!watch.has_changed(), "it is still not there");
+  write("a", 2'000'000'000);
+  BOOST_TEST(watch.has_changed());
+  BOOST_TEST(watch.exists());
+  BOOST_TEST(!watch.has_changed());
+  write("b", 1'000'000'000);
+  BOOST_TEST(watch.has_changed(), "older than what was there");
+  BOOST_TEST(!watch.has_changed());
+  write("bc", 1'000'000'000);
+  BOOST_TEST(watch.has_changed(), "of the same time, but another size");
+  test::write_text(path, "cd");
+  BOOST_TEST(watch.has_changed());
+  BOOST_TEST(watch.has_changed(), "it may change again within the grain of its times");
 }
 
 BOOST_AUTO_TEST_CASE(durations_name_their_unit) {

@@ -640,7 +640,10 @@ BOOST_AUTO_TEST_CASE(one_rollback_begins_one_epoch) {
   const Receipt proof = give_receipt(ring.receipt_key(1), epoch, who, 99);
   const auto begin = [&](Store& store, std::uint8_t handshake) {
     return store
-        .begin({{SessionId{handshake}, 1, who}, Bytes{1}, crypto::Digest{handshake}, proof,
+        .begin({{SessionId{handshake}, 1, who},
+                Bytes{1},
+                crypto::Digest{handshake},
+                proof,
                 s.house.now + kHour},
                ring, s.house.now)
         .verdict;

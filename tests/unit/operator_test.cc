@@ -1,14 +1,19 @@
 // The operator's side of the store: the file of issues, the book of clients, the inbox, copies.
 #define BOOST_TEST_MODULE operator
+#include <SQLiteCpp/SQLiteCpp.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
+#include <sstream>
+#include <thread>
 
 #include "base/encoding.h"
 #include "gateway/doctor.h"
 #include "store/issue_file.h"
 #include "store/upkeep.h"
 #include "support/house.h"
+#include "support/process.h"
 
 namespace sealpost {
 namespace {
@@ -49,6 +54,47 @@ BOOST_AUTO_TEST_CASE(a_line_torn_off_by_a_crash_is_passed_over_and_replaced) {
   BOOST_TEST(read_issues(path).size() == 1U);
   append_issue(path, issue("b", 1));
   BOOST_TEST(read_issues(path).size() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(a_last_line_that_a_person_forgot_to_end_counts) {
+  const test::TempDir folder;
+  const std::string path = folder / "issued";
+  append_issue(path, issue("a", 1));
+  append_issue(path, issue("a", 2, Issue::Kind::kRevoke));
+  std::string text = test::read_text(path);
+  text.pop_back();
+  test::write_text(path, text);
+  BOOST_TEST(read_issues(path).at("a").generation == 2U);
+  append_issue(path, issue("b", 1));
+  BOOST_TEST(read_issues(path).at("a").generation == 2U);
+  BOOST_TEST(read_issues(path).size() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(a_file_of_issues_that_cannot_be_read_says_so_and_stays) {
+  if (geteuid() == 0) return;  // nothing is unreadable to root; tests/run runs as another user
+  const test::TempDir folder;
+  const std::string path = folder / "issued";
+  append_issue(path, issue("a", 1));
+  const std::string before = test::read_text(path);
+  std::filesystem::permissions(path, std::filesystem::perms::owner_write);
+  BOOST_CHECK_THROW((void)read_issues(path), Fault);
+  BOOST_CHECK_THROW(append_issue(path, issue("b", 1)), Fault);
+  std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+  BOOST_TEST(test::read_text(path) == before);
+}
+
+BOOST_AUTO_TEST_CASE(without_the_file_of_issues_no_epoch_begins_for_clients_that_are_there) {
+  TestHouse house;
+  Peer peer = house.client();
+  const std::string backup = house.folder / "backup";
+  {
+    Database database = house.database();
+    back_up(database, backup);
+  }
+  std::filesystem::remove(house.home.store_paths().issues);
+  BOOST_CHECK_EXCEPTION(
+      (void)restore(house.home.store_paths(), house.home.server_id(), backup, house.now), Fault,
+      [](const Fault& fault) { return says(fault, "who was revoked"); });
 }
 
 BOOST_AUTO_TEST_CASE(a_line_that_cannot_be_read_is_named) {
@@ -301,6 +347,56 @@ BOOST_AUTO_TEST_CASE(a_backup_that_cannot_be_written_names_what_was_asked_for) {
     BOOST_CHECK_EXCEPTION(back_up(database, row.first), Fault,
                           [&](auto& f) { return says(f, row.second) && !says(f, ".unfinished"); });
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_restore_over_a_database_in_use_says_so_and_changes_nothing) {
+  TestHouse house;
+  (void)house.client();
+  const std::string backup = house.folder / "backup";
+  {
+    Database database = house.database();
+    back_up(database, backup);
+  }
+  const std::string epoch = house.sql("SELECT hex(epoch) FROM server");
+  SQLite::Database locker(house.home.store_paths().database, SQLite::OPEN_READWRITE);
+  locker.exec("BEGIN IMMEDIATE");
+  BOOST_CHECK_THROW(
+      (void)restore(house.home.store_paths(), house.home.server_id(), backup, house.now), Fault);
+  locker.exec("ROLLBACK");
+  BOOST_TEST(house.sql("SELECT hex(epoch) FROM server") == epoch);
+}
+
+// Whether somebody waits for a lock on a file.
+bool has_waiter(const std::string& path) {
+  struct stat status {};
+  if (stat(path.c_str(), &status) != 0) return false;
+  const std::string inode = ":" + std::to_string(status.st_ino) + " ";
+  std::istringstream locks(test::read_text("/proc/locks"));
+  for (std::string line; std::getline(locks, line);) {
+    if (line.find("-> FLOCK") != std::string::npos && line.find(inode) != std::string::npos)
+      return true;
+  }
+  return false;
+}
+
+BOOST_AUTO_TEST_CASE(a_revocation_that_a_restore_waits_for_is_not_lost) {
+  TestHouse house;
+  (void)house.client();
+  const std::string backup = house.folder / "backup";
+  Database database = house.database();
+  back_up(database, backup);
+  const StorePaths paths = house.home.store_paths();
+  std::thread restoring;
+  {
+    Write write(database);  // as a `client revoke` that is just at work
+    restoring =
+        std::thread([&] { (void)restore(paths, house.home.server_id(), backup, house.now); });
+    test::eventually("the restore waits", [&] { return has_waiter(paths.gate); });
+    append_issue(paths.issues, issue("client1", 2, Issue::Kind::kRevoke));
+    write.commit();
+  }
+  restoring.join();
+  BOOST_TEST(house.sql("SELECT revoked_at IS NOT NULL FROM client") == "1");
 }
 
 BOOST_AUTO_TEST_CASE(a_restore_works_over_a_database_that_is_beyond_use_and_keeps_it) {
@@ -601,6 +697,18 @@ BOOST_AUTO_TEST_CASE(a_retired_kid_never_comes_back) {
   book.renew("a", 1, claims, house.now);
   BOOST_TEST(house.home.add_key() == 3, "the file of issues knows of 2");
   BOOST_TEST(house.home.add_key(7) == 8, "and the database may know of more");
+}
+
+BOOST_AUTO_TEST_CASE(without_a_master_key_nobody_is_refused_but_nothing_works) {
+  TestHouse house;
+  Peer peer = house.client();
+  peer.handshake();
+  std::filesystem::rename(house.home.keys_folder() + "/1.key", house.folder / "1.key");
+  BOOST_TEST(peer.handshake().reply.status == 503);
+  BOOST_TEST(peer.send().reply.status == 503);
+  BOOST_TEST(house.wire()("encrypted_message=EgAA").status == 503, "a stranger, too");
+  std::filesystem::rename(house.folder / "1.key", house.home.keys_folder() + "/1.key");
+  BOOST_TEST(peer.send().status == "accepted");
 }
 
 BOOST_AUTO_TEST_CASE(keys_come_and_go_and_a_running_gateway_follows) {

@@ -48,15 +48,16 @@ void print_body(ByteView body) {
     std::cout << text_of(body) << std::flush;
     return;
   }
-  for (std::size_t i = 0; i < body.size(); ++i) {
-    const std::uint8_t byte = body[i];
-    const bool begins_c1 = byte == 0xc2 && i + 1 < body.size() && body[i + 1] < 0xa0;
-    if (byte != '\n' && byte != '\t' && (byte < 0x20 || byte == 0x7f || begins_c1)) {
+  // Whatever is not plain text is shown by its number: an invisible or a backward character can lie
+  // as well as a control sequence can.
+  for (const std::uint8_t byte : body) {
+    const bool plain = (byte >= 0x20 && byte < 0x7f) || byte == '\n' || byte == '\t';
+    if (plain) {
+      std::cout << static_cast<char>(byte);
+    } else {
       std::array<char, 8> shown{};
       std::snprintf(shown.data(), shown.size(), "\\x%02x", byte);
       std::cout << shown.data();
-    } else {
-      std::cout << static_cast<char>(byte);
     }
   }
   std::cout << std::endl;
