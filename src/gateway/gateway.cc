@@ -47,6 +47,7 @@ Gateway::Gateway(SettingTexts texts, Pool& pool)
 }
 
 std::vector<Handled> Gateway::handle(std::span<const Request> batch, Time now) {
+  looked_over_ = false;
   std::deque<Visit> visits;
   for (const Request& request : batch) {
     Visit& visit = visits.emplace_back(request);
@@ -68,8 +69,7 @@ void Gateway::receive(Visit& visit, Time now) {
   Result<Envelope> envelope = Envelope::parse(visit.request.body);
   if (!envelope) return visit.answer(not_the_form(envelope.refusal().reason));
   visit.envelope = std::move(*envelope);
-  (void)house().keyring();  // 503 comes before 403: without keys, or with routes that say nothing
-  (void)house().routes();
+  house();  // 503 comes before 403: without a home, without keys, with routes that cannot be read
   if (visit.envelope.kind() == kHandshakeKind) return handshake(visit, now);
   if (visit.envelope.kind() == kRecordKind) return record(visit, now);
   visit.answer(refused("first_byte"));
@@ -138,9 +138,9 @@ void Gateway::record(Visit& visit, Time now) {
   // 1: form, header, live session
   const Result<RecordHeader> header = RecordHeader::read(visit.envelope.message);
   if (!header) return visit.answer(refused(header.refusal().reason));
-  const auto stored = house().store().find_session(header->session_id, now);
-  if (!stored) return visit.answer(refused("session"));
-  const Session& session = stored->session;
+  const auto known = find_session(header->session_id, now);
+  if (!known) return visit.answer(refused("session"));
+  const Session& session = known->session;
   const std::string& name = session.installation.name;
   if (!visit.envelope.name.empty() && visit.envelope.name != name) {
     return visit.answer(refused("name"));
@@ -149,11 +149,9 @@ void Gateway::record(Visit& visit, Time now) {
   if (!keyring.has(session.kid)) return visit.answer(refused("kid"));
 
   // 2: the seal.  Nothing is written before this point, whatever arrives
-  SessionKeys keys = keyring.open_session_keys(session.kid, session.id, name, stored->sealed_keys);
-  Result<OpenedSeal> seal = OpenedSeal::open(visit.envelope, *header, session, keys.c2s);
+  Result<OpenedSeal> seal = OpenedSeal::open(visit.envelope, *header, session, known->keys.c2s);
   if (!seal) return visit.answer(refused(seal.refusal().reason));
-  visit.session = session;
-  visit.keys = std::move(keys);
+  visit.session = known;
   visit.request_hash = seal->request_hash();
   visit.entry.name = name;
 
@@ -216,7 +214,7 @@ void Gateway::admit(std::deque<Visit>& visits, Time now) {
 
 void Gateway::settle(Visit& visit, const Admission& admission, Time now) {
   using Verdict = Admission::Verdict;
-  const Session& session = *visit.session;
+  const Session& session = visit.session->session;
   const auto answer = [&](Status status, std::string_view reason) {
     visit.answer_sealed(status, reason, now, receipt_for(session, admission.epoch, admission.next),
                         admission.reply);
@@ -258,6 +256,7 @@ void Gateway::settle(Visit& visit, const Admission& admission, Time now) {
     case Verdict::kRevoked:
       return leave_open(Status::kRevoked, "generation");
     case Verdict::kNoSession:
+      sessions_.forget(session.id);
       return visit.answer(refused("session"));
     case Verdict::kRolledBack:
       return visit.answer(refused("rollback"));
@@ -268,9 +267,10 @@ void Gateway::settle(Visit& visit, const Admission& admission, Time now) {
 void Gateway::hand_over(Visit& visit, const Admission& admission) {
   const OpenedRecord& record = visit.candidate->record;
   const Message& message = record.message();
-  Errand errand{admission.number,          admission.attempt, visit.session->installation.name,
-                record.statement().claims, message.topic,     message.id,
-                message.digest(),          message.body};
+  Errand errand{
+      admission.number,          admission.attempt, visit.session->session.installation.name,
+      record.statement().claims, message.topic,     message.id,
+      message.digest(),          message.body};
   visit.handover = std::make_shared<Handover>(
       std::move(errand), std::move(*visit.target), settings_.handler_timeout,
       std::move(static_cast<Caller&>(visit)), std::move(*visit.place), pool_.stopping());
@@ -279,6 +279,7 @@ void Gateway::hand_over(Visit& visit, const Admission& admission) {
 std::vector<std::optional<Response>> Gateway::finish(
     std::span<const std::shared_ptr<Handover>> done, Time now) {
   FAULT_POINT("handled");
+  looked_over_ = false;
   std::vector<Settlement> batch;
   for (const auto& one : done) {
     note_errors(*one, now);
@@ -296,7 +297,7 @@ std::vector<std::optional<Response>> Gateway::finish(
   std::vector<std::optional<Response>> responses;
   for (const auto& one : done) {
     note(one->caller_, now);
-    if (!one->caller_.keys) one->caller_.response.reset();
+    if (!one->caller_.session) one->caller_.response.reset();
     responses.push_back(std::move(one->caller_.response));
   }
   return responses;
@@ -307,14 +308,16 @@ void Gateway::conclude(Handover& handover, const Settled& settled, Time now) {
   caller.entry.detail = handover.result_.why;
   if (!settled.known) return caller.answer(refused("session"));
   const bool in_progress = settled.status == Status::kInProgress;
-  const std::string_view reason = in_progress ? "cut_short" : caller.keys ? "" : "taken_up";
-  if (!caller.keys) return caller.answer(settled.status, reason, {});
+  const std::string_view reason = in_progress ? "cut_short" : caller.session ? "" : "taken_up";
+  if (!caller.session) return caller.answer(settled.status, reason, {});
   caller.answer_sealed(settled.status, reason, now,
-                       receipt_for(*caller.session, settled.epoch, settled.next), settled.reply);
+                       receipt_for(caller.session->session, settled.epoch, settled.next),
+                       settled.reply);
 }
 
 std::vector<std::shared_ptr<Handover>> Gateway::take_up(Time now) {
   looked_at_ = now;
+  looked_over_ = false;
   std::vector<Pool::Place> places;
   const Routes& routes = house().routes();
   while (auto place = pool_.reserve(settings_.handlers)) places.push_back(std::move(*place));
@@ -408,6 +411,7 @@ void Gateway::tidy(Time now, bool at_exit) {
   const bool trim_is_due = at_exit || distance(now, trimmed_at_) >= kTrimInterval;
   if (house_->store().has_ended_sessions() && trim_is_due) {
     trimmed_at_ = now;
+    sessions_.forget_all();  // their keys lie there, too
     trim();
   }
 }
@@ -424,11 +428,29 @@ void Gateway::trim() {
   }
 }
 
+std::shared_ptr<const KnownSession> Gateway::find_session(const SessionId& id, Time now) {
+  if (auto known = sessions_.find(id, now)) return known;
+  const auto stored = house().store().find_session(id, now);
+  const Keyring& keyring = house().keyring();
+  if (!stored || !keyring.has(stored->session.kid)) return nullptr;
+  const Session& session = stored->session;
+  auto known = std::make_shared<const KnownSession>(KnownSession{
+      session,
+      keyring.open_session_keys(session.kid, id, session.installation.name, stored->sealed_keys),
+      stored->live_until});
+  sessions_.keep(known);
+  return known;
+}
+
 House& Gateway::house() {
   if (!house_) {
     settings_ = Settings::parse(texts_);
     house_ = std::make_unique<House>(settings_);
+    sessions_.forget_all();
+    looked_over_ = false;
   }
+  if (!looked_over_) house_->look_over();
+  looked_over_ = true;
   return *house_;
 }
 

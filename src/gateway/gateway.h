@@ -11,6 +11,7 @@
 #include "gateway/handover.h"
 #include "gateway/house.h"
 #include "gateway/request.h"
+#include "gateway/sessions.h"
 #include "protocol/installation.h"
 
 namespace sealpost {
@@ -71,6 +72,10 @@ class Gateway {
   void guarded(Visit& visit, Work work);
   void fail(Caller& caller, const std::exception& fault);
 
+  // The session of a record; null if there is none alive.
+  std::shared_ptr<const KnownSession> find_session(const SessionId& id, Time now);
+
+  // Looked over once a batch: what has changed in it since is not seen before the next.
   House& house();
 
   SettingTexts texts_;
@@ -79,6 +84,8 @@ class Gateway {
   std::size_t max_body_;
   Journal journal_;
   std::unique_ptr<House> house_;
+  bool looked_over_ = false;
+  Sessions sessions_;
   Tally tally_;
   bool has_written_ = false;  // messages, since the tally was written
   Time tally_written_at_ = 0;

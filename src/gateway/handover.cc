@@ -19,7 +19,7 @@ void Caller::answer(Status status, std::string_view reason, const Bytes& sealed)
 void Caller::answer_sealed(Status status, std::string_view reason, Time now, const Receipt& receipt,
                            Bytes body) {
   answer(status, reason,
-         seal_answer(keys.value().s2c, request_hash, crypto::random_array<32>(),
+         seal_answer(session->keys.s2c, request_hash, crypto::random_array<32>(),
                      {status, now, receipt, std::move(body)}));
 }
 

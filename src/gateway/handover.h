@@ -8,17 +8,15 @@
 #include "delivery/delivery.h"
 #include "gateway/journal.h"
 #include "gateway/request.h"
-#include "protocol/keyring.h"
-#include "protocol/record.h"
+#include "gateway/sessions.h"
 
 namespace sealpost {
 
 // Whoever waits for an answer, what is needed to seal it, and what the log will say.
 struct Caller {
   std::chrono::steady_clock::time_point arrived = std::chrono::steady_clock::now();
-  std::optional<Session> session;   // once the seal has opened, and so are the next two
-  std::optional<SessionKeys> keys;  // none: nobody waits
-  crypto::Digest request_hash{};
+  std::shared_ptr<const KnownSession> session;  // once the seal has opened; none: nobody waits
+  crypto::Digest request_hash{};                // likewise
   std::optional<Response> response;
   JournalEntry entry;
 

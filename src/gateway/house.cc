@@ -13,10 +13,10 @@ const Home& checked(const Home& home) {
 House::House(const Settings& settings)
     : home_(settings.home), store_(checked(home_).store_paths(), home_.server_id()) {}
 
-const Keyring& House::keyring() {
+void House::look_over() {
   if (keys_folder_.has_changed()) keyring_.reset();
   if (!keyring_) keyring_ = home_.keyring();
-  return *keyring_;
+  routes_ = &routes_file_.current();
 }
 
 }  // namespace sealpost

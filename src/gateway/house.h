@@ -20,17 +20,19 @@ class House {
 
   [[nodiscard]] Store& store() { return store_; }
 
-  // The master keys as they are now: read again when a key has come or gone.  Throws Fault.
-  [[nodiscard]] const Keyring& keyring();
-  // The routes as they are now.  Throws Fault, with file, line and reason, if a line cannot be
-  // read.
-  [[nodiscard]] const Routes& routes() { return routes_.current(); }
+  // Reads again what has changed of keys and routes.  Throws Fault if either cannot be used: the
+  // routes with file, line and reason.
+  void look_over();
+  // As they were then.
+  [[nodiscard]] const Keyring& keyring() const { return keyring_.value(); }
+  [[nodiscard]] const Routes& routes() const { return *routes_; }
 
  private:
   Home home_;
   Watch keys_folder_{home_.keys_folder()};
   std::optional<Keyring> keyring_;
-  RoutesFile routes_{home_.routes_file()};
+  RoutesFile routes_file_{home_.routes_file()};
+  const Routes* routes_ = nullptr;
   SqliteStore store_;
 };
 

@@ -1,5 +1,6 @@
 #include "gateway/settings.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "base/result.h"
@@ -12,19 +13,27 @@ constexpr std::size_t kLargestBody = 1U << 30;
 constexpr std::size_t kMostHandlers = 256;
 constexpr std::int64_t kMostQuota = std::int64_t{1} << 50;
 
+constexpr std::string_view kPrefix = "SEALPOST_";
+
 std::string variable_of(std::size_t which) {
-  return "SEALPOST_" + std::string(kSettingNames.at(which));
+  return std::string(kPrefix).append(kSettingNames.at(which));
 }
 
-std::string first_of(const std::string& argument, const std::string& name, const Variables& request,
-                     const Variables& process) {
-  if (!argument.empty()) return argument;
-  for (const char* before : {"", "REDIRECT_", "SSL_"}) {
-    const char* value = request(before + name);
-    if (value != nullptr && *value != '\0') return value;
+// Takes from variables named BEFORE SEALPOST_X what no better place has said.
+void take_unset(SettingTexts& texts, std::string_view before, Variables variables) {
+  for (; *variables != nullptr; ++variables) {
+    std::string_view one = *variables;
+    if (!one.starts_with(before)) continue;
+    one.remove_prefix(before.size());
+    if (!one.starts_with(kPrefix)) continue;
+    one.remove_prefix(kPrefix.size());
+    const std::size_t equals = std::min(one.find('='), one.size());
+    const auto* which =
+        std::find(kSettingNames.begin(), kSettingNames.end(), one.substr(0, equals));
+    if (which == kSettingNames.end()) continue;
+    std::string& text = texts.at(static_cast<std::size_t>(which - kSettingNames.begin()));
+    if (text.empty()) text = one.substr(std::min(equals + 1, one.size()));
   }
-  const char* value = process(name);
-  return value == nullptr ? "" : value;
 }
 
 // A whole number between two bounds, both included.
@@ -56,12 +65,21 @@ void read_duration(const SettingTexts& texts, Setting which, Milliseconds least,
 
 }  // namespace
 
-SettingTexts find_settings(const SettingTexts& arguments, const Variables& request,
-                           const Variables& process) {
-  SettingTexts texts;
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    texts[i] = first_of(arguments[i], variable_of(i), request, process);
+const char* find_variable(Variables variables, std::string_view name) {
+  for (; *variables != nullptr; ++variables) {
+    const std::string_view one = *variables;
+    if (one.size() > name.size() && one[name.size()] == '=' && one.starts_with(name)) {
+      return *variables + name.size() + 1;
+    }
   }
+  return nullptr;
+}
+
+SettingTexts find_settings(const SettingTexts& arguments, Variables request, Variables process) {
+  SettingTexts texts = arguments;
+  for (const std::string_view before : {"", "REDIRECT_", "SSL_"})
+    take_unset(texts, before, request);
+  take_unset(texts, "", process);
   return texts;
 }
 

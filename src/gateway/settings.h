@@ -3,7 +3,6 @@
 #pragma once
 
 #include <array>
-#include <functional>
 #include <string>
 #include <string_view>
 
@@ -33,14 +32,17 @@ constexpr std::array<std::string_view, 9> kSettingNames{
 // The texts as found; empty where not set.  Equal texts, equal settings.
 using SettingTexts = std::array<std::string, kSettingNames.size()>;
 
+// Variables as a process has them: "NAME=VALUE" each, and a null pointer behind the last.
+using Variables = const char* const*;
+
 // The value of a variable, or null.
-using Variables = std::function<const char*(const std::string& name)>;
+[[nodiscard]] const char* find_variable(Variables variables, std::string_view name);
 
 // For each setting the first of: the gateway's own argument, the request's SEALPOST_X,
 // REDIRECT_SEALPOST_X (after a rewrite), SSL_SEALPOST_X (what suEXEC lets through), the process
 // environment's SEALPOST_X.
-[[nodiscard]] SettingTexts find_settings(const SettingTexts& arguments, const Variables& request,
-                                         const Variables& process);
+[[nodiscard]] SettingTexts find_settings(const SettingTexts& arguments, Variables request,
+                                         Variables process);
 
 struct Settings {
   std::string home;                        // where `sealpost init` put keys and database

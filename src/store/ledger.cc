@@ -3,7 +3,6 @@
 #include <nlohmann/json.hpp>
 
 #include "store/epoch.h"
-#include "store/statements.h"
 
 namespace sealpost {
 namespace {
@@ -34,7 +33,8 @@ std::optional<StoredSession> Ledger::find_session(const SessionId& id, Time now)
   const Installation installation{query.text(0), static_cast<Generation>(query.number(1)),
                                   query.array<16>(3)};
   return StoredSession{{id, static_cast<Kid>(query.number(2)), installation},
-                       copy_of(query.blob(4))};
+                       copy_of(query.blob(4)),
+                       static_cast<Time>(query.number(5))};
 }
 
 bool Ledger::has_seen(const crypto::Digest& handshake, Time now) {
@@ -218,11 +218,11 @@ void Ledger::keep_new(const Candidate& candidate, std::int64_t installation, Adm
               static_cast<int>(admission.status), admission.attempt, nullptr, now,
               candidate.record.sent_at(), message.id, message.topic,
               candidate.record.statement().claims.json());
-  if (handled) bind_value(add_message_, 6, now + terms.lease);
+  if (handled) bind_value(*add_message_, 6, now + terms.lease);
   if (kept) {
-    add_message_.bindNoCopy(
-        12, message.body.empty() ? "" : static_cast<const void*>(message.body.data()),
-        static_cast<int>(message.body.size()));
+    (*add_message_)
+        .bindNoCopy(12, message.body.empty() ? "" : static_cast<const void*>(message.body.data()),
+                    static_cast<int>(message.body.size()));
   }
   query.run();
   admission.number = database_.handle().getLastInsertRowid();
@@ -240,8 +240,8 @@ void Ledger::drop_replies(const OpenedRecord& record, std::int64_t installation,
 Settled Ledger::settle(const Settlement& settlement, Time now) {
   const auto& [number, digest, status, reply] = settlement;
   Query settle(settle_message_, number, digest, static_cast<int>(status));
-  if (status == Status::kInProgress) bind_value(settle_message_, 4, now);
-  if (status == Status::kAccepted) bind_value(settle_message_, 5, reply);
+  if (status == Status::kInProgress) bind_value(*settle_message_, 4, now);
+  if (status == Status::kAccepted) bind_value(*settle_message_, 5, reply);
   settle.run();
   Query found(select_settled_, number, digest);
   if (!found.row()) return {.known = false};

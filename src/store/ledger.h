@@ -4,6 +4,7 @@
 
 #include "store/database.h"
 #include "store/quota.h"
+#include "store/statements.h"
 #include "store/store.h"
 
 namespace sealpost {
@@ -46,7 +47,7 @@ class Ledger {
   void add(const Tally& counts);
 
  private:
-  SQLite::Statement prepare(const char* sql) { return {database_.handle(), sql}; }
+  Prepared prepare(const char* sql) { return {database_.handle(), sql}; }
 
   std::optional<std::int64_t> find_installation(const Installation& who);
   std::uint64_t next_of(std::optional<std::int64_t> installation);
@@ -66,79 +67,76 @@ class Ledger {
   bool ended_sessions_ = false;
   Quota quota_{database_.handle()};
 
-  SQLite::Statement select_epoch_ = prepare("SELECT epoch FROM server");
-  SQLite::Statement select_generation_ = prepare("SELECT generation FROM client WHERE name = ?");
-  SQLite::Statement raise_generation_ = prepare(R"sql(
+  Prepared select_epoch_ = prepare("SELECT epoch FROM server");
+  Prepared select_generation_ = prepare("SELECT generation FROM client WHERE name = ?");
+  Prepared raise_generation_ = prepare(R"sql(
       UPDATE client SET generation = ?2, revoked_at = NULL
       WHERE name = ?1 AND generation < ?2)sql");
 
-  SQLite::Statement select_session_ = prepare(R"sql(
-      SELECT name, generation, kid, install_nonce, sealed_keys
+  Prepared select_session_ = prepare(R"sql(
+      SELECT name, generation, kid, install_nonce, sealed_keys, live_until
       FROM session
       WHERE session_id = ? AND live_until > ?)sql");
-  SQLite::Statement select_standing_ = prepare(R"sql(
+  Prepared select_standing_ = prepare(R"sql(
       SELECT session.installation, client.generation
       FROM session LEFT JOIN client ON client.name = session.name
       WHERE session.session_id = ? AND session.live_until > ?)sql");
-  SQLite::Statement count_pending_ = prepare(R"sql(
+  Prepared count_pending_ = prepare(R"sql(
       SELECT count(*)
       FROM session
       WHERE name = ? AND installation IS NULL AND live_until > ?)sql");
-  SQLite::Statement add_session_ = prepare(R"sql(
+  Prepared add_session_ = prepare(R"sql(
       INSERT INTO session (session_id, name, generation, kid, install_nonce, sealed_keys, begun_at,
                            live_until, expires_at)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?))sql");
-  SQLite::Statement activate_session_ = prepare(
+  Prepared activate_session_ = prepare(
       "UPDATE session SET installation = ?2, live_until = expires_at WHERE session_id = ?1");
-  SQLite::Statement end_other_sessions_ =
-      prepare("DELETE FROM session WHERE name = ? AND session_id <> ?");
-  SQLite::Statement end_expired_sessions_ = prepare("DELETE FROM session WHERE live_until <= ?");
+  Prepared end_other_sessions_ = prepare("DELETE FROM session WHERE name = ? AND session_id <> ?");
+  Prepared end_expired_sessions_ = prepare("DELETE FROM session WHERE live_until <= ?");
 
-  SQLite::Statement select_handshake_ =
-      prepare("SELECT 1 FROM handshake WHERE digest = ? AND seen_at > ?");
-  SQLite::Statement add_handshake_ =
-      prepare("INSERT INTO handshake (digest, seen_at) VALUES (?, ?)");
-  SQLite::Statement forget_handshakes_ = prepare("DELETE FROM handshake WHERE seen_at <= ?");
+  Prepared select_handshake_ = prepare("SELECT 1 FROM handshake WHERE digest = ? AND seen_at > ?");
+  Prepared add_handshake_ = prepare("INSERT INTO handshake (digest, seen_at) VALUES (?, ?)");
+  Prepared forget_handshakes_ = prepare("DELETE FROM handshake WHERE seen_at <= ?");
 
-  SQLite::Statement select_installation_ = prepare(
+  Prepared select_installation_ = prepare(
       "SELECT id FROM installation WHERE name = ? AND generation = ? AND install_nonce = ?");
-  SQLite::Statement add_installation_ = prepare(
+  Prepared add_installation_ = prepare(
       "INSERT INTO installation (name, generation, install_nonce, since) VALUES (?, ?, ?, ?)");
-  SQLite::Statement raise_alarm_ = prepare(R"sql(
+  Prepared raise_alarm_ = prepare(R"sql(
       UPDATE installation SET alarmed_at = ?2
       WHERE id = ?1 AND alarmed_at NOT BETWEEN ?3 AND ?2)sql");
 
-  SQLite::Statement select_last_counter_ =
+  Prepared select_last_counter_ =
       prepare("SELECT max(counter) FROM message WHERE installation = ?");
-  SQLite::Statement select_message_ = prepare(R"sql(
+  Prepared select_message_ = prepare(R"sql(
       SELECT id, digest, status, attempt, leased_until, reply
       FROM message
       WHERE installation = ? AND counter = ?)sql");
-  SQLite::Statement add_message_ = prepare(R"sql(
+  Prepared add_message_ = prepare(R"sql(
       INSERT INTO message (installation, counter, digest, status, attempt, leased_until,
                            received_at, sent_at, message_id, topic, claims, body)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))sql");
 
-  SQLite::Statement drop_replies_ = prepare(R"sql(
+  Prepared drop_replies_ = prepare(R"sql(
       UPDATE message SET reply = NULL
       WHERE installation = ? AND counter < ? AND length(reply) > 0)sql");
-  SQLite::Statement lease_message_ = prepare(
+  Prepared lease_message_ = prepare(
       "UPDATE message SET attempt = attempt + 1, leased_until = ?2 WHERE id = ?1 AND status = 2");
-  SQLite::Statement settle_message_ = prepare(R"sql(
+  Prepared settle_message_ = prepare(R"sql(
       UPDATE message SET status = ?3, leased_until = ?4, reply = ?5
       WHERE id = ?1 AND digest = ?2 AND status = 2)sql");
-  SQLite::Statement select_settled_ = prepare(R"sql(
+  Prepared select_settled_ = prepare(R"sql(
       SELECT status, reply, installation FROM message WHERE id = ? AND digest = ?)sql");
-  SQLite::Statement select_unsettled_ =
+  Prepared select_unsettled_ =
       prepare("SELECT 1 FROM message WHERE status = 2 AND leased_until <= ?");
-  SQLite::Statement select_errands_ = prepare(R"sql(
+  Prepared select_errands_ = prepare(R"sql(
       SELECT message.id, attempt, name, claims, topic, message_id, digest, body
       FROM message JOIN installation ON installation.id = message.installation
       WHERE status = 2 AND leased_until <= ?
       ORDER BY leased_until
       LIMIT ?)sql");
 
-  SQLite::Statement add_count_ = prepare(R"sql(
+  Prepared add_count_ = prepare(R"sql(
       INSERT INTO tally (day, name, outcome, count) VALUES (?, ?, ?, ?)
       ON CONFLICT (day, name, outcome) DO UPDATE SET count = count + excluded.count)sql");
 };

@@ -18,16 +18,15 @@ SqliteStore::SqliteStore(StorePaths paths, const ServerId& server_id)
 
 SqliteStore::~SqliteStore() = default;
 
-Ledger& SqliteStore::live() {
-  if (ledger_ && !ledger_->database().is_current()) ledger_.reset();
+Ledger& SqliteStore::open() {
   if (!ledger_) ledger_ = std::make_unique<Ledger>(paths_, server_id_);
   return *ledger_;
 }
 
 template <class Work>
-auto SqliteStore::with_ledger(Work work) {
+auto SqliteStore::guarded(Work work) {
   try {
-    return work(live());
+    return work();
   } catch (const SQLite::Exception& error) {
     ledger_.reset();
     throw explain(error, paths_.database);
@@ -38,13 +37,24 @@ auto SqliteStore::with_ledger(Work work) {
 }
 
 template <class Work>
+auto SqliteStore::with_ledger(Work work) {
+  return guarded([&] {
+    if (ledger_ && !ledger_->database().is_current()) ledger_.reset();
+    return work(open());
+  });
+}
+
+template <class Work>
 auto SqliteStore::with_write(Work work) {
-  return with_ledger([&](Ledger&) {
+  return guarded([&] {
     for (;;) {
-      Ledger& ledger = live();
-      Write write(ledger.database());
-      // The home may have been replaced while we waited: then this gate was another one's.
-      if (ledger.database().is_current()) return work(ledger, write);
+      {
+        Ledger& ledger = open();
+        Write write(ledger.database());
+        // The home may have been replaced, now or while we waited: then this gate was another's.
+        if (ledger.database().is_current()) return work(ledger, write);
+      }
+      ledger_.reset();
     }
   });
 }

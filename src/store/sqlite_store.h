@@ -32,10 +32,13 @@ class SqliteStore : public Store {
   [[nodiscard]] bool has_ended_sessions() const override;
 
  private:
-  // The connection, opened anew if there is none or its file is no longer the home's.
-  Ledger& live();
-  // Runs `work` with a live connection.  After any failure the connection is given up, and what
-  // SQLite said becomes a Fault with its mend.
+  // The connection, opened if there is none.
+  Ledger& open();
+  // After any failure the connection is given up, and what SQLite said becomes a Fault with its
+  // mend.
+  template <class Work>
+  auto guarded(Work work);
+  // Runs `work` with a connection to the file that is the home's now.
   template <class Work>
   auto with_ledger(Work work);
   // The same inside a write transaction; `work` commits.

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <SQLiteCpp/Column.h>
+#include <SQLiteCpp/Database.h>
 #include <SQLiteCpp/Statement.h>
 
 #include <algorithm>
+#include <optional>
 #include <string>
 
 #include "base/bytes.h"
@@ -42,6 +44,23 @@ inline void bind_value(SQLite::Statement& statement, int at, int value) {
   statement.bind(at, value);
 }
 
+// A statement that is prepared when it is first used: a CGI process uses few of them, once.
+class Prepared {
+ public:
+  // Both must outlive it.
+  Prepared(SQLite::Database& handle, const char* sql) : handle_(handle), sql_(sql) {}
+
+  SQLite::Statement& operator*() {
+    if (!statement_) statement_.emplace(handle_, sql_);
+    return *statement_;
+  }
+
+ private:
+  SQLite::Database& handle_;
+  const char* sql_;
+  std::optional<SQLite::Statement> statement_;
+};
+
 // A statement that is reset when it goes, so that it holds no lock and no row longer than its use.
 class Query {
  public:
@@ -50,6 +69,8 @@ class Query {
     int at = 0;
     (bind_value(statement_, ++at, values), ...);
   }
+  template <class... Values>
+  explicit Query(Prepared& statement, const Values&... values) : Query(*statement, values...) {}
   ~Query() {
     statement_.tryReset();
     statement_.clearBindings();

@@ -38,6 +38,7 @@ constexpr int kPendingMax = 4;  // sessions of one name
 struct StoredSession {
   Session session;
   Bytes sealed_keys;  // Keyring::open_session_keys
+  Time live_until;
 };
 
 // A handshake that has passed PROTOCOL 5, steps 1-7.

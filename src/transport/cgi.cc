@@ -13,8 +13,6 @@
 namespace sealpost {
 namespace {
 
-const char* process_variable(const std::string& name) { return std::getenv(name.c_str()); }
-
 // What is read and thrown away of a body that does not fit.  A web server that is still sending
 // when the program ends reports its own error instead of our answer.
 constexpr std::uint64_t kDrainMax = 64U << 20;
@@ -49,9 +47,9 @@ void write_all(std::string_view text) {
 }  // namespace
 
 void serve_cgi(const SettingTexts& arguments) {
-  Request request = request_from(process_variable);
+  Request request = request_from(environ);
   Pool pool;
-  Gateway gateway(find_settings(arguments, process_variable, process_variable), pool);
+  Gateway gateway(find_settings(arguments, environ, environ), pool);
   read_body(request, gateway.max_body());
   Handled handled = gateway.handle({&request, 1}, system_now()).front();
   if (handled.handover) {  // there is nobody else to serve meanwhile

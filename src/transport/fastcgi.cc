@@ -79,10 +79,8 @@ class Loop {
   void take(FastcgiConnection& connection) {
     const Alarm deadline(kReadTime);
     if (!connection.read_head()) return plaza_.forget(connection);
-    const Variables variables = [&](const std::string& name) { return connection.variable(name); };
-    const Variables process = [](const std::string& name) { return std::getenv(name.c_str()); };
-    const SettingTexts texts = find_settings(arguments_, variables, process);
-    Request request = request_from(variables);
+    const SettingTexts texts = find_settings(arguments_, connection.variables(), environ);
+    Request request = request_from(connection.variables());
     connection.read_body(request, gateways_.of(texts).max_body());
     bytes_ += request.body.size();
     Batch& batch = batches_[texts];

@@ -27,10 +27,6 @@ bool FastcgiConnection::read_head() {
   return true;
 }
 
-const char* FastcgiConnection::variable(const std::string& name) const {
-  return FCGX_GetParam(name.c_str(), request_.envp);
-}
-
 void FastcgiConnection::read_body(Request& request, std::size_t max_body) {
   request.body_too_large = request.announced && *request.announced > max_body;
   std::array<char, 16384> piece;

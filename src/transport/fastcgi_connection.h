@@ -7,6 +7,7 @@
 #include <string>
 
 #include "gateway/request.h"
+#include "gateway/settings.h"
 
 namespace sealpost {
 
@@ -24,8 +25,8 @@ class FastcgiConnection {
   // then the connection is of no more use.
   [[nodiscard]] bool read_head();
 
-  // A variable of the request whose head was read, or null.
-  [[nodiscard]] const char* variable(const std::string& name) const;
+  // The variables of the request whose head was read.
+  [[nodiscard]] Variables variables() const { return request_.envp; }
 
   // Reads to the end of the stream, also past what fits: an unread end would be the next request's
   // beginning, and a web server that is still sending does not listen.

@@ -4,15 +4,15 @@
 
 namespace sealpost {
 
-Request request_from(const Variables& variables) {
+Request request_from(Variables variables) {
   const auto text = [&](const char* name) {
-    const char* value = variables(name);
+    const char* value = find_variable(variables, name);
     return std::string_view(value == nullptr ? "" : value);
   };
   Request request;
   request.method = text("REQUEST_METHOD");
   if (!text("CONTENT_TYPE").empty()) request.content_type = text("CONTENT_TYPE");
-  request.has_content_encoding = variables("HTTP_CONTENT_ENCODING") != nullptr;
+  request.has_content_encoding = find_variable(variables, "HTTP_CONTENT_ENCODING") != nullptr;
 
   const std::string_view announced = text("CONTENT_LENGTH");
   if (announced.empty()) return request;

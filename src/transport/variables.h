@@ -7,6 +7,6 @@
 namespace sealpost {
 
 // Method, media type, encoding and announced length; no body yet.
-[[nodiscard]] Request request_from(const Variables& variables);
+[[nodiscard]] Request request_from(Variables variables);
 
 }  // namespace sealpost

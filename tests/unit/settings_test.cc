@@ -13,18 +13,23 @@ namespace {
 
 using Map = std::map<std::string, std::string>;
 
-Variables variables(const Map& map) {
-  return [map](const std::string& name) -> const char* {
-    // A copy of the map lives in the function object; its strings stay where they are.
-    static std::map<std::string, std::string> kept;
-    const auto found = map.find(name);
-    if (found == map.end()) return nullptr;
-    return (kept[name] = found->second).c_str();
-  };
-}
+// A map as a process would have it.
+class Environment {
+ public:
+  Environment(const Map& map) {
+    for (const auto& [name, value] : map) lines_.push_back(name + "=" + value);
+    for (const std::string& line : lines_) pointers_.push_back(line.c_str());
+    pointers_.push_back(nullptr);
+  }
+  operator Variables() const { return pointers_.data(); }
+
+ private:
+  std::vector<std::string> lines_;
+  std::vector<const char*> pointers_;
+};
 
 std::string home(const SettingTexts& arguments, const Map& request, const Map& process) {
-  return find_settings(arguments, variables(request), variables(process))[kHome];
+  return find_settings(arguments, Environment(request), Environment(process))[kHome];
 }
 
 BOOST_AUTO_TEST_CASE(each_source_comes_before_the_next) {
@@ -67,6 +72,16 @@ BOOST_AUTO_TEST_CASE(settings_have_defaults_and_units) {
   BOOST_TEST(given.tolerance == 10 * kMinute);
   BOOST_TEST(given.session_life == 90 * kSecond);
   BOOST_TEST(Settings::parse({"/h", "", "", "0"}).tolerance == 0U);
+  BOOST_TEST(plain.handlers == 8U);
+  BOOST_TEST(plain.handler_timeout == 10 * kSecond);
+  BOOST_TEST(plain.lease() == kMinute);
+  BOOST_TEST(plain.quota_messages == 0);
+  BOOST_TEST(plain.quota_bytes == 0);
+  const Settings more = Settings::parse({"/h", "", "", "", "", "2", "1m", "1000", "1000000"});
+  BOOST_TEST(more.handlers == 2U);
+  BOOST_TEST(more.handler_timeout == kMinute);
+  BOOST_TEST(more.quota_messages == 1000);
+  BOOST_TEST(more.quota_bytes == 1'000'000);
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_meant_is_a_fault_that_names_the_setting) {
@@ -80,6 +95,11 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_meant_is_a_fault_that_names_the_setting) {
       {{"/h", "", "", "300"}, "SEALPOST_TOLERANCE"},
       {{"/h", "", "", "", "0"}, "SEALPOST_SESSION_LIFE"},
       {{"/h", "", "", "", "forever"}, "SEALPOST_SESSION_LIFE"},
+      {{"/h", "", "", "", "", "0"}, "SEALPOST_HANDLERS"},
+      {{"/h", "", "", "", "", "257"}, "SEALPOST_HANDLERS"},
+      {{"/h", "", "", "", "", "", "10"}, "SEALPOST_HANDLER_TIMEOUT"},
+      {{"/h", "", "", "", "", "", "", "many"}, "SEALPOST_QUOTA_MESSAGES"},
+      {{"/h", "", "", "", "", "", "", "", "-1"}, "SEALPOST_QUOTA_BYTES"},
   };
   for (const auto& [texts, name] : rows) {
     BOOST_CHECK_EXCEPTION((void)Settings::parse(texts), Fault, [name = name](const Fault& fault) {
@@ -90,23 +110,23 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_meant_is_a_fault_that_names_the_setting) {
 
 BOOST_AUTO_TEST_CASE(a_requests_head_is_read_from_cgi_variables) {
   const Request request =
-      request_from(variables({{"REQUEST_METHOD", "POST"},
-                              {"CONTENT_TYPE", "application/x-www-form-urlencoded"},
-                              {"CONTENT_LENGTH", "17"}}));
+      request_from(Environment({{"REQUEST_METHOD", "POST"},
+                                {"CONTENT_TYPE", "application/x-www-form-urlencoded"},
+                                {"CONTENT_LENGTH", "17"}}));
   BOOST_TEST(request.method == "POST");
   BOOST_TEST(request.content_type.value() == "application/x-www-form-urlencoded");
   BOOST_TEST(!request.has_content_encoding);
   BOOST_TEST(request.announced.value() == 17U);
   BOOST_TEST(!request.body_cut);
 
-  const Request bare = request_from(variables({}));
+  const Request bare = request_from(Environment({}));
   BOOST_TEST(bare.method.empty());
   BOOST_TEST(!bare.content_type.has_value());
   BOOST_TEST(!bare.announced.has_value());
-  BOOST_TEST(request_from(variables({{"HTTP_CONTENT_ENCODING", ""}})).has_content_encoding,
+  BOOST_TEST(request_from(Environment(Map{{"HTTP_CONTENT_ENCODING", ""}})).has_content_encoding,
              "of any kind, even an empty one");
   for (const char* length : {"-1", "1e3", "17 ", "0x11", "99999999999999999999999"}) {
-    BOOST_TEST(request_from(variables({{"CONTENT_LENGTH", length}})).body_cut, length);
+    BOOST_TEST(request_from(Environment(Map{{"CONTENT_LENGTH", length}})).body_cut, length);
   }
 }
 

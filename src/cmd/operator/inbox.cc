@@ -86,9 +86,7 @@ void print_list(Inbox& inbox, const InboxFilter& filter, bool as_json) {
 
 // Hands over what waits for it; says of each what came of it.
 void deliver(const Office& office) {
-  SettingTexts texts = find_settings(
-      {}, [](const std::string&) { return nullptr; },
-      [](const std::string& name) { return std::getenv(name.c_str()); });
+  SettingTexts texts = find_settings({}, environ, environ);
   texts[kHome] = office.open_home().root();
   if (texts[kLog].empty()) texts[kLog] = "/dev/null";  // what it would say is printed here
   bool failed = false;
