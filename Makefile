@@ -122,7 +122,8 @@ $(BUILD)/obj/faulty/%.o: %.cc
 	@echo "  compile $< with fault points"
 	@$(COMPILE) -c -o $@ $<
 $(FAULTY): LIBS := -lfcgi -lSQLiteCpp -lsqlite3 -lcrypto
-$(FAULTY): $(BUILD)/obj/faulty/src/gateway/gateway.o $(call objects,src/cmd/gateway/*.cc) \
+$(FAULTY): $(BUILD)/obj/faulty/src/gateway/gateway.o \
+    $(BUILD)/obj/faulty/src/gateway/gateway_delivery.o $(call objects,src/cmd/gateway/*.cc) \
     $(foreach room,transport $(SERVER_ROOMS),$(call archive,$(room)))
 	@mkdir -p $(@D)
 	@echo "  link    $@"

@@ -7,21 +7,6 @@ namespace sealpost {
 namespace {
 
 constexpr Milliseconds kHandshakeTolerance = 60 * kSecond;
-constexpr Milliseconds kTallyInterval = 10 * kSecond;
-constexpr Milliseconds kTakeUpInterval = 10 * kSecond;
-constexpr Milliseconds kTrimInterval = 5 * kMinute;
-
-// What a handler made of a message, in the protocol's words.
-Status status_of(const HandlerResult& result) {
-  switch (result.kind) {
-    case HandlerResult::Kind::kDone:
-      return Status::kAccepted;
-    case HandlerResult::Kind::kFailed:
-      return Status::kFailed;
-    default:
-      return Status::kInProgress;
-  }
-}
 
 }  // namespace
 
@@ -276,70 +261,6 @@ void Gateway::hand_over(Visit& visit, const Admission& admission) {
       std::move(static_cast<Caller&>(visit)), std::move(*visit.place), pool_.stopping());
 }
 
-std::vector<std::optional<Response>> Gateway::finish(
-    std::span<const std::shared_ptr<Handover>> done, Time now) {
-  FAULT_POINT("handled");
-  looked_over_ = false;
-  std::vector<Settlement> batch;
-  for (const auto& one : done) {
-    note_errors(*one, now);
-    batch.push_back({one->errand_.number, one->errand_.digest, status_of(one->result_),
-                     std::move(one->result_.reply)});
-  }
-  try {
-    const std::vector<Settled> settled = house().store().settle(batch, now);
-    FAULT_POINT("settled");
-    for (std::size_t i = 0; i < done.size(); ++i) conclude(*done[i], settled[i], now);
-  } catch (const std::exception& fault) {
-    // Nothing is said of any of them: their leases will end, and they are taken up again.
-    for (const auto& one : done) fail(one->caller_, fault);
-  }
-  std::vector<std::optional<Response>> responses;
-  for (const auto& one : done) {
-    note(one->caller_, now);
-    if (!one->caller_.session) one->caller_.response.reset();
-    responses.push_back(std::move(one->caller_.response));
-  }
-  return responses;
-}
-
-void Gateway::conclude(Handover& handover, const Settled& settled, Time now) {
-  Caller& caller = handover.caller_;
-  caller.entry.detail = handover.result_.why;
-  if (!settled.known) return caller.answer(refused("session"));
-  const bool in_progress = settled.status == Status::kInProgress;
-  const std::string_view reason = in_progress ? "cut_short" : caller.session ? "" : "taken_up";
-  if (!caller.session) return caller.answer(settled.status, reason, {});
-  caller.answer_sealed(settled.status, reason, now,
-                       receipt_for(caller.session->session, settled.epoch, settled.next),
-                       settled.reply);
-}
-
-std::vector<std::shared_ptr<Handover>> Gateway::take_up(Time now) {
-  looked_at_ = now;
-  looked_over_ = false;
-  std::vector<Pool::Place> places;
-  const Routes& routes = house().routes();
-  while (auto place = pool_.reserve(settings_.handlers)) places.push_back(std::move(*place));
-  std::vector<std::shared_ptr<Handover>> taken;
-  for (Errand& errand : house().store().take_up(places.size(), settings_.lease(), now)) {
-    const Route* route = routes.match(errand.topic, errand.claims);
-    Caller nobody;
-    nobody.entry.name = errand.name;
-    nobody.entry.topic = errand.topic;
-    nobody.entry.number = errand.number;
-    taken.push_back(std::make_shared<Handover>(
-        std::move(errand), route == nullptr ? Target{.kind = Target::Kind::kRefuse} : route->to,
-        settings_.handler_timeout, std::move(nobody), std::move(places.back()), pool_.stopping()));
-    places.pop_back();
-  }
-  return taken;
-}
-
-bool Gateway::should_take_up(Time now) const {
-  return house_ && distance(now, looked_at_) >= kTakeUpInterval;
-}
-
 Receipt Gateway::receipt_for(const Session& session, const Epoch& epoch, std::uint64_t next) {
   return give_receipt(house().keyring().receipt_key(session.kid), epoch, session.installation,
                       next);
@@ -380,51 +301,6 @@ void Gateway::note(Caller& caller, Time now) {
     const std::string_view outcome =
         caller.response->sealed ? caller.entry.outcome : caller.entry.reason;
     ++tally_[{iso_time(now).substr(0, 10), caller.entry.name, std::string(outcome)}];
-  }
-}
-
-void Gateway::note_errors(const Handover& handover, Time now) {
-  std::string_view errors = handover.result_.errors;
-  while (!errors.empty()) {
-    const std::string_view line = errors.substr(0, errors.find('\n'));
-    journal_.handler(handover.errand_.number, handover.errand_.attempt, handover.errand_.name, line,
-                     now);
-    errors.remove_prefix(std::min(line.size() + 1, errors.size()));
-  }
-}
-
-void Gateway::tidy(Time now, bool at_exit) {
-  const bool tally_is_due =
-      at_exit || (has_written_ && distance(now, tally_written_at_) >= kTallyInterval);
-  if (!tally_.empty() && tally_is_due) {
-    tally_written_at_ = now;
-    try {
-      house().store().add(tally_);
-      tally_.clear();
-      has_written_ = false;
-    } catch (const std::exception&) {
-      // The database is in trouble, and the log says so already: the counts wait.
-    }
-  }
-  if (!house_) return;
-  if (trimmed_at_ == 0) trimmed_at_ = now;
-  const bool trim_is_due = at_exit || distance(now, trimmed_at_) >= kTrimInterval;
-  if (house_->store().has_ended_sessions() && trim_is_due) {
-    trimmed_at_ = now;
-    sessions_.forget_all();  // their keys lie there, too
-    trim();
-  }
-}
-
-bool Gateway::is_tidy() const {
-  return !(has_written_ && !tally_.empty()) && !(house_ && house_->store().has_ended_sessions());
-}
-
-void Gateway::trim() {
-  try {
-    if (house_) house_->store().trim();
-  } catch (const std::exception&) {
-    // Only the next start is slower.
   }
 }
 

@@ -1,0 +1,47 @@
+// What a gateway does while nobody waits.
+#include "gateway/gateway.h"
+
+namespace sealpost {
+namespace {
+
+constexpr Milliseconds kTallyInterval = 10 * kSecond;
+constexpr Milliseconds kTrimInterval = 5 * kMinute;
+
+}  // namespace
+
+void Gateway::tidy(Time now, bool at_exit) {
+  const bool tally_is_due =
+      at_exit || (has_written_ && distance(now, tally_written_at_) >= kTallyInterval);
+  if (!tally_.empty() && tally_is_due) {
+    tally_written_at_ = now;
+    try {
+      house().store().add(tally_);
+      tally_.clear();
+      has_written_ = false;
+    } catch (const std::exception&) {
+      // The database is in trouble, and the log says so already: the counts wait.
+    }
+  }
+  if (!house_) return;
+  if (trimmed_at_ == 0) trimmed_at_ = now;
+  const bool trim_is_due = at_exit || distance(now, trimmed_at_) >= kTrimInterval;
+  if (house_->store().has_ended_sessions() && trim_is_due) {
+    trimmed_at_ = now;
+    sessions_.forget_all();  // their keys lie there, too
+    trim();
+  }
+}
+
+bool Gateway::is_tidy() const {
+  return !(has_written_ && !tally_.empty()) && !(house_ && house_->store().has_ended_sessions());
+}
+
+void Gateway::trim() {
+  try {
+    if (house_) house_->store().trim();
+  } catch (const std::exception&) {
+    // Only the next start is slower.
+  }
+}
+
+}  // namespace sealpost
