@@ -77,9 +77,17 @@ auto* context_of_this_thread(const char* what) {
   return context.get();
 }
 
+// With its hash, which would be fetched again whenever it is named.
 EVP_MAC_CTX* new_hmac() {
   static const Mac mac = must(Mac(EVP_MAC_fetch(nullptr, "HMAC", nullptr)), "HMAC");
-  return EVP_MAC_CTX_new(mac.get());
+  std::string hash = "SHA256";
+  const OSSL_PARAM parameters[] = {
+      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, hash.data(), 0),
+      OSSL_PARAM_construct_end(),
+  };
+  EVP_MAC_CTX* context = EVP_MAC_CTX_new(mac.get());
+  if (context != nullptr) require(EVP_MAC_CTX_set_params(context, parameters), "HMAC");
+  return context;
 }
 
 EVP_KDF_CTX* new_hkdf() {
@@ -88,9 +96,16 @@ EVP_KDF_CTX* new_hkdf() {
 }
 
 // The EVP_Cipher contexts keep a key schedule until the next use; the schedule is erased by OpenSSL
-// when it is replaced or freed.
+// when it is replaced or freed.  One each for the two ciphers: to change a context's costs more
+// than to use it.
 EVP_CIPHER_CTX* gcm_context() {
-  return context_of_this_thread<CipherContext, EVP_CIPHER_CTX_new>("cipher context");
+  thread_local const CipherContext context = must(CipherContext(EVP_CIPHER_CTX_new()), "context");
+  return context.get();
+}
+
+EVP_CIPHER_CTX* block_context() {
+  thread_local const CipherContext context = must(CipherContext(EVP_CIPHER_CTX_new()), "context");
+  return context.get();
 }
 
 OSSL_PARAM octets(const char* name, ByteView bytes) {
@@ -148,12 +163,7 @@ Digest sha256(std::initializer_list<ByteView> parts) {
 
 Digest hmac_sha256(ByteView key, std::initializer_list<ByteView> parts) {
   EVP_MAC_CTX* context = context_of_this_thread<MacContext, new_hmac>("HMAC context");
-  std::string hash = "SHA256";
-  const OSSL_PARAM parameters[] = {
-      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, hash.data(), 0),
-      OSSL_PARAM_construct_end(),
-  };
-  require(EVP_MAC_init(context, data_of(key), key.size(), parameters), "HMAC");
+  require(EVP_MAC_init(context, data_of(key), key.size(), nullptr), "HMAC");
   for (const ByteView part : parts) {
     require(EVP_MAC_update(context, data_of(part), part.size()), "HMAC");
   }
@@ -218,14 +228,16 @@ std::optional<Bytes> gcm_open(const Key& key, const GcmNonce& nonce, ByteView as
   return plaintext;
 }
 
-ByteArray<16> aes256_block(const Key& key, const ByteArray<16>& block) {
-  EVP_CIPHER_CTX* context = context_of_this_thread<CipherContext, EVP_CIPHER_CTX_new>("context");
-  require(EVP_EncryptInit_ex2(context, block_algorithm(), key.reveal().data(), nullptr, nullptr),
+Aes256::Aes256(const Key& key) : context_(block_context()) {
+  require(EVP_EncryptInit_ex2(context_, block_algorithm(), key.reveal().data(), nullptr, nullptr),
           "AES");
-  EVP_CIPHER_CTX_set_padding(context, 0);
+  EVP_CIPHER_CTX_set_padding(context_, 0);
+}
+
+ByteArray<16> Aes256::encrypt(const ByteArray<16>& block) const {
   ByteArray<16> out;
   int written = 0;
-  require(EVP_EncryptUpdate(context, out.data(), &written, block.data(), 16), "AES");
+  require(EVP_EncryptUpdate(context_, out.data(), &written, block.data(), 16), "AES");
   return out;
 }
 

@@ -10,6 +10,8 @@
 #include "base/bytes.h"
 #include "crypto/secret.h"
 
+struct evp_cipher_ctx_st;  // OpenSSL's
+
 namespace sealpost::crypto {
 
 using Digest = ByteArray<32>;
@@ -43,8 +45,16 @@ void gcm_seal(const Key& key, const GcmNonce& nonce, ByteView associated, ByteVi
 [[nodiscard]] std::optional<Bytes> gcm_open(const Key& key, const GcmNonce& nonce,
                                             ByteView associated, ByteView sealed);
 
-// The bare block cipher, AES-256 on 16 bytes: XAES derives with it, nothing else may use it.
-[[nodiscard]] ByteArray<16> aes256_block(const Key& key, const ByteArray<16>& block);
+// The bare block cipher, AES-256 on 16 bytes: XAES derives with it, nothing else may use it.  One
+// at a time in a thread.
+class Aes256 {
+ public:
+  explicit Aes256(const Key& key);
+  [[nodiscard]] ByteArray<16> encrypt(const ByteArray<16>& block) const;
+
+ private:
+  evp_cipher_ctx_st* context_;
+};
 
 // X25519 (RFC 7748).  Nothing where the shared secret would be all zero, that is, where the peer
 // sent a point of small order.

@@ -7,7 +7,8 @@ namespace {
 
 // The key for this nonce's first half: CMAC's subkey K1, then two blocks of the counter-mode KDF.
 Key key_for(const Key& key, const XaesNonce& nonce) {
-  ByteArray<16> k1 = aes256_block(key, {});
+  const Aes256 aes(key);
+  ByteArray<16> k1 = aes.encrypt({});
   std::uint8_t carry = 0;
   for (std::size_t i = k1.size(); i-- > 0;) {
     const auto next = static_cast<std::uint8_t>(k1[i] >> 7);
@@ -21,7 +22,7 @@ Key key_for(const Key& key, const XaesNonce& nonce) {
     ByteArray<16> block{0, static_cast<std::uint8_t>(half + 1), 'X', 0};
     std::copy_n(nonce.begin(), 12, block.begin() + 4);
     for (std::size_t i = 0; i < block.size(); ++i) block[i] ^= k1[i];
-    ByteArray<16> out = aes256_block(key, block);
+    ByteArray<16> out = aes.encrypt(block);
     std::copy(out.begin(), out.end(), derived.fill().subspan(16 * half).begin());
     explicit_bzero(out.data(), out.size());
   }

@@ -46,9 +46,10 @@ class Gateway {
   [[nodiscard]] bool should_take_up(Time now) const;
 
   // What need not be done while somebody waits, at most every so often unless `at_exit`: adds what
-  // was refused to the database, every 10 s and only where messages were written anyway, so that
-  // strangers write nothing; and erases the keys of sessions that have ended, every 5 minutes.
+  // was refused to the database, every 10 s and only behind a batch that wrote messages; and erases
+  // the keys of sessions that have ended, every 5 minutes.
   void tidy(Time now, bool at_exit);
+  // Whether there is nothing that must be done soon.
   [[nodiscard]] bool is_tidy() const;
 
   // Leaves the database so that the next process starts fast.  For CGI, once the answer has gone.
@@ -87,7 +88,7 @@ class Gateway {
   bool looked_over_ = false;
   Sessions sessions_;
   Tally tally_;
-  bool has_written_ = false;  // messages, since the tally was written
+  bool has_written_ = false;  // messages, since tidy() was last called
   Time tally_written_at_ = 0;
   Time trimmed_at_ = 0;
   Time looked_at_ = 0;  // for messages to take up

@@ -1,4 +1,6 @@
 // What a gateway does while nobody waits.
+#include <utility>
+
 #include "gateway/gateway.h"
 
 namespace sealpost {
@@ -10,14 +12,15 @@ constexpr Milliseconds kTrimInterval = 5 * kMinute;
 }  // namespace
 
 void Gateway::tidy(Time now, bool at_exit) {
+  // Only beside what was written anyway: strangers alone must not make us write.
+  const bool wrote = std::exchange(has_written_, false);
   const bool tally_is_due =
-      at_exit || (has_written_ && distance(now, tally_written_at_) >= kTallyInterval);
+      at_exit || (wrote && distance(now, tally_written_at_) >= kTallyInterval);
   if (!tally_.empty() && tally_is_due) {
     tally_written_at_ = now;
     try {
       house().store().add(tally_);
       tally_.clear();
-      has_written_ = false;
     } catch (const std::exception&) {
       // The database is in trouble, and the log says so already: the counts wait.
     }
@@ -32,9 +35,7 @@ void Gateway::tidy(Time now, bool at_exit) {
   }
 }
 
-bool Gateway::is_tidy() const {
-  return !(has_written_ && !tally_.empty()) && !(house_ && house_->store().has_ended_sessions());
-}
+bool Gateway::is_tidy() const { return !(house_ && house_->store().has_ended_sessions()); }
 
 void Gateway::trim() {
   try {
