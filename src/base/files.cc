@@ -1,10 +1,12 @@
 #include "base/files.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -24,6 +26,30 @@ bool write_all(int file, ByteView bytes) {
   return true;
 }
 
+// A dot and the process before and behind its name: two processes may write at once, and whoever
+// lists the folder passes it over.
+std::string unfinished_name(const std::string& name) {
+  return "." + name + "." + std::to_string(getpid());
+}
+
+// The process that an unfinished file's name ends in; 0 for any other name.
+pid_t writer_of(std::string_view name) {
+  const std::size_t dot = name.rfind('.');
+  if (!name.starts_with('.') || dot == 0 || dot == std::string_view::npos) return 0;
+  pid_t writer = 0;
+  const char* end = name.data() + name.size();
+  const auto [rest, error] = std::from_chars(name.data() + dot + 1, end, writer);
+  return error == std::errc() && rest == end && writer > 0 ? writer : 0;
+}
+
+// Its number may be another's by now, but nobody writes for as long as an hour.
+bool is_abandoned(const std::filesystem::directory_entry& file, pid_t writer) {
+  if (kill(writer, 0) != 0 && errno == ESRCH) return true;
+  std::error_code gone;
+  const auto written = file.last_write_time(gone);
+  return !gone && written < std::filesystem::file_time_type::clock::now() - std::chrono::hours(1);
+}
+
 }  // namespace
 
 void make_private_folder(const std::string& path) {
@@ -31,16 +57,28 @@ void make_private_folder(const std::string& path) {
 }
 
 void write_private_file(const std::string& path, ByteView bytes) {
-  // A dot and the process before and behind its name: two processes may write at once, and whoever
-  // lists the folder passes it over.
   const std::filesystem::path whole = path;
-  const std::string unfinished =
-      whole.parent_path() / ("." + whole.filename().string() + "." + std::to_string(getpid()));
-  const int file = open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  const bool written = file >= 0 && write_all(file, bytes) && fsync(file) == 0;
-  if (file >= 0) close(file);
-  if (!written) throw_errno(path, "written");
-  rename_durably(unfinished, path);
+  const std::string unfinished = whole.parent_path() / unfinished_name(whole.filename().string());
+  try {
+    const int file = open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    const bool written = file >= 0 && write_all(file, bytes) && fsync(file) == 0;
+    const int trouble = errno;
+    if (file >= 0) close(file);
+    errno = trouble;
+    if (!written) throw_errno(path, "written");
+    rename_durably(unfinished, path);
+  } catch (const Fault&) {
+    unlink(unfinished.c_str());
+    throw;
+  }
+}
+
+void sweep_unfinished(const std::string& folder) {
+  std::error_code unreadable;
+  for (const auto& file : std::filesystem::directory_iterator(folder, unreadable)) {
+    const pid_t writer = writer_of(file.path().filename().string());
+    if (writer != 0 && is_abandoned(file, writer)) unlink(file.path().c_str());
+  }
 }
 
 void rename_durably(const std::string& from, const std::string& to) {

@@ -32,7 +32,7 @@ class Outbox {
   Outbox& operator=(const Outbox&) = delete;
 
   // Waits for up to `patience` for another process; false if it still works here.  Held until the
-  // outbox goes.
+  // outbox goes.  Whoever gets it clears away what killed processes have left half-written.
   [[nodiscard]] bool lock(Milliseconds patience);
 
   [[nodiscard]] bool is_installed() const;

@@ -2,10 +2,15 @@
 #define BOOST_TEST_MODULE outbox
 #include "client/outbox.h"
 
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
 
+#include "base/files.h"
 #include "support/temp.h"
 
 namespace sealpost {
@@ -145,6 +150,61 @@ BOOST_AUTO_TEST_CASE(half_written_files_are_passed_over_and_bad_ones_named) {
   BOOST_CHECK_THROW((void)it.outbox.read(entries[0]), Fault);
   test::write_text(it.path + "/state", "rubbish");
   BOOST_CHECK_THROW((void)it.outbox.state(), Fault);
+}
+
+// The number of a process that was and is no more.
+std::string gone_process() {
+  const pid_t child = fork();
+  if (child == 0) _exit(0);
+  BOOST_REQUIRE(waitpid(child, nullptr, 0) == child);
+  return std::to_string(child);
+}
+
+std::size_t files_in(const std::string& folder) {
+  const std::filesystem::directory_iterator all(folder);
+  return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+}
+
+BOOST_AUTO_TEST_CASE(what_killed_processes_left_half_written_is_swept_under_the_lock) {
+  const Installed it;
+  const std::string own = std::to_string(getpid());
+  const std::string swept[] = {"/.state." + gone_process(), "/.credential.json." + gone_process(),
+                               "/open/.q1-abcd." + gone_process()};
+  const std::string kept[] = {"/.state." + own, "/open/.q1-abcd." + own, "/open/.hidden",
+                              "/open/.q1." + gone_process() + "x", "/open/q1-abcd"};
+  for (const std::string& name : swept) test::write_text(it.path + name, "half");
+  for (const std::string& name : kept) test::write_text(it.path + name, "whole");
+  const std::string old = it.path + "/.old." + own;  // of a process that had our number
+  test::write_text(old, "half");
+  std::filesystem::last_write_time(
+      old, std::filesystem::file_time_type::clock::now() - std::chrono::hours(2));
+
+  Outbox outbox(it.path);
+  BOOST_REQUIRE(outbox.lock(0));
+  for (const std::string& name : swept) BOOST_TEST(!std::filesystem::exists(it.path + name), name);
+  for (const std::string& name : kept) BOOST_TEST(std::filesystem::exists(it.path + name), name);
+  BOOST_TEST(!std::filesystem::exists(old));
+}
+
+BOOST_AUTO_TEST_CASE(what_cannot_be_written_whole_leaves_nothing_behind) {
+  const test::TempDir folder;
+  std::filesystem::create_directory(folder / "taken");
+  test::write_text(folder / "taken/file", "in the way of a rename");
+  BOOST_CHECK_THROW(write_private_file(folder / "taken", Bytes(9)), Fault);
+  BOOST_TEST(files_in(folder.path()) == 1U);
+
+  signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  getrlimit(RLIMIT_FSIZE, &before);
+  const rlimit full{4096, before.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &full);
+  BOOST_CHECK_EXCEPTION(
+      write_private_file(folder / "large", Bytes(8192)), Fault, [](const Fault& fault) {
+        return std::string(fault.what()).find("large cannot be written: File too large") !=
+               std::string::npos;
+      });
+  setrlimit(RLIMIT_FSIZE, &before);
+  BOOST_TEST(files_in(folder.path()) == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(a_topic_is_checked_where_it_enters) {
