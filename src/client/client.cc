@@ -30,7 +30,7 @@ void require_topic(std::string_view topic) {
 }
 
 // Whether a credential is what its client was issued after `former`, or with it.
-bool is_renewal(const Credential& credential, const Credential& former) {
+bool is_renewal(const Credential& credential, const ClientState& former) {
   return credential.server_id == former.server_id && credential.name == former.name &&
          credential.generation >= former.generation;
 }
@@ -70,7 +70,7 @@ struct Client::Inside {
   void make_way(const Outbox& outbox, const Credential& credential) {
     const std::vector<Outbox::Entry> open = outbox.entries();
     if (open.empty()) return;
-    const std::optional<Credential> former = outbox.former();
+    const std::optional<ClientState> former = outbox.former();
     if (!former || !is_renewal(credential, *former)) {
       throw Fault(std::to_string(open.size()) +
                   " message(s) of the former credential are still open: flush them, or move " +
@@ -111,8 +111,12 @@ Outcome Client::install(const std::string& credential_file) {
   Outbox outbox(inside_->options.state);
   if (!outbox.lock(kLockPatience)) return busy();
   const bool same = outbox.is_installed() && outbox.state().belongs_to(credential);
-  if (!same) inside_->make_way(outbox, credential);
-  outbox.install(text, same ? outbox.state() : ClientState::fresh(credential));
+  if (same) {
+    outbox.replace_credential(text);
+  } else {
+    inside_->make_way(outbox, credential);
+    outbox.install(text, ClientState::fresh(credential));
+  }
   Courier courier = inside_->courier(outbox);
   Outcome connected = courier.connect();
   if (connected.kind != Outcome::Kind::kAccepted) return connected;

@@ -83,6 +83,16 @@ Credential Outbox::credential() const {
     throw Fault("nothing is installed in " + folder_ +
                 ": run `sealpost-client install CREDENTIAL`");
   }
+  Credential credential = written_credential();
+  if (!state().belongs_to(credential)) {
+    throw Fault(path("credential.json") +
+                " is not the credential that was installed there: install it with `sealpost-client "
+                "install FILE`");
+  }
+  return credential;
+}
+
+Credential Outbox::written_credential() const {
   const crypto::SecretBytes text = read_secret_file(path("credential.json"));
   return Credential::parse(text_of(text));
 }
@@ -96,10 +106,10 @@ ClientState Outbox::state() const {
   return std::move(*state);
 }
 
-std::optional<Credential> Outbox::former() const {
+std::optional<ClientState> Outbox::former() const {
+  if (is_installed()) return state();
   if (!fs::exists(path("credential.json"))) return std::nullopt;
-  const crypto::SecretBytes text = read_secret_file(path("credential.json"));
-  return Credential::parse(text_of(text));
+  return ClientState::fresh(written_credential());
 }
 
 void Outbox::save(const ClientState& state) const {
@@ -107,10 +117,13 @@ void Outbox::save(const ClientState& state) const {
 }
 
 void Outbox::install(ByteView credential, const ClientState& state) const {
-  // The state goes last: without it nothing is installed.
-  fs::remove(path("state"));
-  write_private_file(path("credential.json"), credential);
+  // The state goes last: until then it is another credential's, and nobody works with the two.
+  replace_credential(credential);
   save(state);
+}
+
+void Outbox::replace_credential(ByteView credential) const {
+  write_private_file(path("credential.json"), credential);
 }
 
 std::vector<Outbox::Entry> Outbox::entries() const {

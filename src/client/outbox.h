@@ -36,17 +36,22 @@ class Outbox {
   [[nodiscard]] bool lock(Milliseconds patience);
 
   [[nodiscard]] bool is_installed() const;
-  // Both throw Fault if there is none, or it cannot be read.
+  // Both throw Fault if there is none, or it cannot be read; and the first where the state is
+  // another credential's, because somebody has copied a file over it or an installation was cut
+  // off.
   [[nodiscard]] Credential credential() const;
   [[nodiscard]] ClientState state() const;
 
-  // The credential that was taken up last, although its state may be missing; nothing if there is
-  // none.
-  [[nodiscard]] std::optional<Credential> former() const;
+  // Whose messages lie here: the state; where that is missing an empty one of the credential's;
+  // nothing if there is neither.
+  [[nodiscard]] std::optional<ClientState> former() const;
 
   void save(const ClientState& state) const;
-  // Takes over a credential, with an empty state of its own.
+  // Takes over a credential, with an empty state of its own.  Where it is cut off credential()
+  // throws, until it is done again.
   void install(ByteView credential, const ClientState& state) const;
+  // Puts the same credential in place of itself, perhaps with another URL.  Its state stays.
+  void replace_credential(ByteView credential) const;
 
   struct Entry {
     std::string file;  // its name in open/
@@ -64,6 +69,7 @@ class Outbox {
   void remove(const Entry& entry) const;
 
  private:
+  [[nodiscard]] Credential written_credential() const;
   [[nodiscard]] std::string path(const std::string& name) const { return folder_ + "/" + name; }
 
   std::string folder_;

@@ -11,6 +11,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "base/files.h"
+#include "sealpost/client.h"
 #include "support/temp.h"
 
 namespace sealpost {
@@ -111,6 +112,72 @@ BOOST_AUTO_TEST_CASE(what_is_not_installed_says_so) {
   BOOST_CHECK_EXCEPTION((void)outbox.credential(), Fault, [](const Fault& fault) {
     return std::string(fault.what()).find("install") != std::string::npos;
   });
+}
+
+bool says(const std::exception& error, const std::string& word) {
+  return std::string(error.what()).find(word) != std::string::npos;
+}
+
+// A credential file, and something where an installation would write: it is cut off there.
+struct CutOff {
+  const Installed& it;
+  std::string file = it.path + ".json";
+  std::string in_the_way;
+
+  CutOff(const Installed& installed, const Credential& wanted, const std::string& at)
+      : it(installed), in_the_way(it.path + "/." + at + "." + std::to_string(getpid())) {
+    test::write_text(file, std::string(wanted.json()));
+    std::filesystem::create_directory(in_the_way);
+  }
+  void install() const { (void)Client({.state = it.path}).install(file); }
+};
+
+BOOST_AUTO_TEST_CASE(the_same_credential_once_more_never_touches_its_state) {
+  const Installed it;
+  ClientState state = it.outbox.state();
+  state.next = 7;
+  it.outbox.save(state);
+  const std::string before = test::read_text(it.path + "/state");
+  const CutOff cut_off(it, credential(), "credential.json");
+  BOOST_CHECK_THROW(cut_off.install(), Fault);
+  BOOST_TEST(test::read_text(it.path + "/state") == before);
+  BOOST_TEST(it.outbox.credential().name == "client1");
+}
+
+BOOST_AUTO_TEST_CASE(another_credential_cut_off_on_its_way_says_so_until_it_is_installed) {
+  const Installed it;
+  for (const char* at : {"credential.json", "state"}) {
+    const CutOff cut_off(it, credential("client2"), at);
+    BOOST_CHECK_THROW(cut_off.install(), Fault);
+    BOOST_TEST(it.outbox.state().belongs_to(credential()), at);
+    std::filesystem::remove(cut_off.in_the_way);
+  }
+  BOOST_TEST(it.outbox.former()->belongs_to(credential()), "whatever credential.json says");
+  it.install();
+  BOOST_TEST(it.outbox.credential().name == "client1");
+}
+
+BOOST_AUTO_TEST_CASE(a_credential_copied_over_the_installed_one_must_be_installed) {
+  const Installed it;
+  (void)it.outbox.store("t", "client1's");
+  for (const Credential& other : {credential("client2"), credential("client1", 2)}) {
+    test::write_text(it.path + "/credential.json", std::string(other.json()));
+    const auto to_install = [](const std::exception& error) {
+      return says(error, "credential.json is not the credential that was installed there") &&
+             says(error, "`sealpost-client install FILE`");
+    };
+    Client client({.state = it.path});
+    BOOST_CHECK_EXCEPTION((void)client.send("t", "x"), Fault, to_install);
+    BOOST_CHECK_EXCEPTION(client.queue("t", "x"), Fault, to_install);
+    BOOST_CHECK_EXCEPTION((void)client.flush(), Fault, to_install);
+    BOOST_CHECK_EXCEPTION((void)client.ping(), Fault, to_install);
+    BOOST_TEST(it.outbox.entries().size() == 1U);
+  }
+  test::write_text(it.path + ".json", std::string(credential("client2").json()));
+  test::write_text(it.path + "/credential.json", std::string(credential("client2").json()));
+  BOOST_CHECK_EXCEPTION(
+      (void)Client({.state = it.path}).install(it.path + ".json"), Fault,
+      [](const Fault& fault) { return says(fault, "message(s) of the former credential"); });
 }
 
 BOOST_AUTO_TEST_CASE(messages_are_queued_in_order_then_numbered) {
