@@ -18,13 +18,22 @@ std::size_t take(char* data, std::size_t, std::size_t size, void* to) {
   return size;
 }
 
+// What people may read of a URL: what stands before an @ or behind a ? can be a password.
+std::string without_secrets(const std::string& url) {
+  std::string shown = url.substr(0, url.find_first_of("?#"));
+  const std::size_t host = shown.find("://") + 3;
+  const std::size_t at = shown.substr(0, shown.find('/', host)).rfind('@');
+  if (at != std::string::npos && at >= host) shown.erase(host, at + 1 - host);
+  return shown;
+}
+
 class Poster {
  public:
-  explicit Poster(std::string url) : url_(std::move(url)), curl_(curl_easy_init()) {
+  explicit Poster(const std::string& url) : shown_(without_secrets(url)), curl_(curl_easy_init()) {
     if (curl_ == nullptr) throw Fault("libcurl cannot start");
     headers_ = curl_slist_append(headers_, "Content-Type: application/x-www-form-urlencoded");
     headers_ = curl_slist_append(headers_, "Expect:");
-    curl_easy_setopt(curl_, CURLOPT_URL, url_.c_str());
+    curl_easy_setopt(curl_, CURLOPT_URL, url.c_str());
     curl_easy_setopt(curl_, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(curl_, CURLOPT_HTTPHEADER, headers_);
     curl_easy_setopt(curl_, CURLOPT_USERAGENT, "sealpost-client/" SEALPOST_VERSION);
@@ -50,14 +59,14 @@ class Poster {
     curl_easy_getinfo(curl_, CURLINFO_RESPONSE_CODE, &status);
     answer.status = static_cast<int>(status);
     if (done == CURLE_WRITE_ERROR) {
-      return {0, {}, url_ + " answers more than any gateway does: is the URL right?"};
+      return {0, {}, shown_ + " answers more than any gateway does: is the URL right?"};
     }
-    if (done != CURLE_OK) return {0, {}, url_ + ": " + curl_easy_strerror(done)};
+    if (done != CURLE_OK) return {0, {}, shown_ + ": " + curl_easy_strerror(done)};
     return answer;
   }
 
  private:
-  std::string url_;
+  std::string shown_;
   CURL* curl_;
   curl_slist* headers_ = nullptr;
 };

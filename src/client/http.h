@@ -10,7 +10,7 @@ namespace sealpost {
 struct HttpAnswer {
   int status = 0;       // 0: none came
   std::string body;     // at most 1 MiB; where there is more none came
-  std::string trouble;  // why none came, and from where
+  std::string trouble;  // why none came, and from where, without what may be secret of the URL
 };
 
 // Sends a form and waits for the answer.  What the courier sees of the network.

@@ -502,3 +502,13 @@ BOOST_AUTO_TEST_CASE(no_counter_is_started_1024_above_the_oldest_open_one) {
 
 }  // namespace
 }  // namespace sealpost
+BOOST_AUTO_TEST_CASE(trouble_on_the_network_tells_no_password) {
+  const std::string host = "127.0.0.1:" + std::to_string(test::free_port());
+  for (const char* path : {"/gate", "/a@b", ""}) {
+    const std::string url = "http://user:secret@" + host + path + "?token=secret";
+    const std::string trouble = http_post(url)("x").trouble;
+    BOOST_TEST(trouble.starts_with("http://" + host + path + ": "), trouble);
+    BOOST_TEST(trouble.find("secret") == std::string::npos, trouble);
+  }
+}
+
