@@ -9,6 +9,9 @@ namespace sealpost {
 namespace {
 
 constexpr Milliseconds kLockPatience = 10 * kSecond;
+// The largest SEALPOST_MAX_BODY is 1 GiB, and base64url makes four bytes of three: what is larger
+// never fits, whatever the operator sets.
+constexpr std::size_t kLargestBody = (std::size_t{1} << 30) / 4 * 3;
 
 Outcome busy() {
   return {Outcome::Kind::kOpen, "stored", "another process works with this state folder", ""};
@@ -22,10 +25,16 @@ Credential parse(ByteView text, const std::string& file) {
   }
 }
 
-// Where messages enter: pings are the library's own.
-void require_topic(std::string_view topic) {
+// Where messages enter: pings are the library's own, and what no gateway takes would lie in the
+// outbox for nothing.
+void require_sendable(std::string_view topic, std::string_view body) {
   if (is_reserved_topic(topic)) {
     throw Fault("topics that begin with sealpost/ are the protocol's own: name another");
+  }
+  if (body.size() > kLargestBody) {
+    throw Fault("the body has " + std::to_string(body.size()) +
+                " bytes, and no gateway takes more than " + std::to_string(kLargestBody) +
+                ": send it in parts");
   }
 }
 
@@ -124,7 +133,7 @@ Outcome Client::install(const std::string& credential_file) {
 }
 
 Outcome Client::send(std::string_view topic, std::string_view body) {
-  require_topic(topic);
+  require_sendable(topic, body);
   Outbox outbox(inside_->options.state);
   (void)outbox.credential();  // nothing is stored for a client that is none
   const bool locked = outbox.lock(kLockPatience);
@@ -139,7 +148,7 @@ Outcome Client::send(std::string_view topic, std::string_view body) {
 }
 
 void Client::queue(std::string_view topic, std::string_view body) {
-  require_topic(topic);
+  require_sendable(topic, body);
   const Outbox outbox(inside_->options.state);
   (void)outbox.credential();
   (void)outbox.store(topic, body);

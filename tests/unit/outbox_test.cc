@@ -3,6 +3,7 @@
 #include "client/outbox.h"
 
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -140,7 +141,7 @@ BOOST_AUTO_TEST_CASE(the_same_credential_once_more_never_touches_its_state) {
   const std::string before = test::read_text(it.path + "/state");
   const CutOff cut_off(it, credential(), "credential.json");
   BOOST_CHECK_THROW(cut_off.install(), Fault);
-  BOOST_TEST(test::read_text(it.path + "/state") == before);
+  BOOST_TEST((test::read_text(it.path + "/state") == before));
   BOOST_TEST(it.outbox.credential().name == "client1");
 }
 
@@ -279,6 +280,21 @@ BOOST_AUTO_TEST_CASE(a_topic_is_checked_where_it_enters) {
   BOOST_CHECK_THROW((void)it.outbox.store("", "x"), Fault);
   BOOST_CHECK_THROW((void)it.outbox.store("a b", "x"), Fault);
   BOOST_TEST(it.outbox.entries().empty());
+}
+
+BOOST_AUTO_TEST_CASE(what_no_gateway_takes_is_not_stored) {
+  const Installed it;
+  constexpr std::size_t kTooMuch = (std::size_t{768} << 20) + 1;
+  void* pages =
+      mmap(nullptr, kTooMuch, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  BOOST_REQUIRE(pages != MAP_FAILED);
+  const std::string_view body(static_cast<const char*>(pages), kTooMuch);  // nobody may look
+  const auto in_parts = [](const Fault& fault) { return says(fault, "send it in parts"); };
+  Client client({.state = it.path});
+  BOOST_CHECK_EXCEPTION((void)client.send("t", body), Fault, in_parts);
+  BOOST_CHECK_EXCEPTION(client.queue("t", body), Fault, in_parts);
+  BOOST_TEST(it.outbox.entries().empty());
+  munmap(pages, kTooMuch);
 }
 
 BOOST_AUTO_TEST_CASE(one_process_works_with_a_folder_at_a_time) {
