@@ -22,11 +22,13 @@ struct Outcome {
   enum class Kind {
     kAccepted,  // it took effect, now or when it was first sent
     kRefused,   // it took no effect, or what it set off failed; sending it again would change
-                // nothing.  Where status is "revoked" it stays open, until a new credential is
-                // installed
-    kOpen,      // nobody knows yet; it lies in the outbox, and flush() goes on with it
-    kUnknown,   // whether it took effect will not be known (conflict, too_old); it is never sent
-                // again
+                // nothing.  Where the client itself is refused ("revoked") a message that has never
+                // left stays in the outbox, and a new credential takes it over
+    kOpen,      // nobody knows yet; it lies in the outbox, and flush() goes on with it.  Where
+                // status is "revoked" that is hopeless, but it may have acted before: installing a
+                // new credential reports it and lets go of it
+    kUnknown,   // whether it took effect will not be known (conflict, too_old, too_large after it
+                // may have left); it is never sent again
   };
   Kind kind = Kind::kOpen;
   std::string status;  // the gateway's word ("accepted", "forbidden", ...), or "network", "stored"
@@ -46,7 +48,7 @@ struct ClientOptions {
 
 // One process works with a state folder at a time; another one waits for up to 10 s.  All functions
 // throw std::runtime_error, with a sentence, for what is wrong on this side: no state, no disk, a
-// bad credential. Not thread-safe.
+// bad credential, another's than is installed. Not thread-safe.
 class Client {
  public:
   explicit Client(ClientOptions options);
@@ -62,7 +64,7 @@ class Client {
 
   // Stores a message, then sends it, after those that are still open, with some patience: about 15
   // s where nobody answers.  topic: 1-128 bytes of A-Z a-z 0-9 . _ - /, not beginning with
-  // "sealpost/"
+  // "sealpost/".  body: at most 768 MiB, and what the gateway takes, which is often 1 MiB.
   Outcome send(std::string_view topic, std::string_view body);
 
   // Stores a message for a later flush().  Does not wait for another process.
@@ -72,7 +74,7 @@ class Client {
   // what was met: kOpen before kUnknown before kRefused.
   Outcome flush();
 
-  // A message that is delivered nowhere: the whole way, there and back.
+  // A message that is delivered nowhere: the whole way, there and back.  It is never kept.
   Outcome ping();
 
   struct Status {

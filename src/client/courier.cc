@@ -16,11 +16,23 @@ constexpr int kTriesForOlder = 2;  // one, and one more where the first taught u
 constexpr Milliseconds kFirstRest = 100;
 constexpr Milliseconds kLongestRest = 5 * kSecond;
 constexpr Milliseconds kPromptAnswer = 30 * kSecond;  // a later one says nothing of the clock
+constexpr Time kNoClock = Time{1} << 62;      // from here on signed sums of times would overflow
+constexpr std::uint32_t kLeastTaken = 4'096;  // bytes of a form: every gateway takes a handshake
+constexpr int kUnsealedEnough = 2;            // answers, to ask for another session
 
 // Doubled from try to try, and a quarter more or less, so that clients do not come in step.
 Milliseconds rest_before(int attempt) {
   const Milliseconds rest = std::min(kFirstRest << std::min(attempt - 1, 10), kLongestRest);
   return rest * 3 / 4 + rest / 2 * crypto::random_array<1>()[0] / 255;
+}
+
+// What refuses the client now says nothing of a message that may have acted before: only an answer
+// to the message itself settles that.
+Outcome of_message(const Outbox::Entry& entry, Outcome outcome) {
+  if (!entry.may_have_left || outcome.kind != Kind::kRefused) return outcome;
+  outcome.kind = Kind::kOpen;
+  outcome.reason += "; whether the message took effect before is not known";
+  return outcome;
 }
 
 }  // namespace
@@ -63,11 +75,13 @@ Outcome Courier::deliver_all() {
 
 Outcome Courier::deliver_or_drop(Outbox::Entry own) {
   Outcome outcome = carry(own, kTries);
-  return outcome.kind == Kind::kOpen ? settle(own, std::move(outcome)) : outcome;
+  return settle(own, std::move(outcome));  // once more does no harm
 }
 
 // Sees one message through, as far as `tries` go.
 Outcome Courier::carry(Outbox::Entry& entry, int tries) {
+  unsealed_ = 0;
+  renewed_ = false;
   if (!entry.counter) {
     Outcome numbered = give_number(entry, tries);
     if (!entry.counter) return numbered;
@@ -92,10 +106,11 @@ Outcome Courier::persist(int tries, const std::function<Try()>& once) const {
 }
 
 // A counter is given in a session only: the handshake tells whether this state is an old copy, and
-// then a message that has never left can still get a counter of a new installation.
+// then a message that has never left can still get a counter of a new installation.  A copy made
+// within a session that still lives is told by nobody: its first message meets `conflict`.
 Outcome Courier::give_number(Outbox::Entry& entry, int tries) {
   const auto session = [&] { return persist(tries, [&] { return handshake(); }); };
-  if (!in_session()) {
+  if (!in_session() || doubted_) {
     Outcome outcome = session();
     if (outcome.kind != Kind::kAccepted) return outcome;
   }
@@ -118,50 +133,74 @@ Outcome Courier::give_number(Outbox::Entry& entry, int tries) {
   return {};
 }
 
-Courier::Try Courier::attempt(const Outbox::Entry& entry) {
-  if (!in_session()) {
+Courier::Try Courier::attempt(Outbox::Entry& entry) {
+  if (!in_session() || doubted_) {
     Try shaken = handshake();
-    if (shaken.outcome.kind != Kind::kAccepted) return shaken;
+    const bool open = shaken.outcome.kind == Kind::kOpen;
+    // Where no other session is to be had, one that is only doubted may still carry the message.
+    const bool go_on = open && in_session() && !shaken.at_once;
+    if (shaken.outcome.kind != Kind::kAccepted && !go_on) {
+      shaken.outcome = of_message(entry, std::move(shaken.outcome));
+      return shaken;
+    }
+    doubted_ = false;
   }
-  const ClientSession& session = *state_.session;
+  const Envelope envelope = seal(entry);
+  const std::string form = envelope.form();
+  if (form.size() > state_.session->max_body) return too_large(entry, form.size());
+  entry.may_have_left = true;
+  const Time asked_at = world_.now();
+  const HttpAnswer http = world_.post(form);
+  const Result<Answer> answer = open_answer(
+      state_.session->keys.s2c, crypto::sha256({envelope.message}), bytes_of(http.body));
+  if (!answer) return {unsealed(http, form.size()), true, doubt(http.status, form.size())};
+  learn_clock(asked_at, answer->server_time);
+  learn_receipt(answer->receipt);
+  state_.session->worked = true;
+  replaced_ = false;
+  return judge(entry, *answer);
+}
+
+Envelope Courier::seal(const Outbox::Entry& entry) const {
   Envelope clear;
   if (world_.clear_fields) {
     clear.name = credential_.name;
     clear.key_use_hmac = credential_.key_use_hmac;
   }
   const Statement statement{state_.receipt, credential_.claims, credential_.key_use_hmac};
-  const Envelope envelope =
-      seal_record(session.keys.c2s, session.id, crypto::random_array<32>(), std::move(clear),
-                  outbox_.read(entry), statement, server_now(), oldest_open(*entry.counter));
-  const std::string form = envelope.form();
-  if (form.size() > session.max_body) {
-    return {settle(entry, {Kind::kRefused, "too_large",
-                           "sealed it has " + std::to_string(form.size()) +
-                               " bytes, and the gateway takes " + std::to_string(session.max_body),
-                           ""})};
-  }
-  const Time asked_at = world_.now();
-  const HttpAnswer http = world_.post(form);
-  const Result<Answer> answer =
-      open_answer(session.keys.s2c, crypto::sha256({envelope.message}), bytes_of(http.body));
-  if (!answer) {
-    const bool lost = http.status == 403;
-    const bool outgrown = may_be_too_large(http.status, form.size());
-    if (lost) lose_session();
-    if (outgrown) state_.session.reset();
-    return {unsealed(http, form.size()), true, lost || outgrown};
-  }
-  learn_clock(asked_at, answer->server_time);
-  learn_receipt(answer->receipt);
-  state_.session->worked = true;
-  return judge(entry, *answer);
+  return seal_record(state_.session->keys.c2s, state_.session->id, crypto::random_array<32>(),
+                     std::move(clear), outbox_.read(entry), statement, server_now(),
+                     oldest_open(*entry.counter));
 }
 
-// Whether a web server may have minded a form's size, and asking the gateway once more what it
-// takes may tell: the operator may have set it since the session began.
-bool Courier::may_be_too_large(int http_status, std::size_t size) {
-  const bool may_be = http_status == 413 || (http_status == 500 && size > kSurelySmall);
-  return may_be && !std::exchange(asked_size_, true);
+// The operator may have set more since the session began, so the verdict falls in one that was
+// begun by this courier.  Of a message that may have left it is no refusal: no sealed answer says
+// that it took no effect.
+Courier::Try Courier::too_large(const Outbox::Entry& entry, std::size_t size) {
+  Outcome outcome{Kind::kOpen, "too_large",
+                  "sealed it has " + std::to_string(size) + " bytes, and the gateway takes " +
+                      std::to_string(state_.session->max_body),
+                  ""};
+  if (!knows_size_) {
+    doubted_ = true;
+    return {std::move(outcome), true, true};
+  }
+  outcome.kind = entry.may_have_left ? Kind::kUnknown : Kind::kRefused;
+  if (entry.may_have_left) outcome.reason += "; whether it took effect before will not be known";
+  return {settle(entry, std::move(outcome))};
+}
+
+// A gateway says 403 where it does not know the session, and a web server may mind a form's size,
+// which the gateway itself may know by now.  What else is not sealed, twice, may be a 403 that the
+// web server has dressed up; in a session that is new it is not.
+bool Courier::doubt(int http_status, std::size_t size) {
+  const bool lost = http_status == 403;
+  const bool size_minded = http_status == 413 || (http_status == 500 && size > kSurelySmall);
+  const bool outgrown = size_minded && !knows_size_;
+  const bool twice = http_status != 0 && ++unsealed_ == kUnsealedEnough;
+  replaced_ = replaced_ || (lost && state_.session->worked);
+  doubted_ = lost || outgrown || (twice && !renewed_);
+  return lost || outgrown;
 }
 
 // PROTOCOL 6, "Status": the client's column.
@@ -185,10 +224,8 @@ Courier::Try Courier::judge(const Outbox::Entry& entry, const Answer& answer) {
     case Status::kTooOld:
       return settled(Kind::kUnknown);
     case Status::kRevoked:
-      // No other message shall get a number in it: without one, a new credential takes it over.
-      state_.session.reset();
-      outbox_.save(state_);
-      return {outcome_of(Kind::kRefused, answer.status)};
+      end_session();
+      return {of_message(entry, outcome_of(Kind::kRefused, answer.status))};
     case Status::kLate:
       return {outcome_of(Kind::kOpen, answer.status), true, true};
     case Status::kInProgress:
@@ -206,6 +243,13 @@ Courier::Try Courier::handshake() {
   const HttpAnswer http = world_.post(form);
   const Result<HandshakeCall::Answer> answer = call.finish(bytes_of(http.body));
   if (!answer) return {unsealed(http, form.size()), true, http.status == 403};
+  if (answer->welcome && answer->welcome->max_body < kLeastTaken) {
+    return {{Kind::kOpen, "network",
+             "the gateway says that it takes " + std::to_string(answer->welcome->max_body) +
+                 " bytes, less than any gateway does: the two are of different versions",
+             ""},
+            true};
+  }
   learn_clock(asked_at, answer->server_time);
   switch (answer->status) {
     case Status::kAccepted:
@@ -215,6 +259,9 @@ Courier::Try Courier::handshake() {
       return {outcome_of(Kind::kOpen, answer->status), true, true};
     case Status::kUnavailable:
       return {outcome_of(Kind::kOpen, answer->status), true};
+    case Status::kRevoked:
+      end_session();
+      return {outcome_of(Kind::kRefused, answer->status)};
     default:
       return {outcome_of(Kind::kRefused, answer->status)};
   }
@@ -249,12 +296,16 @@ void Courier::begin_session(const HandshakeCall::Answer& answer) {
                                  {answer.keys->c2s.clone(), answer.keys->s2c.clone()},
                                  welcome.expires_at,
                                  welcome.max_body};
+  knows_size_ = renewed_ = true;
+  doubted_ = false;
   outbox_.save(state_);
 }
 
-void Courier::lose_session() {
-  replaced_ = replaced_ || state_.session->worked;
+// For a client that is revoked: no other message shall get a number in it, so that a new credential
+// can take it over.
+void Courier::end_session() {
   state_.session.reset();
+  outbox_.save(state_);
 }
 
 // The state, with the counter used, is on disk before the message is gone.
@@ -273,7 +324,7 @@ void Courier::report_older(const Outbox::Entry& entry, const Outcome& outcome) c
 
 void Courier::learn_clock(Time asked_at, Time server_time) {
   const Time now = world_.now();
-  if (now < asked_at || now - asked_at > kPromptAnswer) return;
+  if (now < asked_at || now - asked_at > kPromptAnswer || server_time >= kNoClock) return;
   state_.offset = static_cast<std::int64_t>(server_time) - static_cast<std::int64_t>(now);
 }
 

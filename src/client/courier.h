@@ -32,7 +32,7 @@ class Courier {
   Outcome deliver(Outbox::Entry own);
   // Delivers all there is, with patience for each.  The worst outcome of all.
   Outcome deliver_all();
-  // Delivers a message that is let go of, its counter used up, where nobody answers.
+  // Delivers a message that is let go of whatever becomes of it, its counter used up.
   Outcome deliver_or_drop(Outbox::Entry own);
 
  private:
@@ -46,15 +46,18 @@ class Courier {
   Outcome carry(Outbox::Entry& entry, int tries);
   Outcome persist(int tries, const std::function<Try()>& once) const;
   Outcome give_number(Outbox::Entry& entry, int tries);
-  Try attempt(const Outbox::Entry& entry);
+  Try attempt(Outbox::Entry& entry);
+  Envelope seal(const Outbox::Entry& entry) const;
   Try handshake();
   Try judge(const Outbox::Entry& entry, const Answer& answer);
   Outcome settle(const Outbox::Entry& entry, Outcome outcome);
   void report_older(const Outbox::Entry& entry, const Outcome& outcome) const;
 
-  bool may_be_too_large(int http_status, std::size_t size);
+  Try too_large(const Outbox::Entry& entry, std::size_t size);
+  // Whether an unsealed answer is a reason for a new session, and one not to wait for it.
+  bool doubt(int http_status, std::size_t size);
   void begin_session(const HandshakeCall::Answer& answer);
-  void lose_session();
+  void end_session();
   void learn_clock(Time asked_at, Time server_time);
   void learn_receipt(const Receipt& receipt);
   [[nodiscard]] Time server_now() const;
@@ -66,8 +69,12 @@ class Courier {
   World world_;
   Credential credential_;
   ClientState state_;
-  bool asked_size_ = false;  // a session was begun for what the gateway takes
+  bool knows_size_ = false;  // a session was begun by this courier: it says what is taken now
+  bool doubted_ = false;     // the session may be dead: another one first, if it is to be had
   bool replaced_ = false;    // a session that had worked was refused, and no other has begun since
+  // Of the message that is carried now:
+  int unsealed_ = 0;      // answers
+  bool renewed_ = false;  // a session was begun for it
 };
 
 }  // namespace sealpost

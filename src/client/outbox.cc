@@ -131,7 +131,7 @@ std::vector<Outbox::Entry> Outbox::entries() const {
   for (const auto& file : fs::directory_iterator(path("open"))) {
     const std::string name = file.path().filename().string();
     const auto counter = counter_of(name);
-    if (counter || name.starts_with('q')) all.push_back({name, counter});
+    if (counter || name.starts_with('q')) all.push_back({name, counter, counter.has_value()});
   }
   std::sort(all.begin(), all.end(),  // 'm' comes before 'q'
             [](const Entry& a, const Entry& b) { return a.file < b.file; });
@@ -161,13 +161,13 @@ Outbox::Entry Outbox::store(std::string_view topic, std::string_view body) const
   const std::string name =
       "q" + padded(static_cast<std::uint64_t>(order)) + "-" + hex(ByteView(id).first(4));
   write_private_file(path("open/" + name), Writer().put(id).lp8(topic).put(body).view());
-  return {name, std::nullopt};
+  return {name, std::nullopt, false};
 }
 
 Outbox::Entry Outbox::number(const Entry& entry, std::uint64_t counter) const {
   const std::string name = "m" + padded(counter);
   rename_durably(path("open/" + entry.file), path("open/" + name));
-  return {name, counter};
+  return {name, counter, false};
 }
 
 void Outbox::remove(const Entry& entry) const { fs::remove(path("open/" + entry.file)); }

@@ -56,6 +56,7 @@ class Outbox {
   struct Entry {
     std::string file;  // its name in open/
     std::optional<std::uint64_t> counter;
+    bool may_have_left = false;  // it was found with its number, or has been posted since
   };
   // Numbered ones first, by counter; then queued ones, in the order they were stored.
   [[nodiscard]] std::vector<Entry> entries() const;

@@ -390,9 +390,14 @@ BOOST_AUTO_TEST_CASE(the_exit_status_says_what_became_of_a_message) {
   BOOST_TEST(r.tool({"flush"}).status == 0);
   BOOST_TEST(r.site.bodies() == "x\nlater\n");
   r.site.operate({"client", "revoke", "client1"});
-  const Ran revoked = r.tool({"send", "--data", "never"});
-  BOOST_TEST(revoked.status == 1);
-  BOOST_TEST(says(revoked.err, "revoked"));
+  const Ran revoked = r.tool({"send", "--data", "left for a session that is gone"});
+  BOOST_TEST(revoked.status == 3);
+  BOOST_TEST(says(revoked.err, "revoked: "), revoked.err);
+  const Ran unsent = r.tool({"send", "--data", "never left"});
+  BOOST_TEST(unsent.status == 1);
+  BOOST_TEST(says(unsent.err, "revoked: "), unsent.err);
+  BOOST_TEST(r.tool({"ping"}).status == 1);
+  BOOST_TEST(says(r.tool({"status"}).out, "open messages: 2\n"), "no ping among them");
 }
 
 BOOST_AUTO_TEST_CASE(another_credential_starts_empty_but_not_over_open_messages) {
@@ -417,7 +422,7 @@ BOOST_AUTO_TEST_CASE(a_renewed_credential_takes_over_what_has_never_left) {
   r.site.home.set_url(r.site.url());
   BOOST_REQUIRE(r.site.operate({"client", "renew", "client1", "--out", renewed}).status == 0);
   const Ran revoked = r.tool({"flush"});
-  BOOST_TEST(revoked.status == 1);
+  BOOST_TEST(revoked.status == 3);
   BOOST_TEST(says(revoked.err, "revoked"), revoked.err);
 
   const Ran installed = r.tool({"install", renewed});

@@ -76,6 +76,27 @@ struct Road {
     const Outbox outbox(folder);
     return Courier(outbox, world()).deliver_all();
   }
+  Outcome ping() {
+    const Outbox outbox(folder);
+    Courier courier(outbox, world());
+    return courier.deliver_or_drop(outbox.store(kPingTopic, ""));
+  }
+  // What a gateway with the right keys could answer a handshake.
+  HttpAnswer welcome(const std::string& form, std::uint32_t max_body, Time server_time) const {
+    auto call =
+        OpenedHandshake::open(*Envelope::parse(form), house.home.keyring(), crypto::random_key());
+    const Welcome words{SessionId{1}, Epoch{2}, house.now + kHour, Receipt{}, max_body};
+    return {200, std::string(text_of(call->accept(words, server_time))), ""};
+  }
+  // The answer to what is sent next is lost, whatever it did.
+  void lose_one_answer() {
+    network = [this](const std::string& form, const Post& real) {
+      if (form.starts_with("name=")) return real(form);
+      (void)real(form);
+      network = [](const std::string&, const Post&) { return lost(); };
+      return lost();
+    };
+  }
   [[nodiscard]] std::size_t open() const { return Outbox(folder).entries().size(); }
   [[nodiscard]] ClientState state() const { return Outbox(folder).state(); }
   [[nodiscard]] std::string bodies() const {
@@ -225,15 +246,60 @@ BOOST_AUTO_TEST_CASE(settled_refusals_are_reported_and_let_go) {
   BOOST_TEST(road.open() == 0U);
 }
 
-BOOST_AUTO_TEST_CASE(a_revoked_client_is_told_and_keeps_its_message) {
+BOOST_AUTO_TEST_CASE(what_may_have_acted_stays_open_when_the_client_is_revoked) {
+  for (const bool by_record : {false, true}) {
+    Road road;
+    road.send("first");
+    road.lose_one_answer();
+    BOOST_TEST((road.send("acted").kind == Kind::kOpen));
+    road.network = nullptr;
+    BOOST_TEST(road.bodies() == "first acted ");
+    Database database = road.house.database();
+    ClientBook book(database);
+    if (by_record) {
+      book.renew("client1", 1, road.credential.claims, road.house.now);
+    } else {
+      book.revoke("client1", road.house.now);
+    }
+    for (int i = 0; i < 2; ++i) {
+      const Outcome outcome = road.flush();
+      BOOST_TEST((outcome.kind == Kind::kOpen), by_record);
+      BOOST_TEST(outcome.status == "revoked");
+      BOOST_TEST(outcome.reason.find("whether the message took effect before") !=
+                 std::string::npos);
+      BOOST_TEST(road.open() == 1U);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(
+    what_has_never_left_is_refused_when_the_client_is_revoked_and_keeps_its_place) {
   Road road;
   road.send("first");
   Database database = road.house.database();
   ClientBook(database).revoke("client1", road.house.now);
-  const Outcome outcome = road.send("second");
+  BOOST_TEST((road.send("posted to no session").kind == Kind::kOpen));
+  const Outcome outcome = road.send("never left");
   BOOST_TEST((outcome.kind == Kind::kRefused));
   BOOST_TEST(outcome.status == "revoked");
-  BOOST_TEST(road.open() == 1U);
+  const auto entries = Outbox(road.folder).entries();
+  BOOST_REQUIRE(entries.size() == 2U);
+  BOOST_TEST(!entries[1].counter.has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_ping_is_let_go_of_whatever_becomes_of_it) {
+  Road road;
+  BOOST_TEST(road.ping().status == "accepted");
+  road.lose_one_answer();
+  BOOST_TEST(road.ping().status == "network");
+  BOOST_TEST(road.open() == 0U);
+  road.network = nullptr;
+  Database database = road.house.database();
+  ClientBook(database).revoke("client1", road.house.now);
+  for (int i = 0; i < 2; ++i) {  // one in the old session, and one that gets no number
+    BOOST_TEST(road.ping().status == "revoked");
+    BOOST_TEST(road.open() == 0U);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(after_revoked_no_message_gets_a_number) {
@@ -259,6 +325,101 @@ BOOST_AUTO_TEST_CASE(what_the_gateway_cannot_take_is_refused_here) {
   BOOST_TEST(road.send("small").status == "accepted");
 }
 
+BOOST_AUTO_TEST_CASE(what_was_too_large_when_the_session_began_is_asked_once_more) {
+  Road road;
+  road.house.set(kMaxBody, "4096");
+  road.send("small");
+  road.house.set(kMaxBody, "1048576");
+  BOOST_TEST(road.send(std::string(4000, 'x')).status == "accepted");
+  BOOST_TEST(road.forms.size() == 2U + 2U, "a handshake and the message");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_too_large_now_and_may_have_acted_before_is_not_refused) {
+  Road road;
+  road.send("first");
+  road.lose_one_answer();
+  const std::string large(4000, 'x');
+  BOOST_TEST(road.send(large).status == "network");
+  road.house.set(kMaxBody, "4096");
+  BOOST_TEST((road.flush().kind == Kind::kOpen), "nothing is decided where nobody answers");
+  road.house.now += 24 * kHour;  // the session is over
+  BOOST_TEST((road.flush().kind == Kind::kOpen));
+  road.network = nullptr;
+  const Outcome outcome = road.flush();
+  BOOST_TEST((outcome.kind == Kind::kUnknown));
+  BOOST_TEST(outcome.status == "too_large");
+  BOOST_TEST(outcome.reason.find("whether it took effect") != std::string::npos);
+  BOOST_TEST(road.open() == 0U);
+  BOOST_TEST(road.bodies() == "first " + large + " ");
+}
+
+BOOST_AUTO_TEST_CASE(a_welcome_that_takes_less_than_any_gateway_is_none) {
+  Road road;
+  std::uint32_t takes = 4095;
+  road.network = [&](const std::string& form, const Post& real) {
+    return form.starts_with("name=") ? road.welcome(form, takes, road.house.now) : real(form);
+  };
+  const Outcome outcome = road.send("x");
+  BOOST_TEST((outcome.kind == Kind::kOpen));
+  BOOST_TEST(outcome.reason.find("takes 4095 bytes") != std::string::npos, outcome.reason);
+  BOOST_TEST(!road.state().session.has_value());
+  takes = 4096;
+  const Outbox outbox(road.folder);
+  BOOST_TEST(Courier(outbox, road.world()).connect().status == "accepted");
+}
+
+BOOST_AUTO_TEST_CASE(a_server_time_beyond_all_times_does_not_set_the_clock) {
+  for (const Time time : {Time{1} << 62, Time{1} << 63, ~Time{0}}) {
+    Road road;
+    road.network = [&](const std::string& form, const Post&) {
+      return road.welcome(form, 4096, time);
+    };
+    const Outbox outbox(road.folder);
+    BOOST_TEST(Courier(outbox, road.world()).connect().status == "accepted");
+    BOOST_TEST(road.state().offset == 0);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_dead_session_is_left_whatever_the_web_server_makes_of_a_403) {
+  for (const int status : {200, 302, 404, 409, 500}) {
+    Road road;
+    road.send("first");
+    road.house.sql("DELETE FROM session");
+    road.network = [&](const std::string& form, const Post& real) -> HttpAnswer {
+      const HttpAnswer answer = real(form);
+      return answer.status == 403 ? HttpAnswer{status, "<h1>Sorry</h1>", ""} : answer;
+    };
+    BOOST_TEST(road.send("second").status == "accepted", status);
+    BOOST_TEST(road.bodies() == "first second ", status);
+    BOOST_TEST(road.forms.size() == 2U + 4U, "two that fail, a handshake and the message");
+    BOOST_TEST(road.reports.empty(), status);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_session_that_is_only_doubted_is_kept_until_there_is_another) {
+  for (const int status : {403, 413, 502}) {
+    Road road;
+    road.send("first");
+    const SessionId before = road.state().session->id;
+    int lies = status == 502 ? 2 : 1;
+    road.network = [&](const std::string& form, const Post& real) -> HttpAnswer {
+      if (form.starts_with("name=")) return {502, "", ""};
+      return lies-- > 0 ? HttpAnswer{status, "", ""} : real(form);
+    };
+    BOOST_TEST(road.send("second").status == "accepted", status);
+    BOOST_TEST((road.state().session->id == before), status);
+    BOOST_TEST(road.bodies() == "first second ", status);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(where_nothing_is_sealed_one_handshake_a_message_is_enough) {
+  Road road;
+  road.send("first");
+  road.network = [](const std::string&, const Post&) -> HttpAnswer { return {502, "", ""}; };
+  BOOST_TEST((road.send("x").kind == Kind::kOpen));
+  BOOST_TEST(road.forms.size() == 2U + 9U, "eight tries and a handshake");
+}
+
 BOOST_AUTO_TEST_CASE(a_large_message_that_the_web_server_minds_makes_it_ask_once_what_is_taken) {
   for (const int status : {413, 500}) {
     Road road;
@@ -268,7 +429,7 @@ BOOST_AUTO_TEST_CASE(a_large_message_that_the_web_server_minds_makes_it_ask_once
       return form.size() > 131'072 ? HttpAnswer{status, "", ""} : real(form);
     };
     const Outcome outcome = road.send(std::string(200'000, 'x'));
-    BOOST_TEST((outcome.kind == Kind::kRefused), status);
+    BOOST_TEST((outcome.kind == Kind::kUnknown), "who says that it was the web server?");
     BOOST_TEST(outcome.status == "too_large", status);
     BOOST_TEST(road.slept == 0U, status);
     BOOST_TEST(road.forms.size() == 2U + 2U, "the message and a handshake");
@@ -359,6 +520,16 @@ BOOST_AUTO_TEST_CASE(trouble_on_the_network_names_the_url) {
   const HttpAnswer answer = http_post(url)("x");
   BOOST_TEST(answer.status == 0);
   BOOST_TEST(answer.trouble.find(url + " answers more") == 0U, answer.trouble);
+}
+
+BOOST_AUTO_TEST_CASE(trouble_on_the_network_tells_no_password) {
+  const std::string host = "127.0.0.1:" + std::to_string(test::free_port());
+  for (const char* path : {"/gate", "/a@b", ""}) {
+    const std::string url = "http://user:secret@" + host + path + "?token=secret";
+    const std::string trouble = http_post(url)("x").trouble;
+    BOOST_TEST(trouble.starts_with("http://" + host + path + ": "), trouble);
+    BOOST_TEST(trouble.find("secret") == std::string::npos, trouble);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(unavailable_is_tried_again_with_rests) {
@@ -489,7 +660,7 @@ BOOST_AUTO_TEST_CASE(no_counter_is_started_1024_above_the_oldest_open_one) {
   road.network = [](const std::string& form, const Post& real) -> HttpAnswer {
     // "stuck" never gets through; it is the first numbered record of each flush.
     static int count = 0;
-    return ++count <= 8 ? HttpAnswer{500, "", ""} : real(form);
+    return ++count <= 9 ? HttpAnswer{500, "", ""} : real(form);  // eight tries and a handshake
   };
   const Outbox::Entry next = outbox.store("t", "next");
   BOOST_TEST((road.flush().kind == Kind::kOpen));
@@ -502,13 +673,3 @@ BOOST_AUTO_TEST_CASE(no_counter_is_started_1024_above_the_oldest_open_one) {
 
 }  // namespace
 }  // namespace sealpost
-BOOST_AUTO_TEST_CASE(trouble_on_the_network_tells_no_password) {
-  const std::string host = "127.0.0.1:" + std::to_string(test::free_port());
-  for (const char* path : {"/gate", "/a@b", ""}) {
-    const std::string url = "http://user:secret@" + host + path + "?token=secret";
-    const std::string trouble = http_post(url)("x").trouble;
-    BOOST_TEST(trouble.starts_with("http://" + host + path + ": "), trouble);
-    BOOST_TEST(trouble.find("secret") == std::string::npos, trouble);
-  }
-}
-
