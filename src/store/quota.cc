@@ -1,17 +1,20 @@
 #include "store/quota.h"
 
-#include "store/statements.h"
-
 namespace sealpost {
 namespace {
+
+// With a condition, for without one SQLite writes even where there is no row.
+constexpr const char* kForget = "DELETE FROM usage WHERE true";
 
 std::int64_t day_of(Time now) { return static_cast<std::int64_t>(now / kDay); }
 
 }  // namespace
 
+Quota::Quota(SQLite::Database& handle) : handle_(handle), forget_(handle, kForget) {}
+
 void Quota::heed(const Terms& terms) {
   terms_ = terms;
-  if (!is_bounded()) forget_usage(handle_);
+  if (!is_bounded()) Query(forget_).run();
 }
 
 bool Quota::has_room(const std::string& name, std::size_t bytes, Time now) {
@@ -58,6 +61,6 @@ void Quota::take_stock(const std::string& name, Time now) {
   Query(insert, name, day, day * static_cast<std::int64_t>(kDay)).run();
 }
 
-void forget_usage(SQLite::Database& handle) { handle.exec("DELETE FROM usage"); }
+void forget_usage(SQLite::Database& handle) { handle.exec(kForget); }
 
 }  // namespace sealpost

@@ -4,13 +4,14 @@
 
 #include <SQLiteCpp/Database.h>
 
+#include "store/statements.h"
 #include "store/store.h"
 
 namespace sealpost {
 
 class Quota {
  public:
-  explicit Quota(SQLite::Database& handle) : handle_(handle) {}
+  explicit Quota(SQLite::Database& handle);
 
   // Once a transaction, before anything is asked or counted: without bounds nothing is counted, and
   // what was counted before is no longer true.
@@ -29,6 +30,7 @@ class Quota {
   void take_stock(const std::string& name, Time now);
 
   SQLite::Database& handle_;
+  Prepared forget_;
   Terms terms_;
 };
 

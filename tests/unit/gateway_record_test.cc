@@ -624,6 +624,21 @@ BOOST_AUTO_TEST_CASE(no_key_of_a_session_that_has_ended_is_left_in_any_file) {
   BOOST_TEST(gateway.is_tidy());
 }
 
+BOOST_AUTO_TEST_CASE(the_same_message_again_writes_not_a_byte) {
+  Started s;
+  const Message message = s.peer.message();
+  s.peer.send(message);
+  const auto files = [&] {
+    std::string all;
+    for (const char* part : {"", "-wal"})
+      all += test::read_text(s.house.home.store_paths().database + part);
+    return crypto::sha256({bytes_of(all)});
+  };
+  const auto before = files();
+  for (int i = 0; i < 3; ++i) BOOST_TEST(s.peer.send(message).status == "duplicate");
+  BOOST_TEST((files() == before));
+}
+
 BOOST_AUTO_TEST_CASE(one_rollback_begins_one_epoch) {
   Started s;
   // Two processes have the same proof at the same moment: whoever is second finds the epoch gone.
