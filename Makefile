@@ -151,6 +151,42 @@ asan:  ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
 tsan:  ## the tests with threads under ThreadSanitizer
 	@$(MAKE) --no-print-directory check BUILD=build/tsan SANITIZE=thread
 
+# --- Benchmark -----------------------------------------------------------------------------------
+
+# Each is linked as the gateway is, so that what is compared is what it does.
+BENCH_PROGRAMS := $(addprefix $(BUILD)/bench/bin/,ceiling empty seal hello upstream)
+bench_objects = $(addprefix $(BUILD)/obj/tests/bench/,$(addsuffix .o,$(1)))
+
+$(BUILD)/bench/bin/ceiling: $(call bench_objects,ceiling)
+$(BUILD)/bench/bin/ceiling: LIBS := $(STATIC) -lfcgi
+$(BUILD)/bench/bin/hello: $(call bench_objects,hello)
+$(BUILD)/bench/bin/hello: LIBS := $(STATIC)
+$(BUILD)/bench/bin/upstream: $(call bench_objects,upstream)
+$(BUILD)/bench/bin/upstream: LIBS := $(STATIC)
+$(BUILD)/bench/bin/empty: $(call bench_objects,empty) $(call objects,src/cmd/gateway/*.cc) \
+    $(foreach room,transport $(SERVER_ROOMS),$(call archive,$(room)))
+$(BUILD)/bench/bin/empty: LIBS := $(STATIC) -lfcgi -lSQLiteCpp -lsqlite3 -lcrypto
+$(BUILD)/bench/bin/seal: $(call bench_objects,seal crowd) \
+    $(foreach room,$(SERVER_ROOMS),$(call archive,$(room)))
+$(BUILD)/bench/bin/seal: LIBS := $(STATIC) -lSQLiteCpp -lsqlite3 -lcrypto
+
+$(BENCH_PROGRAMS):
+	@mkdir -p $(@D)
+	@echo "  link    $@"
+	@$(CXX) $(CXXFLAGS) $(LDFLAGS) $(LINK_HARDENING) -pthread -o $@ $^ $(LIBS)
+
+bench-programs: all $(BENCH_PROGRAMS)
+
+bench: deps  ## measure it beside an empty FastCGI program and a PHP script: a table, in 10 minutes
+	@deploy/install-deps bench
+	@$(MAKE) --no-print-directory -j$$(nproc) bench-programs
+	@tests/bench/bench $(BUILD)
+
+bench-small: deps  ## the same in one minute, for CI: fails where sealpost has become slow
+	@deploy/install-deps bench
+	@$(MAKE) --no-print-directory -j$$(nproc) bench-programs
+	@tests/bench/bench $(BUILD) --small
+
 # --- The house -----------------------------------------------------------------------------------
 
 floors:  ## check that includes point down only, and that each library is named in one room
@@ -193,9 +229,9 @@ clean:  ## remove all that was built
 	rm -rf build
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-.PHONY: all tests vectors deps check demo asan tsan floors format lint install uninstall clean help
+.PHONY: all tests vectors deps check demo asan tsan bench-programs bench bench-small floors format lint install uninstall clean help
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 SHELL := /bin/bash

@@ -1,0 +1,134 @@
+#include "bench/crowd.h"
+
+#include <SQLiteCpp/SQLiteCpp.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace sealpost::bench {
+namespace {
+
+std::string name_of(std::uint64_t client) {
+  const std::string digits = std::to_string(client);
+  return "c" + std::string(8 - digits.size(), '0') + digits;
+}
+
+crypto::Digest derived(std::string_view purpose, std::uint64_t client) {
+  return crypto::sha256({bytes_of(purpose), Writer().u64(client).view()});
+}
+
+ByteArray<16> id(std::string_view purpose, std::uint64_t client) {
+  const crypto::Digest digest = derived(purpose, client);
+  ByteArray<16> out;
+  std::copy_n(digest.begin(), out.size(), out.begin());
+  return out;
+}
+
+crypto::Key key(std::string_view purpose, std::uint64_t client) {
+  return crypto::Key(derived(purpose, client));
+}
+
+Home made(const std::string& path) {
+  Home home(path);
+  if (access(home.store_paths().database.c_str(), F_OK) != 0) home.create(system_now());
+  return home;
+}
+
+void sync(const std::string& path) {
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fsync(file) != 0) throw Fault("fsync");
+  close(file);
+}
+
+template <class... Values>
+void insert(SQLite::Statement& statement, Values&&... values) {
+  int at = 0;
+  const auto bind = [&](const auto& value) {
+    if constexpr (
+        requires { value.data(); } && !requires { value.c_str(); }) {
+      statement.bind(++at, value.data(), static_cast<int>(value.size()));
+    } else {
+      statement.bind(++at, value);
+    }
+  };
+  (bind(values), ...);
+  statement.exec();
+  statement.reset();
+}
+
+}  // namespace
+
+Crowd::Crowd(const std::string& home)
+    : home_(made(home)),
+      keyring_(home_.keyring()),
+      kid_(home_.newest_kid()),
+      claims_(*Claims::of({{"role", "sensor"}})) {}
+
+void Crowd::move_in(std::uint64_t count) const {
+  const std::string path = home_.store_paths().database;
+  SQLite::Database db(path, SQLite::OPEN_READWRITE);
+  db.exec("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -1000000");
+  db.exec("BEGIN");
+  SQLite::Statement client(db, "INSERT INTO client VALUES (?, 1, ?, ?, ?, NULL)");
+  SQLite::Statement installation(
+      db,
+      "INSERT INTO installation (id, name, generation, install_nonce, since) "
+      "VALUES (?, ?, 1, ?, ?)");
+  SQLite::Statement session(db, "INSERT INTO session VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?)");
+  const auto now = static_cast<std::int64_t>(system_now());
+  const std::int64_t end = now + static_cast<std::int64_t>(24 * kHour);
+
+  // In the order of the table's key, which is that of no client's number.
+  std::vector<std::pair<SessionId, std::uint64_t>> sessions;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    insert(client, name_of(i), kid_, claims_.json(), now);
+    insert(installation, static_cast<std::int64_t>(i + 1), name_of(i), id("installation", i), now);
+    sessions.emplace_back(id("session", i), i);
+  }
+  std::sort(sessions.begin(), sessions.end());
+  for (const auto& [session_id, i] : sessions) {
+    const SessionKeys keys{key("c2s", i), key("s2c", i)};
+    insert(
+        session, session_id, name_of(i), kid_, id("installation", i),
+        static_cast<std::int64_t>(i + 1),
+        keyring_.seal_session_keys(kid_, session_id, name_of(i), keys, crypto::random_array<24>()),
+        now, end, end);
+  }
+  db.exec("COMMIT");
+  db.exec("PRAGMA journal_mode = WAL");
+  sync(path);
+}
+
+Credential Crowd::credential(std::uint64_t client) const {
+  return Credential::issue(keyring_, kid_, name_of(client), 1, claims_, "");
+}
+
+std::string Crowd::sealed(const crypto::Key& key, std::uint64_t client, std::uint64_t counter,
+                          const std::string& topic, std::size_t body_size) const {
+  const Message message{counter, crypto::random_array<16>(), topic, Bytes(body_size, 'x')};
+  const Statement statement{
+      {}, claims_, keyring_.key_use_hmac(kid_, name_of(client), 1, claims_.encode())};
+  return seal_record(key, id("session", client), crypto::random_array<32>(), {}, message, statement,
+                     system_now(), counter)
+      .form();
+}
+
+std::string Crowd::record(std::uint64_t client, std::uint64_t counter, const std::string& topic,
+                          std::size_t body_size) const {
+  return sealed(key("c2s", client), client, counter, topic, body_size);
+}
+
+std::string Crowd::forged(std::uint64_t client, std::size_t body_size) const {
+  return sealed(crypto::random_key(), client, 0, "t", body_size);
+}
+
+std::string Crowd::handshake(std::uint64_t client) const {
+  const HandshakeCall call(credential(client), id("installation", client), {}, system_now(), false,
+                           crypto::random_key());
+  return call.envelope().form();
+}
+
+}  // namespace sealpost::bench
