@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <thread>
 #include <vector>
 
@@ -39,6 +40,7 @@ void serve() {
 
 int main() {
   FCGX_Init();
+  std::signal(SIGTERM, SIG_DFL);  // the library's own handler only takes note
   std::vector<std::thread> threads;
   for (int i = 0; i < kThreads; ++i) threads.emplace_back(serve);
   for (std::thread& thread : threads) thread.join();

@@ -1,0 +1,109 @@
+"""Messages to post, the load generator, and rounds of runs that take turns."""
+
+import collections
+import json
+import os
+import statistics
+import subprocess
+
+from stage import Failed
+
+Forms = collections.namedtuple("Forms", "path size again")
+Run = collections.namedtuple("Run", "rate requests p50 p99")
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+class Crowd:
+    """A home and its clients.  Never gives out a message twice."""
+
+    def __init__(self, stage, clients=1000, name="home"):
+        self.stage = stage
+        self.clients = clients
+        self.home = stage.fresh(name)
+        self.given = 0
+        self.seal("home")
+
+    def seal(self, kind, *words):
+        ran = subprocess.run(
+            [self.stage.bin("seal"), kind, self.home, *words, "--clients", str(self.clients)],
+            stdout=subprocess.PIPE, check=True, text=True)
+        return ran.stdout.strip()
+
+    def forms(self, count, kind="records", body=256, topic="t", again=False):
+        path = self.stage.path(f"forms.{os.path.basename(self.home)}.{kind}.{topic}")
+        size = self.seal(kind, path, "--from", str(self.given), "--count", str(count),
+                         "--body", str(body), "--topic", topic)
+        self.given += count
+        return Forms(path, int(size), again)
+
+
+class PeerCrowd:
+    def __init__(self, stage):
+        self.stage = stage
+        self.given = 0
+
+    def forms(self, count):
+        path = self.stage.path("forms.peer")
+        ran = subprocess.run(["php", self.stage.path("peer.php"), "records", path, "1000",
+                              str(self.given), str(count), "256"],
+                             stdout=subprocess.PIPE, check=True, text=True)
+        self.given += count
+        return Forms(path, int(ran.stdout), False)
+
+
+def wrk(url, forms, connections=32, seconds=1, expect="2xx"):
+    """One run.  `expect`: "2xx", "other" or "any": what every answer must be."""
+    words = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s", "-s",
+             os.path.join(HERE, "post.lua"), url, "--", forms.path, str(forms.size)]
+    ran = subprocess.run(words + (["again"] if forms.again else []), stdout=subprocess.PIPE,
+                         stderr=subprocess.STDOUT, text=True, check=False)
+    line = next((l for l in ran.stdout.splitlines() if l.startswith("RESULT ")), None)
+    if ran.returncode != 0 or line is None:
+        raise Failed(f"wrk {url}: {ran.stdout}")
+    result = json.loads(line[len("RESULT "):])
+    wrong = {"2xx": result["not_2xx"], "other": result["requests"] - result["not_2xx"],
+             "any": 0}[expect]
+    if wrong or result["errors"] or result["requests"] == 0:
+        raise Failed(f"{url}: {wrong} answers were not as expected ({expect}): {result}")
+    if result["exhausted"]:
+        raise Failed(f"{url}: too few messages were sealed: {result}")
+    return Run(result["requests"] * 1e6 / result["us"], result["requests"], result["p50"],
+               result["p99"])
+
+
+class Fresh:
+    """Runs with messages that were never posted: as many as the last run lets expect."""
+
+    def __init__(self, make, url, guess=20000, **how):
+        self.make, self.url, self.how = make, url, how
+        self.seconds = how.get("seconds", 1)
+        self.count = guess * self.seconds
+
+    def __call__(self):
+        run = wrk(self.url, self.make(self.count), **self.how)
+        self.count = max(int(run.rate * self.seconds * 1.8), 200)
+        return run.rate
+
+
+class Same:
+    """Runs that post the same messages over and over."""
+
+    def __init__(self, forms, url, **how):
+        self.forms, self.url, self.how = forms, url, how
+
+    def __call__(self):
+        return wrk(self.url, self.forms, **self.how).rate
+
+
+def take_turns(rounds, runs):
+    """Each of `runs` once a round, in their order: what each gave, in lists as long as `rounds`."""
+    given = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            given[name].append(run())
+    return given
+
+
+def ratio(given, what, to):
+    """The median of the ratios of what was measured side by side."""
+    return statistics.median(a / b for a, b in zip(given[what], given[to]))
