@@ -18,7 +18,7 @@ class Fcgi:
         self.socket = stage.fresh("s")
         self.log = log
         self.params = {"SEALPOST_LOG": log} if log else {}
-        many = ["multiwatch", "-f", str(processes), "--"] if processes > 1 else []
+        many = ["/usr/bin/multiwatch", "-f", str(processes), "--"] if processes > 1 else []
         self.process = stage.start(
             ["spawn-fcgi", "-n", "-s", self.socket, "-M", "0600", "--", *many, *words])
         eventually(words[0] + " listens", lambda: answers(self.socket))
