@@ -77,11 +77,12 @@ class Fresh:
     def __init__(self, make, url, guess=20000, **how):
         self.make, self.url, self.how = make, url, how
         self.seconds = how.get("seconds", 1)
-        self.count = guess * self.seconds
+        self.least = guess * self.seconds // 2
+        self.count = 2 * self.least
 
     def __call__(self):
         run = wrk(self.url, self.make(self.count), **self.how)
-        self.count = max(int(run.rate * self.seconds * 1.8), 200)
+        self.count = max(int(run.rate * self.seconds * 1.8), self.least)
         return run.rate
 
 

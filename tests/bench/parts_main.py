@@ -1,6 +1,7 @@
 """Accepted messages: connections, bodies, sessions, processes."""
 
 import os
+import statistics
 import time
 
 from load import Crowd, Fresh, PeerCrowd, Same, ratio, take_turns, wrk
@@ -45,8 +46,10 @@ class Cpu:
 
 def connections(stage, figures, rounds):
     """256 B, 1,000 sessions: beside the ceiling, the empty transport and the peer."""
-    crowd, peers = Crowd(stage), None
+    crowd = Crowd(stage)
+    # Each kept connection pins a thread of the ceiling, so that others have a ceiling of their own.
     servers = {"ceiling": Fcgi(stage, [stage.bin("ceiling")]),
+               "pinned": Fcgi(stage, [stage.bin("ceiling")]),
                "empty": Fcgi(stage, [stage.bin("empty")]),
                "sealpost": sealpost(stage, crowd.home), "peer": Fpm(stage)}
     peers = PeerCrowd(stage)
@@ -60,7 +63,7 @@ def connections(stage, figures, rounds):
             tail = " kept" if kept else ""
             cpu[kept] = Cpu(Fresh(crowd.forms, nginx.url("sealpost", kept), **how),
                             servers["sealpost"])
-            runs["ceiling" + tail] = Same(same, nginx.url("ceiling", kept), **how)
+            runs["ceiling" + tail] = Same(same, nginx.url("pinned" if kept else "ceiling", kept), **how)
             runs["empty" + tail] = Same(same, nginx.url("empty", kept), **how)
             runs["sealpost" + tail] = cpu[kept]
         if count == 1:
@@ -68,12 +71,18 @@ def connections(stage, figures, rounds):
         given = take_turns(rounds, runs)
         figures.keep(f"{count} connections", given)
         if count == 32:
-            figures.details["cpu_us_user_system"] = {
-                "kept" if kept else "not kept": cpu[kept].given for kept in cpu}
+            report_cpu(figures, cpu)
         report_connections(figures, count, given)
     nginx.stop()
     for server in servers.values():
         stage.stop(server.process)
+
+
+def report_cpu(figures, cpu):
+    for kept, said in ((False, "not kept"), (True, "kept")):
+        for at, whose in enumerate(("user", "system")):
+            figures.add("the gateway's CPU a message, 32 connections", f"{whose}, {said}",
+                        statistics.median(given[at] for given in cpu[kept].given), "µs")
 
 
 def report_connections(figures, count, given):
@@ -93,10 +102,10 @@ def report_connections(figures, count, given):
 
 def report_latency(figures, part, given):
     for tail, said in (("", ", not kept"), (" kept", ", kept")):
-        over = sorted(1e6 * (1 / ours - 1 / ceiling - 1 / sync) for ours, ceiling, sync in
-                      zip(given["sealpost" + tail], given["ceiling" + tail], given["sync"]))
+        over = [1e6 * (1 / ours - 1 / ceiling - 1 / sync) for ours, ceiling, sync in
+                zip(given["sealpost" + tail], given["ceiling" + tail], given["sync"])]
         figures.add(part, f"time over the ceiling's, less one fdatasync{said}",
-                    over[len(over) // 2], "µs", 100, least=False)
+                    statistics.median(over), "µs", 100, least=False)
 
 
 def bodies(stage, figures, rounds):
