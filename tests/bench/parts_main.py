@@ -111,18 +111,18 @@ def report_latency(figures, part, given):
 def bodies(stage, figures, rounds):
     """64 B to the largest that is taken; 32 connections."""
     # The last makes a form of just under 1 MiB, which is as large as bodies may be.
-    sizes = {"64 B": (64, 24000), "1 KiB": (1024, 20000), "64 KiB": (65536, 2500),
-             "1 MiB form": (786200, 200)}
+    sizes = {"64 B": (64, 20000, 1), "1 KiB": (1024, 16000, 1), "64 KiB": (65536, 1200, 2),
+             "1 MiB form": (786200, 100, 4)}
     ceiling = Fcgi(stage, [stage.bin("ceiling")])
-    for said, (size, guess) in sizes.items():
+    for said, (size, guess, seconds) in sizes.items():
         crowd = Crowd(stage)
         ours = sealpost(stage, crowd.home)
         nginx = Nginx(stage, {"ceiling": ceiling, "sealpost": ours})
         same = crowd.forms(20, "garbage", body=size + 163, again=True)
         given = take_turns(rounds, {
-            "ceiling": Same(same, nginx.url("ceiling")),
+            "ceiling": Same(same, nginx.url("ceiling"), seconds=seconds),
             "sealpost": Fresh(lambda count, size=size, crowd=crowd: crowd.forms(count, body=size),
-                              nginx.url("sealpost"), guess=guess)})
+                              nginx.url("sealpost"), guess=guess, seconds=seconds)})
         figures.keep(said + " bodies", given)
         figures.add("bodies, 32 connections", f"{said} : ceiling",
                     ratio(given, "sealpost", "ceiling"), "x", 0.7 if size == 65536 else None)

@@ -46,8 +46,9 @@ def lines(figures, on):
         part = one.part
     widths = [max(len(row[i]) for row in rows) for i in range(5)]
     yield f"{on['date']}, {on['cpu']}, {on['cores']} cores, Linux {on['kernel']}, {on['file_system']}"
-    syncs = [one for both in figures.details["fdatasync_us"].values() for one in both]
-    yield f"one fdatasync after a 12 KiB write: {statistics.median(syncs):.0f} µs"
+    syncs = [one for both in figures.details.get("fdatasync_us", {}).values() for one in both]
+    if syncs:
+        yield f"one fdatasync after a 12 KiB write: {statistics.median(syncs):.0f} µs"
     yield ""
     for at, row in enumerate(rows):
         yield "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |"
