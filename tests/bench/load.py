@@ -8,6 +8,11 @@ import subprocess
 
 from stage import Failed
 
+
+class TooFew(Failed):
+    """The file of messages was at its end before the time was."""
+
+
 Forms = collections.namedtuple("Forms", "path size again")
 Run = collections.namedtuple("Run", "rate requests p50 p99")
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -61,12 +66,12 @@ def wrk(url, forms, connections=32, seconds=1, expect="2xx"):
     if ran.returncode != 0 or line is None:
         raise Failed(f"wrk {url}: {ran.stdout}")
     result = json.loads(line[len("RESULT "):])
+    if result["exhausted"]:
+        raise TooFew(f"{url}: too few messages were sealed: {result}")
     wrong = {"2xx": result["not_2xx"], "other": result["requests"] - result["not_2xx"],
              "any": 0}[expect]
     if wrong or result["errors"] or result["requests"] == 0:
         raise Failed(f"{url}: {wrong} answers were not as expected ({expect}): {result}")
-    if result["exhausted"]:
-        raise Failed(f"{url}: too few messages were sealed: {result}")
     return Run(result["requests"] * 1e6 / result["us"], result["requests"], result["p50"],
                result["p99"])
 
@@ -81,7 +86,14 @@ class Fresh:
         self.count = 2 * self.least
 
     def __call__(self):
-        run = wrk(self.url, self.make(self.count), **self.how)
+        for _ in range(4):
+            try:
+                run = wrk(self.url, self.make(self.count), **self.how)
+                break
+            except TooFew:
+                self.count *= 2
+        else:
+            raise Failed(f"{self.url}: {self.count} messages were too few")
         self.count = max(int(run.rate * self.seconds * 1.8), self.least)
         return run.rate
 
