@@ -364,7 +364,8 @@ BOOST_AUTO_TEST_CASE(a_database_locked_for_longer_than_the_timeout) {
   in_trouble(
       "locked by another program",
       [&](NginxSite& site) {
-        locker = std::make_unique<SQLite::Database>(database_of(site), SQLite::OPEN_READWRITE);
+        locker =
+            std::make_unique<SQLite::Database>(database_of(site), SQLite::OPEN_READWRITE, 5000);
         locker->exec("BEGIN IMMEDIATE");
       },
       [&](NginxSite&) { locker.reset(); });

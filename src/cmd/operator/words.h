@@ -32,8 +32,8 @@ class List {
 // In ASCII, so that nothing in a text can end the line or drive a terminal.
 void print_line(const Json& object);
 
-// A body as it is; to a terminal, all but ASCII text is shown as \xNN, so that a client cannot drive
-// it, or lie in it.
+// A body as it is; to a terminal, all but ASCII text is shown as \xNN, so that a client cannot
+// drive it, or lie in it.
 void print_body(ByteView body);
 
 // A credential, to stdout, and a newline.  Throws Fault if it could not be written.
