@@ -92,7 +92,7 @@ struct Client::Inside {
 
   // Reported before it is gone and counted as used before that, so that wherever this is cut off it
   // can begin again.
-  void let_go(const Outbox& outbox, const Outbox::Entry& entry) {
+  void let_go(const Outbox& outbox, const Outbox::Entry& entry) const {
     options.report("an earlier one, message " + std::to_string(*entry.counter) + " (" +
                    outbox.read(entry).topic +
                    "): unknown, whether it took effect under the former credential will not be "
