@@ -147,7 +147,7 @@ Child::Child(const std::string& path, const Errand& errand) {
   if (close_range(3, ~0U, 0) != 0) {
     for (int file = 3; file < most_files; ++file) close(file);  // before Linux 5.9
   }
-  signal(SIGPIPE, SIG_DFL);  // what is ignored would stay so
+  for (int one = 1; one < NSIG; ++one) signal(one, SIG_DFL);  // what is ignored would stay so
   sigprocmask(SIG_SETMASK, &none, nullptr);
   if (chdir(folder.c_str()) == 0) execve(program.c_str(), arguments.data(), environment.data());
   const char* why = strerrordesc_np(errno);  // needs no memory

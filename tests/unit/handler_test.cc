@@ -97,10 +97,15 @@ BOOST_AUTO_TEST_CASE(a_program_sees_exactly_what_is_promised) {
 BOOST_AUTO_TEST_CASE(a_program_inherits_three_files_and_no_signals) {
   const int leak = open("/dev/null", O_RDONLY);  // without CLOEXEC
   signal(SIGPIPE, SIG_IGN);
-  const HandlerResult result = Script("ls /proc/self/fd; grep SigIgn /proc/self/status").run();
+  signal(SIGHUP, SIG_IGN);  // as under nohup
+  const std::string reply =
+      text(Script("ls /proc/self/fd; grep SigIgn /proc/self/status").run().reply);
+  signal(SIGHUP, SIG_DFL);
   close(leak);
-  // ls opens the folder as 3
-  BOOST_TEST(text(result.reply) == "0\n1\n2\n3\nSigIgn:\t0000000000000000\n");
+  BOOST_TEST(reply.starts_with("0\n1\n2\n3\nSigIgn:"), reply);  // ls opens the folder as 3
+  // 32 and 33 are the C library's own, and its threads may have had them ignored.
+  const std::uint64_t ignored = std::stoull(reply.substr(reply.find(':') + 1), nullptr, 16);
+  BOOST_TEST((ignored & ~(std::uint64_t{3} << 31)) == 0U, reply);
 }
 
 BOOST_AUTO_TEST_CASE(a_program_leads_a_group_of_its_own) {
