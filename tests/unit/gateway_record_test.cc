@@ -601,11 +601,11 @@ BOOST_AUTO_TEST_CASE(refusals_are_counted_and_written_at_most_every_ten_seconds)
 BOOST_AUTO_TEST_CASE(no_key_of_a_session_that_has_ended_is_left_in_any_file) {
   Started s;
   const auto lies_in_a_file = [&](const std::string& bytes) {
-    for (const char* part : {"", "-wal", "-shm"}) {
+    const auto parts = {"", "-wal", "-shm"};
+    return std::any_of(parts.begin(), parts.end(), [&](const char* part) {
       const std::string file = test::read_text(s.house.home.store_paths().database + part);
-      if (file.find(bytes) != std::string::npos) return true;
-    }
-    return false;
+      return file.find(bytes) != std::string::npos;
+    });
   };
   const std::string hexadecimal = s.house.sql("SELECT hex(sealed_keys) FROM session");
   const Bytes keys = from_hex(hexadecimal).value();
