@@ -334,7 +334,7 @@ BOOST_AUTO_TEST_CASE(killed_500_times_around_its_handlers_it_loses_and_doubles_n
   constexpr int kClients = 4;
   setenv("SEALPOST_FAULT_POINT", "committed:4", 1);
   NginxSite site(
-      {.arguments = {"--handler-timeout", "1s"}, .gateway = "../tests/faulty/sealpost.fcgi"});
+      {.arguments = {"--handler-timeout", "3s"}, .gateway = "../tests/faulty/sealpost.fcgi"});
   const std::string ran = site.folder / "ran";
   // The handler itself kills the gateway where the fault points do not.
   site.routes(
