@@ -96,7 +96,9 @@ void Adversary::mistreat(int connection) {
     ++deeds.doubled;
     reply = post_form(target_, form);
   }
-  if (dice() < 15) {
+  // Chance may leave this one out of a short run, and it is what a test is after.
+  const bool overdue = deeds.passed > 10 && deeds.answers_lost == 0;
+  if (overdue || dice() < 15) {
     ++deeds.answers_lost;
     return;
   }
