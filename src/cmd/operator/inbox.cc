@@ -99,6 +99,41 @@ void deliver(const Office& office) {
     throw Fault("not every message was delivered; `sealpost inbox retry N` tries one again");
 }
 
+void add_handing_over(CLI::App& inbox, Office& office,
+                      const std::shared_ptr<std::int64_t>& number) {
+  add_command(inbox, office, "deliver", "hand over messages whose handler was cut short; for cron",
+              [&office] { deliver(office); });
+  add_command(inbox, office, "retry", "give a message whose handler failed to it again",
+              [&office, number] {
+                {
+                  Database database = office.open_database();
+                  Inbox(database).reopen(*number, system_now());
+                }
+                deliver(office);
+              })
+      ->add_option("N", *number, "its number")
+      ->required();
+}
+
+void add_prune(CLI::App& inbox, Office& office) {
+  auto older = std::make_shared<std::string>();
+  add_command(
+      inbox, office, "prune", "forget old messages; what guards against replays stays",
+      [&office, older] {
+        const auto age = parse_duration(*older);
+        if (!age) {
+          throw CLI::ValidationError("--older " + *older + " is no time such as 30d or 24h");
+        }
+        Database database = office.open_database();
+        const Time now = system_now();
+        const Inbox::Pruned pruned = Inbox(database).prune(now - std::min(now, *age));
+        std::cout << pruned.deleted << " message(s) deleted, " << pruned.emptied << " emptied\n";
+      })
+      ->add_option("--older", *older, "than this: 30d, 24h; 0 for all")
+      ->type_name("TIME")
+      ->required();
+}
+
 }  // namespace
 
 void add_inbox(CLI::App& app, Office& office) {
@@ -136,33 +171,8 @@ void add_inbox(CLI::App& app, Office& office) {
       ->add_option("N", *number, "its number")
       ->required();
 
-  add_command(inbox, office, "deliver", "hand over messages whose handler was cut short; for cron",
-              [&office] { deliver(office); });
-  add_command(inbox, office, "retry", "give a message whose handler failed to it again",
-              [&office, number] {
-                {
-                  Database database = office.open_database();
-                  Inbox(database).reopen(*number, system_now());
-                }
-                deliver(office);
-              })
-      ->add_option("N", *number, "its number")
-      ->required();
-
-  auto older = std::make_shared<std::string>();
-  add_command(inbox, office, "prune", "forget old messages; what guards against replays stays",
-              [&office, older] {
-                const auto age = parse_duration(*older);
-                if (!age) throw Fault("--older " + *older + " is no time such as 30d or 24h");
-                Database database = office.open_database();
-                const Time now = system_now();
-                const Inbox::Pruned pruned = Inbox(database).prune(now - std::min(now, *age));
-                std::cout << pruned.deleted << " message(s) deleted, " << pruned.emptied
-                          << " emptied\n";
-              })
-      ->add_option("--older", *older, "than this: 30d, 24h; 0 for all")
-      ->type_name("TIME")
-      ->required();
+  add_handing_over(inbox, office, number);
+  add_prune(inbox, office);
 }
 
 void add_stats(CLI::App& app, Office& office) {
