@@ -45,7 +45,8 @@ Timer& timer_of_this_thread() {
 
 }  // namespace
 
-Alarm::Alarm(Milliseconds timeout) {
+Alarm::Alarm(Milliseconds timeout)
+    : end_(std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout)) {
   itimerspec when{};
   when.it_value.tv_sec = static_cast<time_t>(timeout / kSecond);
   when.it_value.tv_nsec = static_cast<long>(timeout % kSecond * 1'000'000 + 1);

@@ -1,6 +1,8 @@
 // A bound on a blocking call of this thread: when the time is up, the call returns with EINTR.
 #pragma once
 
+#include <chrono>
+
 #include "base/time.h"
 
 namespace sealpost {
@@ -13,8 +15,13 @@ class Alarm {
   // Throws Fault if the kernel has no timer.
   explicit Alarm(Milliseconds timeout);
   ~Alarm();
+  // Whether the time is up.
+  [[nodiscard]] bool is_over() const { return std::chrono::steady_clock::now() >= end_; }
   Alarm(const Alarm&) = delete;
   Alarm& operator=(const Alarm&) = delete;
+
+ private:
+  std::chrono::steady_clock::time_point end_;
 };
 
 }  // namespace sealpost

@@ -45,6 +45,7 @@ std::vector<Handled> Gateway::handle(std::span<const Request> batch, Time now) {
     if (!visit.handover) note(visit, now);
     handled.push_back({std::move(visit.response), std::move(visit.handover)});
   }
+  journal_.flush();
   return handled;
 }
 

@@ -46,6 +46,7 @@ std::vector<std::optional<Response>> Gateway::finish(
     if (!one->caller_.session) one->caller_.response.reset();
     responses.push_back(std::move(one->caller_.response));
   }
+  journal_.flush();
   return responses;
 }
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
@@ -64,6 +65,7 @@ Journal::Journal(const std::string& path)
 }
 
 Journal::~Journal() {
+  flush();
   if (file_ != STDERR_FILENO) close(file_);
 }
 
@@ -79,7 +81,7 @@ void Journal::request(const JournalEntry& entry, Time now) {
   if (entry.number != 0) put_number(line, "number", static_cast<std::uint64_t>(entry.number));
   put_number(line, "us", entry.microseconds);
   put_member(line, "detail", entry.detail);
-  write_line(line + "}\n");
+  put_line(line + "}\n");
 }
 
 void Journal::alarm(std::string_view what, const std::string& name, const std::string& detail,
@@ -87,22 +89,28 @@ void Journal::alarm(std::string_view what, const std::string& name, const std::s
   Json json = {{"time", iso_time(now)}, {"alarm", what}};
   put(json, "name", name);
   put(json, "detail", detail);
-  write_line(text_of(json));
+  put_line(text_of(json));
 }
 
 void Journal::handler(std::int64_t number, int attempt, const std::string& name,
                       std::string_view line, Time now) {
-  write_line(text_of({{"time", iso_time(now)},
+  put_line(text_of({{"time", iso_time(now)},
                       {"handler", line.substr(0, kLineMax)},
                       {"name", name},
                       {"number", number},
                       {"attempt", attempt}}));
 }
 
-void Journal::write_line(const std::string& line) const {
-  // One write, so that lines of several processes do not mix.  A full disk must not stop the
-  // gateway.
-  (void)!::write(file_, line.data(), line.size());
+// A write of no more than this is one piece in a pipe, too: lines of several processes do not mix.
+void Journal::put_line(std::string_view line) {
+  if (waiting_.size() + line.size() > PIPE_BUF) flush();
+  waiting_.append(line);
+}
+
+void Journal::flush() {
+  // A full disk must not stop the gateway.
+  if (!waiting_.empty()) (void)!::write(file_, waiting_.data(), waiting_.size());
+  waiting_.clear();
 }
 
 std::string Journal::next_id() { return id_prefix_ + "-" + std::to_string(++id_count_); }

@@ -1,4 +1,5 @@
-// The gateway's log: one JSON object a line, one write a line, never a key or a body.
+// The gateway's log: one JSON object a line, never a key or a body.  Lines wait for flush(), so that
+// those of a batch are one write.
 #pragma once
 
 #include <cstdint>
@@ -35,11 +36,15 @@ class Journal {
   // Something the operator should look at: {"time":..,"alarm":"rollback","detail":..}.
   void alarm(std::string_view what, const std::string& name, const std::string& detail, Time now);
 
+  // Writes what waits, whole lines at once.
+  void flush();
+
  private:
-  void write_line(const std::string& line) const;
+  void put_line(std::string_view line);
   std::string next_id();
 
   int file_;
+  std::string waiting_;
   std::string id_prefix_;  // random, so that ids of several processes do not meet
   std::uint64_t id_count_ = 0;
 };

@@ -17,6 +17,7 @@ namespace {
 constexpr int kBusyTimeout = 5'000;  // ms; only writers that do not know the gate are waited for
 constexpr off_t kPageSize = 8192;
 constexpr int kCheckpointPages = 1000;
+constexpr int kCacheKib = 8192;
 constexpr off_t kFewFrames = 16;
 
 struct FileSystem {
@@ -167,6 +168,7 @@ void Database::configure() {
   handle_.exec("PRAGMA foreign_keys = ON");
   handle_.exec("PRAGMA secure_delete = ON");
   handle_.exec("PRAGMA synchronous = " + std::to_string(journal_.synchronous));
+  handle_.exec("PRAGMA cache_size = -" + std::to_string(kCacheKib));
   handle_.exec("PRAGMA wal_autocheckpoint = " + std::to_string(kCheckpointPages));
   if (handle_.execAndGet("PRAGMA application_id").getInt() != kApplicationId) {
     throw Fault(paths_.database + " is not a sealpost database: check SEALPOST_HOME");

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 
 #include "base/alarm.h"
@@ -29,12 +28,10 @@ Gate::Hold::~Hold() {
 
 Gate::Hold Gate::enter() {
   if (flock(file_, LOCK_EX | LOCK_NB) == 0) return Hold(file_);
-  using Clock = std::chrono::steady_clock;
-  const auto deadline = Clock::now() + std::chrono::milliseconds(kTimeout);
-  const Alarm alarm(kTimeout);
+  const Alarm deadline(kTimeout);
   while (flock(file_, LOCK_EX) != 0) {
     if (errno != EINTR) throw Fault("the gate " + path_ + ": " + std::strerror(errno));
-    if (Clock::now() >= deadline) {
+    if (deadline.is_over()) {
       throw Fault("the gate " + path_ + " was held for more than 5 s: `fuser " + path_ +
                   "` names the process that holds it");
     }

@@ -8,6 +8,7 @@ namespace sealpost {
 namespace {
 
 constexpr Milliseconds kAlarmInterval = kHour;
+constexpr Milliseconds kForgetInterval = kSecond;
 
 Time before(Time now, Milliseconds span) { return now - std::min(now, span); }
 
@@ -37,11 +38,18 @@ std::optional<StoredSession> Ledger::find_session(const SessionId& id, Time now)
                        static_cast<Time>(query.number(5))};
 }
 
+void Ledger::heed(const Terms& terms) {
+  quota_.heed(terms);
+  keeps_replies_ = Query(select_any_reply_).row();
+}
+
 bool Ledger::has_seen(const crypto::Digest& handshake, Time now) {
   return Query(select_handshake_, handshake, before(now, kHandshakeMemory)).row();
 }
 
 void Ledger::forget_the_past(Time now) {
+  if (distance(now, forgot_at_) < kForgetInterval) return;
+  forgot_at_ = now;
   ended_sessions_ |= Query(end_expired_sessions_, now).run() > 0;
   Query(forget_handshakes_, before(now, kHandshakeMemory)).run();
 }
@@ -172,7 +180,7 @@ Admission Ledger::count(const Candidate& candidate, std::int64_t installation, A
   } else {
     keep_new(candidate, installation, admission, terms, now);
   }
-  drop_replies(candidate.record, installation, admission.next);
+  if (keeps_replies_) drop_replies(candidate.record, installation, admission.next);
   return admission;
 }
 

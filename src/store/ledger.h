@@ -19,7 +19,8 @@ class Ledger {
   [[nodiscard]] std::optional<StoredSession> find_session(const SessionId& id, Time now);
   [[nodiscard]] bool has_seen(const crypto::Digest& handshake, Time now);
 
-  // Deletes sessions that have ended, keys and all, and handshakes that may be forgotten.
+  // Deletes sessions that have ended, keys and all, and handshakes that may be forgotten: they count
+  // for nothing before that, and so it is enough to do it once a second.
   void forget_the_past(Time now);
   // Whether sessions were deleted over this connection: their keys may still lie in the WAL.
   [[nodiscard]] bool has_ended_sessions() const { return ended_sessions_; }
@@ -30,7 +31,7 @@ class Ledger {
   [[nodiscard]] Beginning begin(const NewSession& session, const Keyring& keyring, Time now);
 
   // Once a transaction that admits, before it does.
-  void heed(const Terms& terms) { quota_.heed(terms); }
+  void heed(const Terms& terms);
   // PROTOCOL 6, steps 5-9.
   [[nodiscard]] Admission admit(const Candidate& candidate, const Keyring& keyring,
                                 const Epoch& epoch, const Terms& terms, Time now);
@@ -65,6 +66,8 @@ class Ledger {
 
   Database database_;
   bool ended_sessions_ = false;
+  bool keeps_replies_ = false;  // of any client, when the transaction began
+  Time forgot_at_ = 0;
   Quota quota_{database_.handle()};
 
   Prepared select_epoch_ = prepare("SELECT epoch FROM server");
@@ -117,6 +120,7 @@ class Ledger {
                            received_at, sent_at, message_id, topic, claims, body)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))sql");
 
+  Prepared select_any_reply_ = prepare("SELECT 1 FROM message WHERE length(reply) > 0");
   Prepared drop_replies_ = prepare(R"sql(
       UPDATE message SET reply = NULL
       WHERE installation = ? AND counter < ? AND length(reply) > 0)sql");

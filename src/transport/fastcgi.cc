@@ -1,5 +1,6 @@
 #include "transport/fastcgi.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -8,6 +9,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <future>
+#include <optional>
 #include <thread>
 
 #include "base/alarm.h"
@@ -22,7 +24,8 @@ namespace {
 constexpr int kListener = 0;                          // FCGI_LISTENSOCK_FILENO
 constexpr std::size_t kBatchBytes = 8U << 20;         // of bodies, after which no more are taken
 constexpr std::size_t kBatchMax = 128;                // requests in one transaction
-constexpr Milliseconds kReadTime = 10 * kSecond;      // for one whole request, once it has begun
+constexpr Milliseconds kReadTime = 10 * kSecond;      // for a batch, once its first request has begun
+constexpr int kMemoryKept = 32 << 20;                 // free bytes that malloc need not give back
 constexpr auto kDrainTime = std::chrono::seconds(2);  // for a request under way when told to stop
 constexpr int kTidyTick = 1000;                       // ms between looks at what must be tidied
 constexpr int kTakeUpTick = 10'000;                   // ms between looks at abandoned messages
@@ -63,13 +66,18 @@ class Loop {
     bool stop = false;
     int timeout = gateways_.empty() ? -1 : gateways_.are_tidy() ? kTakeUpTick : kTidyTick;
     bytes_ = 0;
+    std::optional<Alarm> deadline;  // a read that blocks is interrupted then
     for (std::size_t taken = 0; taken < kBatchMax && bytes_ < kBatchBytes;) {
       const Plaza::Ready ready = plaza_.wait(timeout);
       stop = stop || ready.stop;
       const bool accepting = ready.listener && !stop;
       if (accepting) plaza_.accept_waiting();
-      for (FastcgiConnection* connection : ready.connections) take(*connection);
+      if (!deadline && !ready.connections.empty()) deadline.emplace(kReadTime);
+      for (FastcgiConnection* connection : ready.connections) {
+        deadline->is_over() ? plaza_.give_back(*connection) : take(*connection);
+      }
       if (ready.finished || (ready.connections.empty() && !accepting)) break;
+      if (deadline && deadline->is_over()) break;
       taken += ready.connections.size();
       timeout = 0;
     }
@@ -77,7 +85,6 @@ class Loop {
   }
 
   void take(FastcgiConnection& connection) {
-    const Alarm deadline(kReadTime);
     if (!connection.read_head()) return plaza_.forget(connection);
     const SettingTexts texts = find_settings(arguments_, connection.variables(), environ);
     Request request = request_from(connection.variables());
@@ -187,6 +194,13 @@ sigset_t block_stop_signals() {
   return signals;
 }
 
+// What a batch needed, the next one will: to give it back and take it again, with every thread's
+// view of the memory changed twice, costs more than to open the seals.
+void keep_memory() {
+  mallopt(M_TRIM_THRESHOLD, kMemoryKept);
+  mallopt(M_MMAP_THRESHOLD, kMemoryKept);
+}
+
 // Whoever can connect here can choose the home and the log: that must be the web server alone.
 void require_unix_socket() {
   sockaddr_storage address{};
@@ -210,6 +224,7 @@ bool is_fastcgi() {
 
 void serve_fastcgi(const SettingTexts& arguments, int threads) {
   require_unix_socket();
+  keep_memory();
   const sigset_t signals = block_stop_signals();
   { const Alarm installs_its_handler(kReadTime); }
   if (FCGX_Init() != 0) throw Fault("libfcgi cannot start");
