@@ -26,22 +26,30 @@ std::optional<std::uint8_t> hex_value(char digit) {
 
 bool decode_base64url(std::string_view text, std::span<std::uint8_t> out) {
   if (text.size() % 4 == 1 || out.size() != decoded_size(text.size())) return false;
-  std::uint32_t bits = 0;
-  int count = 0;
-  std::size_t at = 0;
-  std::uint8_t seen = 0;  // kNone is the only value with its high bits set
-  for (const char character : text) {
-    const std::uint8_t value = kValues[static_cast<std::uint8_t>(character)];
+  std::uint32_t seen = 0;  // kNone is the only value with its high bits set
+  const auto take = [&](std::size_t at) {
+    const std::uint32_t value = kValues[static_cast<std::uint8_t>(text[at])];
     seen |= value;
-    bits = bits << 6 | (value & 63U);
-    count += 6;
-    if (count >= 8) {
-      count -= 8;
-      out[at++] = static_cast<std::uint8_t>(bits >> count);
-    }
+    return value & 63U;
+  };
+  std::size_t at = 0;
+  auto* to = out.data();
+  for (; at + 4 <= text.size(); at += 4) {
+    const std::uint32_t bits =
+        take(at) << 18 | take(at + 1) << 12 | take(at + 2) << 6 | take(at + 3);
+    *to++ = static_cast<std::uint8_t>(bits >> 16);
+    *to++ = static_cast<std::uint8_t>(bits >> 8);
+    *to++ = static_cast<std::uint8_t>(bits);
   }
-  const std::uint32_t unused = bits & ((1U << count) - 1U);
-  return (seen & 0xc0) == 0 && unused == 0;
+  std::uint32_t unused = 0;
+  if (at < text.size()) {  // two or three more characters, of which the last has bits to spare
+    const bool three = text.size() - at == 3;
+    const std::uint32_t bits = take(at) << 12 | take(at + 1) << 6 | (three ? take(at + 2) : 0);
+    *to++ = static_cast<std::uint8_t>(bits >> 10);
+    if (three) *to++ = static_cast<std::uint8_t>(bits >> 2);
+    unused = bits & (three ? 0x3U : 0x3ffU);
+  }
+  return (seen & 0xc0U) == 0 && unused == 0;
 }
 
 std::optional<Bytes> from_base64url(std::string_view text) {

@@ -1,5 +1,7 @@
 #include "crypto/noise.h"
 
+#include "base/result.h"
+
 namespace sealpost::crypto {
 namespace {
 
@@ -98,7 +100,7 @@ std::optional<NoiseInitiator::Finished> NoiseInitiator::read(ByteView message2) 
 }
 
 std::optional<NoiseResponder> NoiseResponder::read(const Key& psk, ByteView prologue,
-                                                   ByteView message1, const Key& ephemeral) {
+                                                   ByteView message1) {
   Reader reader(message1);
   const auto theirs = reader.array<32>();
   if (!reader.complete()) return std::nullopt;
@@ -108,18 +110,26 @@ std::optional<NoiseResponder> NoiseResponder::read(const Key& psk, ByteView prol
   state.mix_key(theirs);
   std::optional<Bytes> payload = state.decrypt_and_hash(reader.rest());
   if (!payload) return std::nullopt;
+  return NoiseResponder(std::move(state), std::move(*payload), theirs);
+}
 
-  const std::optional<Key> shared = x25519(ephemeral, theirs);
-  if (!shared) return std::nullopt;
-  const PublicKey mine = x25519_public(ephemeral);
-  state.mix_hash(mine);
-  state.mix_key(mine);
-  state.mix_key(shared->reveal());
-  return NoiseResponder(std::move(state), std::move(*payload), mine);
+bool NoiseResponder::agree(const Key& ephemeral) {
+  const std::optional<Key> shared = x25519(ephemeral, theirs_);
+  if (!shared) return false;
+  mine_ = x25519_public(ephemeral);
+  state_.mix_hash(*mine_);
+  state_.mix_key(*mine_);
+  state_.mix_key(shared->reveal());
+  return true;
+}
+
+NoiseKeys NoiseResponder::keys() const {
+  if (!mine_) throw Fault("a handshake's keys were asked for before its X25519");
+  return state_.split();
 }
 
 Bytes NoiseResponder::write(ByteView payload) {
-  Bytes message(public_key_.begin(), public_key_.end());
+  Bytes message(mine_.value().begin(), mine_.value().end());
   state_.encrypt_and_hash(payload, message);
   return message;
 }

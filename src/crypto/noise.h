@@ -65,28 +65,33 @@ class NoiseInitiator {
 
 class NoiseResponder {
  public:
-  // Nothing if message 1 does not open under psk and prologue, or its key is a point of small
-  // order.
+  // Nothing if message 1 does not open under psk and prologue.
   [[nodiscard]] static std::optional<NoiseResponder> read(const Key& psk, ByteView prologue,
-                                                          ByteView message1, const Key& ephemeral);
+                                                          ByteView message1);
 
   [[nodiscard]] ByteView payload() const { return payload_; }
 
+  // Tokens "e" and "ee" of message 2; false if message 1's key is a point of small order, and then
+  // there is nothing to answer with.  Once, before keys() and write().  It is most of a handshake's
+  // work, so that a replayed one should be known by then.  Without it the rest throws.
+  [[nodiscard]] bool agree(const Key& ephemeral);
+
   // What Split() will give.  All tokens of message 2 are mixed in by now, and its payload changes
   // the handshake hash alone: so the keys can be put away before it is decided what to answer.
-  [[nodiscard]] NoiseKeys keys() const { return state_.split(); }
+  [[nodiscard]] NoiseKeys keys() const;
 
   // Message 2: ephemeral public key (32 bytes), then the sealed payload.  Once.
   [[nodiscard]] Bytes write(ByteView payload);
   [[nodiscard]] const Digest& handshake_hash() const { return state_.hash(); }
 
  private:
-  NoiseResponder(NoiseState state, Bytes payload, PublicKey public_key)
-      : state_(std::move(state)), payload_(std::move(payload)), public_key_(public_key) {}
+  NoiseResponder(NoiseState state, Bytes payload, const PublicKey& theirs)
+      : state_(std::move(state)), payload_(std::move(payload)), theirs_(theirs) {}
 
   NoiseState state_;
   Bytes payload_;
-  PublicKey public_key_;
+  PublicKey theirs_;
+  std::optional<PublicKey> mine_;  // once agreed
 };
 
 }  // namespace sealpost::crypto

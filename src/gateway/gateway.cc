@@ -67,10 +67,10 @@ void Gateway::handshake(Visit& visit, Time now) {
   const Keyring& keyring = house().keyring();
 
   // 1-4: a stranger's until here, and nothing is written
-  Result<OpenedHandshake> opened =
-      OpenedHandshake::open(visit.envelope, keyring, crypto::random_key());
+  Result<OpenedHandshake> opened = OpenedHandshake::open(visit.envelope, keyring);
   if (!opened) return visit.answer(refused(opened.refusal().reason));
   if (store.has_seen(opened->digest(), now)) return visit.answer(refused("replayed_handshake"));
+  if (!opened->agree(crypto::random_key())) return visit.answer(refused("handshake_point"));
   visit.entry.name = opened->name();
   const auto refuse = [&](Status status, std::string_view reason) {
     visit.answer(status, reason, opened->refuse(status, now));

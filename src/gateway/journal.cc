@@ -95,10 +95,10 @@ void Journal::alarm(std::string_view what, const std::string& name, const std::s
 void Journal::handler(std::int64_t number, int attempt, const std::string& name,
                       std::string_view line, Time now) {
   put_line(text_of({{"time", iso_time(now)},
-                      {"handler", line.substr(0, kLineMax)},
-                      {"name", name},
-                      {"number", number},
-                      {"attempt", attempt}}));
+                    {"handler", line.substr(0, kLineMax)},
+                    {"name", name},
+                    {"number", number},
+                    {"attempt", attempt}}));
 }
 
 // A write of no more than this is one piece in a pipe, too: lines of several processes do not mix.

@@ -1,5 +1,5 @@
-// The gateway's log: one JSON object a line, never a key or a body.  Lines wait for flush(), so that
-// those of a batch are one write.
+// The gateway's log: one JSON object a line, never a key or a body.  Lines wait for flush(), so
+// that those of a batch are one write.
 #pragma once
 
 #include <cstdint>

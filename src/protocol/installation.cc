@@ -30,8 +30,7 @@ Envelope clear_envelope(const Credential& credential, bool hmac_in_clear) {
 
 }  // namespace
 
-Result<OpenedHandshake> OpenedHandshake::open(const Envelope& envelope, const Keyring& keyring,
-                                              const crypto::Key& ephemeral) {
+Result<OpenedHandshake> OpenedHandshake::open(const Envelope& envelope, const Keyring& keyring) {
   if (envelope.message.size() > kMessageMax) return Refusal{"handshake_length"};
   Reader reader(envelope.message);
   const std::uint8_t kind = reader.u8();
@@ -44,7 +43,7 @@ Result<OpenedHandshake> OpenedHandshake::open(const Envelope& envelope, const Ke
   const crypto::Key psk = psk_of(keyring.client_key(kid, envelope.name, generation));
   const Bytes prologue =
       prologue_of(keyring.server_id(), ByteView(envelope.message).first(kHeaderSize), envelope);
-  auto noise = crypto::NoiseResponder::read(psk, prologue, reader.rest(), ephemeral);
+  auto noise = crypto::NoiseResponder::read(psk, prologue, reader.rest());
   if (!noise) return Refusal{"handshake_seal"};
   return OpenedHandshake(std::move(*noise), envelope.name, kid, generation, envelope.key_use_hmac,
                          crypto::sha256({envelope.message}));

@@ -36,16 +36,19 @@ struct Welcome {
 // A handshake whose seal has opened; opening is the only way to make one.
 class OpenedHandshake {
  public:
-  // PROTOCOL 5, steps 2 and 3.  A refusal here is a stranger's: its reason is for the log alone.
+  // PROTOCOL 5, steps 2 and 3 but for X25519.  A refusal here is a stranger's: its reason is for
+  // the log alone.
   [[nodiscard]] static Result<OpenedHandshake> open(const Envelope& envelope,
-                                                    const Keyring& keyring,
-                                                    const crypto::Key& ephemeral);
+                                                    const Keyring& keyring);
 
   [[nodiscard]] Kid kid() const { return kid_; }
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] Generation generation() const { return generation_; }
   // SHA-256 of the decoded encrypted_message.
   [[nodiscard]] const crypto::Digest& digest() const { return digest_; }
+  // The rest of step 3, once the digest is known to be new; false where the result would be all
+  // zero.  Before all that follows.
+  [[nodiscard]] bool agree(const crypto::Key& ephemeral) { return noise_.agree(ephemeral); }
   // The client's estimate of this server's clock; nothing if the payload is too short to hold it.
   [[nodiscard]] std::optional<Time> sent_at() const;
   // Refuses every payload but the exact shape.

@@ -70,10 +70,11 @@ Result<OpenedRecord> OpenedRecord::read(OpenedSeal seal) {
   if (!statement) return statement.refusal();
   const auto id = reader.array<16>();
   const std::string_view topic = text_of(reader.lp8());
-  const ByteView body = reader.rest();
+  const std::size_t body = reader.rest().size();
   if (!reader.expect_end()) return Refusal{"short"};
   if (!is_topic(topic)) return Refusal{"topic"};
-  Message message{seal.counter_, id, std::string(topic), Bytes(body.begin(), body.end())};
+  Message message{seal.counter_, id, std::string(topic), std::move(seal.plaintext_)};
+  message.body.erase(message.body.begin(), message.body.end() - static_cast<std::ptrdiff_t>(body));
   return OpenedRecord(std::move(seal.session_), std::move(message), std::move(*statement), sent_at,
                       oldest);
 }

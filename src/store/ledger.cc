@@ -8,7 +8,6 @@ namespace sealpost {
 namespace {
 
 constexpr Milliseconds kAlarmInterval = kHour;
-constexpr Milliseconds kForgetInterval = kSecond;
 
 Time before(Time now, Milliseconds span) { return now - std::min(now, span); }
 
@@ -48,10 +47,12 @@ bool Ledger::has_seen(const crypto::Digest& handshake, Time now) {
 }
 
 void Ledger::forget_the_past(Time now) {
-  if (distance(now, forgot_at_) < kForgetInterval) return;
-  forgot_at_ = now;
-  ended_sessions_ |= Query(end_expired_sessions_, now).run() > 0;
-  Query(forget_handshakes_, before(now, kHandshakeMemory)).run();
+  // A DELETE costs more than a look, even where there is nothing to delete.
+  if (Query(select_expired_session_, now).row()) {
+    ended_sessions_ |= Query(end_expired_sessions_, now).run() > 0;
+  }
+  const Time forgettable = before(now, kHandshakeMemory);
+  if (Query(select_old_handshake_, forgettable).row()) Query(forget_handshakes_, forgettable).run();
 }
 
 void Ledger::trim() {

@@ -19,8 +19,7 @@ class Ledger {
   [[nodiscard]] std::optional<StoredSession> find_session(const SessionId& id, Time now);
   [[nodiscard]] bool has_seen(const crypto::Digest& handshake, Time now);
 
-  // Deletes sessions that have ended, keys and all, and handshakes that may be forgotten: they count
-  // for nothing before that, and so it is enough to do it once a second.
+  // Deletes sessions that have ended, keys and all, and handshakes that may be forgotten.
   void forget_the_past(Time now);
   // Whether sessions were deleted over this connection: their keys may still lie in the WAL.
   [[nodiscard]] bool has_ended_sessions() const { return ended_sessions_; }
@@ -67,7 +66,6 @@ class Ledger {
   Database database_;
   bool ended_sessions_ = false;
   bool keeps_replies_ = false;  // of any client, when the transaction began
-  Time forgot_at_ = 0;
   Quota quota_{database_.handle()};
 
   Prepared select_epoch_ = prepare("SELECT epoch FROM server");
@@ -95,10 +93,12 @@ class Ledger {
   Prepared activate_session_ = prepare(
       "UPDATE session SET installation = ?2, live_until = expires_at WHERE session_id = ?1");
   Prepared end_other_sessions_ = prepare("DELETE FROM session WHERE name = ? AND session_id <> ?");
+  Prepared select_expired_session_ = prepare("SELECT 1 FROM session WHERE live_until <= ?");
   Prepared end_expired_sessions_ = prepare("DELETE FROM session WHERE live_until <= ?");
 
   Prepared select_handshake_ = prepare("SELECT 1 FROM handshake WHERE digest = ? AND seen_at > ?");
   Prepared add_handshake_ = prepare("INSERT INTO handshake (digest, seen_at) VALUES (?, ?)");
+  Prepared select_old_handshake_ = prepare("SELECT 1 FROM handshake WHERE seen_at <= ?");
   Prepared forget_handshakes_ = prepare("DELETE FROM handshake WHERE seen_at <= ?");
 
   Prepared select_installation_ = prepare(

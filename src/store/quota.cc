@@ -3,18 +3,19 @@
 namespace sealpost {
 namespace {
 
-// With a condition, for without one SQLite writes even where there is no row.
-constexpr const char* kForget = "DELETE FROM usage WHERE true";
+constexpr const char* kForget = "DELETE FROM usage";
 
 std::int64_t day_of(Time now) { return static_cast<std::int64_t>(now / kDay); }
 
 }  // namespace
 
-Quota::Quota(SQLite::Database& handle) : handle_(handle), forget_(handle, kForget) {}
+Quota::Quota(SQLite::Database& handle)
+    : handle_(handle), select_any_(handle, "SELECT 1 FROM usage"), forget_(handle, kForget) {}
 
 void Quota::heed(const Terms& terms) {
   terms_ = terms;
-  if (!is_bounded()) Query(forget_).run();
+  // To delete nothing is a write, too.
+  if (!is_bounded() && Query(select_any_).row()) Query(forget_).run();
 }
 
 bool Quota::has_room(const std::string& name, std::size_t bytes, Time now) {

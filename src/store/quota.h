@@ -30,6 +30,7 @@ class Quota {
   void take_stock(const std::string& name, Time now);
 
   SQLite::Database& handle_;
+  Prepared select_any_;
   Prepared forget_;
   Terms terms_;
 };

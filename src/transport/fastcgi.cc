@@ -21,11 +21,11 @@
 namespace sealpost {
 namespace {
 
-constexpr int kListener = 0;                          // FCGI_LISTENSOCK_FILENO
-constexpr std::size_t kBatchBytes = 8U << 20;         // of bodies, after which no more are taken
-constexpr std::size_t kBatchMax = 128;                // requests in one transaction
-constexpr Milliseconds kReadTime = 10 * kSecond;      // for a batch, once its first request has begun
-constexpr int kMemoryKept = 32 << 20;                 // free bytes that malloc need not give back
+constexpr int kListener = 0;                      // FCGI_LISTENSOCK_FILENO
+constexpr std::size_t kBatchBytes = 8U << 20;     // of bodies, after which no more are taken
+constexpr std::size_t kBatchMax = 128;            // requests in one transaction
+constexpr Milliseconds kReadTime = 10 * kSecond;  // for a batch, once its first request has begun
+constexpr int kMemoryKept = 32 << 20;             // free bytes that malloc need not give back
 constexpr auto kDrainTime = std::chrono::seconds(2);  // for a request under way when told to stop
 constexpr int kTidyTick = 1000;                       // ms between looks at what must be tidied
 constexpr int kTakeUpTick = 10'000;                   // ms between looks at abandoned messages

@@ -29,6 +29,7 @@ bool FastcgiConnection::read_head() {
 
 void FastcgiConnection::read_body(Request& request, std::size_t max_body) {
   request.body_too_large = request.announced && *request.announced > max_body;
+  if (!request.body_too_large) request.body.reserve(request.announced.value_or(0));
   std::array<char, 16384> piece;
   int got = 0;
   while ((got = FCGX_GetStr(piece.data(), piece.size(), request_.in)) > 0) {

@@ -82,7 +82,8 @@ Receipt receipt(std::uint64_t next) {
 Json handshake(bool hmac_in_clear, const Receipt& shown, std::optional<Status> refused) {
   HandshakeCall call(credential(), kInstallation.nonce, shown, kSentAt, hmac_in_clear,
                      fixed_key(0xc1));
-  auto opened = OpenedHandshake::open(call.envelope(), keyring(), fixed_key(0x52));
+  auto opened = OpenedHandshake::open(call.envelope(), keyring());
+  if (!opened->agree(fixed_key(0x52))) throw Fault("the vectors' own point");
   const Welcome welcome{kSession, kEpoch, kSentAt + 24 * kHour, receipt(7), 1U << 20};
   const SessionKeys keys = opened->keys();
   const Bytes answer =

@@ -83,8 +83,8 @@ struct Road {
   }
   // What a gateway with the right keys could answer a handshake.
   HttpAnswer welcome(const std::string& form, std::uint32_t max_body, Time server_time) const {
-    auto call =
-        OpenedHandshake::open(*Envelope::parse(form), house.home.keyring(), crypto::random_key());
+    auto call = OpenedHandshake::open(*Envelope::parse(form), house.home.keyring());
+    BOOST_TEST_REQUIRE(call->agree(crypto::random_key()));
     const Welcome words{SessionId{1}, Epoch{2}, house.now + kHour, Receipt{}, max_body};
     return {200, std::string(text_of(call->accept(words, server_time))), ""};
   }

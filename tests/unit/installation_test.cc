@@ -26,7 +26,9 @@ HandshakeCall call(const Credential& as, bool hmac_in_clear = false) {
 }
 
 Result<OpenedHandshake> open(const Envelope& envelope) {
-  return OpenedHandshake::open(envelope, ring(), crypto::random_key());
+  Result<OpenedHandshake> opened = OpenedHandshake::open(envelope, ring());
+  if (opened) BOOST_TEST_REQUIRE(opened->agree(crypto::random_key()));
+  return opened;
 }
 
 BOOST_AUTO_TEST_CASE(the_gateway_reads_what_the_client_wrote_in_both_forms) {

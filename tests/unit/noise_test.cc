@@ -4,6 +4,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "base/encoding.h"
+#include "base/result.h"
 #include "support/vectors.h"
 
 namespace sealpost::crypto {
@@ -38,8 +39,9 @@ BOOST_AUTO_TEST_CASE(gives_the_published_vector_on_both_sides) {
     const Bytes first = initiator.write(payload(0));
     BOOST_TEST(hex(first) == ciphertext(0));
 
-    auto responder = NoiseResponder::read(psk, prologue, first, responder_ephemeral);
+    auto responder = NoiseResponder::read(psk, prologue, first);
     BOOST_REQUIRE(responder.has_value());
+    BOOST_TEST_REQUIRE(responder->agree(responder_ephemeral));
     BOOST_TEST(hex(responder->payload()) == hex(payload(0)));
     const Bytes second = responder->write(payload(1));
     BOOST_TEST(hex(second) == ciphertext(1));
@@ -69,7 +71,10 @@ struct Pair {
 
 BOOST_AUTO_TEST_CASE(the_keys_are_known_before_the_second_payload_and_do_not_depend_on_it) {
   Pair pair;
-  auto responder = NoiseResponder::read(pair.psk, pair.prologue, pair.first, random_key());
+  auto responder = NoiseResponder::read(pair.psk, pair.prologue, pair.first);
+  BOOST_CHECK_THROW((void)responder.value().keys(), sealpost::Fault);
+  BOOST_CHECK_THROW((void)responder->write({}), std::bad_optional_access);
+  BOOST_TEST_REQUIRE(responder->agree(random_key()));
   const NoiseKeys before = responder.value().keys();
   const auto finished = pair.initiator.read(responder->write(Bytes{9, 9}));
   BOOST_TEST((before.to_initiator == finished.value().keys.to_initiator));
@@ -79,26 +84,27 @@ BOOST_AUTO_TEST_CASE(the_keys_are_known_before_the_second_payload_and_do_not_dep
 
 BOOST_AUTO_TEST_CASE(the_first_message_opens_under_its_own_key_prologue_and_bytes_alone) {
   const Pair pair;
-  BOOST_TEST(!NoiseResponder::read(random_key(), pair.prologue, pair.first, random_key()));
-  BOOST_TEST(!NoiseResponder::read(pair.psk, Bytes{1, 2}, pair.first, random_key()));
+  BOOST_TEST(!NoiseResponder::read(random_key(), pair.prologue, pair.first));
+  BOOST_TEST(!NoiseResponder::read(pair.psk, Bytes{1, 2}, pair.first));
   for (std::size_t i = 0; i < pair.first.size(); ++i) {
     Bytes changed = pair.first;
     changed[i] ^= 0x80;
-    BOOST_TEST(!NoiseResponder::read(pair.psk, pair.prologue, changed, random_key()));
-    BOOST_TEST(!NoiseResponder::read(pair.psk, pair.prologue, ByteView(pair.first).first(i),
-                                     random_key()));
+    BOOST_TEST(!NoiseResponder::read(pair.psk, pair.prologue, changed));
+    BOOST_TEST(!NoiseResponder::read(pair.psk, pair.prologue, ByteView(pair.first).first(i)));
   }
 }
 
 BOOST_AUTO_TEST_CASE(the_second_message_belongs_to_its_own_first_one) {
   Pair one;
   Pair other;
-  auto responder = NoiseResponder::read(other.psk, other.prologue, other.first, random_key());
+  auto responder = NoiseResponder::read(other.psk, other.prologue, other.first);
+  BOOST_TEST_REQUIRE(responder.value().agree(random_key()));
   BOOST_TEST(!one.initiator.read(responder.value().write({})));
   BOOST_TEST(!one.initiator.read({}));
 
   Pair flipped;
-  auto its = NoiseResponder::read(flipped.psk, flipped.prologue, flipped.first, random_key());
+  auto its = NoiseResponder::read(flipped.psk, flipped.prologue, flipped.first);
+  BOOST_TEST_REQUIRE(its.value().agree(random_key()));
   Bytes second = its.value().write(Bytes{1});
   second.back() ^= 1;
   BOOST_TEST(!flipped.initiator.read(second));
@@ -117,12 +123,13 @@ Bytes message_with_point(const Key& psk, ByteView prologue, const PublicKey& poi
 
 BOOST_AUTO_TEST_CASE(a_point_of_small_order_is_refused_even_from_a_holder_of_the_key) {
   const Key psk = random_key();
-  const auto read = [&](const PublicKey& point) {
-    return NoiseResponder::read(psk, {}, message_with_point(psk, {}, point), random_key());
+  const auto agrees_on = [&](const PublicKey& point) {
+    auto responder = NoiseResponder::read(psk, {}, message_with_point(psk, {}, point));
+    return responder.value().agree(random_key());
   };
-  BOOST_TEST(read(x25519_public(random_key())).has_value());  // the message itself is well made
-  BOOST_TEST(!read(PublicKey{0}).has_value());
-  BOOST_TEST(!read(PublicKey{1}).has_value());
+  BOOST_TEST(agrees_on(x25519_public(random_key())));  // the message itself is well made
+  BOOST_TEST(!agrees_on(PublicKey{0}));
+  BOOST_TEST(!agrees_on(PublicKey{1}));
 }
 
 }  // namespace
