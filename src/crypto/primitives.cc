@@ -90,17 +90,9 @@ EVP_MAC_CTX* new_hmac() {
   return context;
 }
 
-// Likewise.
 EVP_KDF_CTX* new_hkdf() {
   static const Kdf kdf = must(Kdf(EVP_KDF_fetch(nullptr, "HKDF", nullptr)), "HKDF");
-  std::string hash = "SHA256";
-  const OSSL_PARAM parameters[] = {
-      OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, hash.data(), 0),
-      OSSL_PARAM_construct_end(),
-  };
-  EVP_KDF_CTX* context = EVP_KDF_CTX_new(kdf.get());
-  if (context != nullptr) require(EVP_KDF_CTX_set_params(context, parameters), "HKDF");
-  return context;
+  return EVP_KDF_CTX_new(kdf.get());
 }
 
 // The EVP_Cipher contexts keep a key schedule until the next use; the schedule is erased by OpenSSL
@@ -121,21 +113,20 @@ OSSL_PARAM octets(const char* name, ByteView bytes) {
                                            bytes.size());
 }
 
-// The context is kept with its hash, and every other parameter is given each time: an empty salt
-// would leave the last one standing, so it is spelt as the zeros that RFC 5869 says it means.
 void derive(int mode, ByteView salt, ByteView key, ByteView info, std::span<std::uint8_t> out) {
-  static constexpr ByteArray<32> kZeros{};
   EVP_KDF_CTX* context = context_of_this_thread<KdfContext, new_hkdf>("HKDF context");
+  EVP_KDF_CTX_reset(context);
+  std::string hash = "SHA256";
   const OSSL_PARAM parameters[] = {
+      OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, hash.data(), 0),
       OSSL_PARAM_construct_int(OSSL_KDF_PARAM_MODE, &mode),
       octets(OSSL_KDF_PARAM_KEY, key),
-      octets(OSSL_KDF_PARAM_SALT, salt.empty() ? kZeros : salt),
+      octets(OSSL_KDF_PARAM_SALT, salt),
       octets(OSSL_KDF_PARAM_INFO, info),
       OSSL_PARAM_construct_end(),
   };
   require(EVP_KDF_derive(context, out.data(), out.size(), parameters), "HKDF");
-  const OSSL_PARAM nothing[] = {octets(OSSL_KDF_PARAM_KEY, kZeros), OSSL_PARAM_construct_end()};
-  require(EVP_KDF_CTX_set_params(context, nothing), "HKDF");  // it would keep a copy of the key
+  EVP_KDF_CTX_reset(context);  // it would keep a copy of the key
 }
 
 PrivateKey private_key_of(const Key& key) {
