@@ -110,7 +110,7 @@ std::string Site::ready_file(const std::string& path, const std::vector<Edit>& e
       {"/var/lib/sealpost/home", home.root()},
       {"/home/YOU/sealpost.log", folder / "log"},
       {"/var/log/lighttpd/sealpost.log", folder / "log"},
-      {"/usr/local/bin/sealpost.fcgi", program("sealpost.fcgi")},
+      {"/usr/local/lib/cgi-bin/sealpost.fcgi", program("sealpost.fcgi")},
       {"/home/YOU/bin/sealpost.fcgi", program("sealpost.fcgi")},
       {"/home/YOU/", folder.path() + "/"},
       {"/run/lighttpd/", folder.path() + "/"},
