@@ -27,7 +27,7 @@ class ApacheSite : public Site {
   [[nodiscard]] pid_t id() const { return apache_->id(); }
   [[nodiscard]] std::string docroot() const { return folder / "docroot"; }
   // Where Apache itself writes.
-  [[nodiscard]] std::string run_folder() const { return folder / "run"; }
+  [[nodiscard]] std::string run_folder() const { return folder / "apache"; }
   [[nodiscard]] std::string error_log() const { return read_text(run_folder() + "/error.log"); }
 
  private:
