@@ -202,7 +202,8 @@ lint: deps  ## clang-format, clang-tidy and shellcheck, without changing anythin
 	shellcheck $(SCRIPTS)
 	@$(MAKE) --no-print-directory -j$$(nproc) $(addprefix tidy/,$(SOURCES) $(TEST_SOURCES))
 
-SCRIPTS := deploy/install-deps deploy/floors deploy/examples/spool.sh tests/run tests/demo/demo .ci/run
+SCRIPTS := deploy/install-deps deploy/floors deploy/examples/spool.sh deploy/nginx/start-sealpost \
+  htaccess/sealpost-wrapper tests/run tests/demo/demo .ci/run
 tidy/%: %
 	@clang-tidy --quiet --warnings-as-errors='*' $< -- -std=c++20 $(CPPFLAGS) -Itests \
 	  -DBOOST_TEST_DYN_LINK 2>&1 | grep -v 'warnings generated' | sed '/^$$/d'; \
@@ -210,15 +211,17 @@ tidy/%: %
 
 # --- Installing ----------------------------------------------------------------------------------
 
-install: all  ## copy programs, client library and .htaccess files below PREFIX (and DESTDIR)
+install: all  ## copy programs, client library and the files for web servers below PREFIX (and DESTDIR)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/cgi-bin \
-	  $(DESTDIR)$(PREFIX)/include/sealpost $(DESTDIR)$(PREFIX)/share/sealpost/htaccess
+	  $(DESTDIR)$(PREFIX)/include/sealpost $(DESTDIR)$(PREFIX)/share/sealpost/deploy
 	install -s -m 755 $(BUILD)/bin/sealpost $(BUILD)/bin/sealpost-client $(DESTDIR)$(PREFIX)/bin
 	install -s -m 755 $(BUILD)/bin/sealpost.fcgi $(DESTDIR)$(PREFIX)/lib/cgi-bin
 	install -m 644 $(BUILD)/lib/libsealpost-client.a $(DESTDIR)$(PREFIX)/lib
 	strip --strip-debug $(DESTDIR)$(PREFIX)/lib/libsealpost-client.a
 	install -m 644 include/sealpost/*.h $(DESTDIR)$(PREFIX)/include/sealpost
-	install -m 644 htaccess/* $(DESTDIR)$(PREFIX)/share/sealpost/htaccess
+	cp -r htaccess $(DESTDIR)$(PREFIX)/share/sealpost
+	cp -r deploy/nginx deploy/lighttpd deploy/systemd $(DESTDIR)$(PREFIX)/share/sealpost/deploy
+	chmod -R u=rwX,go=rX $(DESTDIR)$(PREFIX)/share/sealpost
 
 uninstall:  ## remove what install copied
 	rm -f $(DESTDIR)$(PREFIX)/bin/sealpost $(DESTDIR)$(PREFIX)/bin/sealpost-client \

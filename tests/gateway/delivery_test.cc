@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "base/encoding.h"
+#include "support/apache_site.h"
 #include "support/site.h"
 #include "support/upstream.h"
 

@@ -22,6 +22,10 @@ class Curl {
     curl_easy_setopt(handle_, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(handle_, CURLOPT_TIMEOUT, 60L);
     curl_easy_setopt(handle_, CURLOPT_PROXY, "");
+    curl_easy_setopt(handle_, CURLOPT_PATH_AS_IS, 1L);
+    // A site with TLS signed its certificate itself.
+    curl_easy_setopt(handle_, CURLOPT_SSL_VERIFYPEER, 0L);
+    curl_easy_setopt(handle_, CURLOPT_SSL_VERIFYHOST, 0L);
     curl_easy_setopt(handle_, CURLOPT_WRITEFUNCTION, append);
     curl_easy_setopt(handle_, CURLOPT_HEADERFUNCTION, append);
   }
@@ -63,14 +67,14 @@ std::string type_of(const std::string& head) {
   return "";
 }
 
-bool answers(const std::string& url) { return http(url, "GET", {}, "").status != 0; }
-
 }  // namespace
 
 HttpReply http(const std::string& url, const std::string& method,
                const std::vector<std::string>& headers, const std::string& body) {
   return Curl().perform(url, method, headers, body);
 }
+
+bool answers(const std::string& url) { return http(url, "GET", {}, "").status != 0; }
 
 Reply post_form(const std::string& url, const std::string& form) {
   thread_local Curl curl;
@@ -97,6 +101,43 @@ std::string Site::script(const std::string& name, const std::string& text) const
   write_text(path, "#!/bin/sh\n" + text);
   chmod(path.c_str(), 0700);
   return path;
+}
+
+std::string Site::ready_file(const std::string& path, const std::vector<Edit>& edits) const {
+  std::string text = read_text(path);
+  const Edit paths[] = {
+      {"/home/YOU/sealpost-home", home.root()},
+      {"/var/lib/sealpost/home", home.root()},
+      {"/home/YOU/sealpost.log", folder / "log"},
+      {"/var/log/lighttpd/sealpost.log", folder / "log"},
+      {"/usr/local/lib/cgi-bin/sealpost.fcgi", program("sealpost.fcgi")},
+      {"/home/YOU/bin/sealpost.fcgi", program("sealpost.fcgi")},
+      {"/home/YOU/", folder.path() + "/"},
+      {"/run/lighttpd/", folder.path() + "/"},
+      {"/run/sealpost.", folder / "sealpost."},
+  };
+  for (const Edit& change : paths) {
+    for (std::size_t at = 0; (at = text.find(change.from, at)) != std::string::npos;) {
+      text.replace(at, change.from.size(), change.to);
+      at += change.to.size();
+    }
+  }
+  for (const Edit& edit : edits) {
+    const std::size_t at = text.find(edit.from);
+    if (at == std::string::npos) throw std::runtime_error(path + " has no line " + edit.from);
+    text.replace(at, edit.from.size(), edit.to);
+  }
+  return text;
+}
+
+std::string Site::certificate() const {
+  const std::string file = folder / "tls.pem";
+  const Ran made = run({"/usr/bin/openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost", "-keyout",
+                        file + ".key", "-out", file + ".crt"});
+  if (made.status != 0) throw std::runtime_error("openssl: " + made.err);
+  write_text(file, read_text(file + ".key") + read_text(file + ".crt"));
+  return file;
 }
 
 Ran Site::operate(std::vector<std::string> words) const {
@@ -191,49 +232,6 @@ void NginxSite::kill_gateways() {
   for (Process& one : gateways) one.signal(SIGKILL);
   for (Process& one : gateways) one.wait(std::chrono::seconds(5));
   gateways.clear();
-}
-
-ApacheSite::ApacheSite(const std::string& htaccess) {
-  const int port = free_port();
-  std::filesystem::create_directory(docroot());
-  std::filesystem::copy_file(program("sealpost.fcgi"), docroot() + "/sealpost.fcgi");
-  chmod((docroot() + "/sealpost.fcgi").c_str(), 0755);
-  // The ready file, with the line changed that it says to change, and as large bodies as the other
-  // sites take.
-  std::string text = read_text("htaccess/" + htaccess);
-  const auto replace = [&](const std::string& from, const std::string& to) {
-    const std::size_t at = text.find(from);
-    if (at == std::string::npos) throw std::runtime_error(htaccess + " has no line " + from);
-    text.replace(at, from.size(), to);
-  };
-  replace("SetEnv SEALPOST_HOME \"/home/YOU/sealpost-home\"",
-          "SetEnv SEALPOST_HOME \"" + home.root() + "\"");
-  replace("#SetEnv SEALPOST_LOG \"/home/YOU/sealpost.log\"",
-          "SetEnv SEALPOST_LOG \"" + (folder / "log") + "\"");
-  if (htaccess == "fcgid.htaccess") {
-    replace("\nSetEnv SEALPOST_MAX_BODY 131072", "\nSetEnv SEALPOST_MAX_BODY 1048576");
-  }
-  write_text(docroot() + "/.htaccess", text);
-
-  std::string modules;
-  for (const char* name : {"mpm_event", "authz_core", "env", "setenvif", "cgid", "fcgid"}) {
-    modules += std::string("LoadModule ") + name + "_module /usr/lib/apache2/modules/mod_" + name +
-               ".so\n";
-  }
-  write_text(folder / "httpd.conf",
-             "ServerName localhost\nServerRoot " + folder.path() + "\n" + modules + "PidFile " +
-                 (folder / "apache.pid") + "\nErrorLog " + (folder / "apache.log") +
-                 "\nListen 127.0.0.1:" + std::to_string(port) + "\nDocumentRoot " + docroot() +
-                 "\nScriptSock " + (folder / "cgisock") + "\nFcgidIPCDir " + (folder / "fcgid") +
-                 "\nFcgidProcessTableFile " + (folder / "fcgid_shm") +
-                 "\nFcgidMaxRequestLen 2000000\nMutex file:" + folder.path() +
-                 "\nStartServers 1\n<Directory " + docroot() +
-                 ">\n AllowOverride FileInfo Options AuthConfig\n</Directory>\n");
-  set_url("http://127.0.0.1:" + std::to_string(port) + "/sealpost.fcgi");
-  apache_.emplace(std::vector<std::string>{"/usr/sbin/apache2", "-D", "FOREGROUND", "-f",
-                                           folder / "httpd.conf"},
-                  folder / "apache.out");
-  eventually("Apache answers", [&] { return answers(url()); });
 }
 
 }  // namespace sealpost::test

@@ -23,8 +23,16 @@ struct HttpReply {
 // One request over a connection of its own: method, header lines, body as it is.
 [[nodiscard]] HttpReply http(const std::string& url, const std::string& method,
                              const std::vector<std::string>& headers, const std::string& body);
+// Whether anything answers there.
+[[nodiscard]] bool answers(const std::string& url);
 // A POST of a form, as a client sends it; keeps its connection, one a thread.
 [[nodiscard]] Reply post_form(const std::string& url, const std::string& form);
+
+// A change to a ready file, which must have the first text.
+struct Edit {
+  std::string from;
+  std::string to;
+};
 
 class Site {
  public:
@@ -41,6 +49,11 @@ class Site {
   void routes(const std::string& text) const { write_text(home.routes_file(), text); }
   // Writes a shell script, executable, and says its path.
   [[nodiscard]] std::string script(const std::string& name, const std::string& text) const;
+  // The text of a ready file of this tree, with this site's paths for those it shows, then edited.
+  [[nodiscard]] std::string ready_file(const std::string& path,
+                                       const std::vector<Edit>& edits = {}) const;
+  // A key and a certificate that the site signed itself, in one file.
+  [[nodiscard]] std::string certificate() const;
   // Issues a client and gives it a wire to this site.
   [[nodiscard]] Peer client(const std::string& name = "client1", const std::string& role = "sensor",
                             const std::vector<std::string>& more = {}) const;
@@ -87,19 +100,6 @@ class NginxSite : public Site {
  private:
   NginxOptions options_;
   std::optional<Process> nginx_;
-};
-
-// Apache, with nothing but a ready .htaccess file in the folder of the program.
-class ApacheSite : public Site {
- public:
-  // `htaccess` is the name of a file in htaccess/.
-  explicit ApacheSite(const std::string& htaccess);
-
-  [[nodiscard]] pid_t id() const { return apache_->id(); }
-  [[nodiscard]] std::string docroot() const { return folder / "docroot"; }
-
- private:
-  std::optional<Process> apache_;
 };
 
 }  // namespace sealpost::test
