@@ -29,7 +29,8 @@ std::string without_secrets(const std::string& url) {
 
 class Poster {
  public:
-  explicit Poster(const std::string& url) : shown_(without_secrets(url)), curl_(curl_easy_init()) {
+  explicit Poster(const std::string& url, bool part_will_do = false)
+      : shown_(without_secrets(url)), part_will_do_(part_will_do), curl_(curl_easy_init()) {
     if (curl_ == nullptr) throw Fault("libcurl cannot start");
     headers_ = curl_slist_append(headers_, "Content-Type: application/x-www-form-urlencoded");
     headers_ = curl_slist_append(headers_, "Expect:");
@@ -49,15 +50,32 @@ class Poster {
   Poster(const Poster&) = delete;
   Poster& operator=(const Poster&) = delete;
 
+  // For every request that follows.
+  void add_header(const std::string& header) {
+    headers_ = curl_slist_append(headers_, header.c_str());
+    curl_easy_setopt(curl_, CURLOPT_HTTPHEADER, headers_);
+  }
+
+  HttpAnswer get() {
+    curl_easy_setopt(curl_, CURLOPT_HTTPGET, 1L);
+    return perform();
+  }
+
   HttpAnswer post(const std::string& form) {
-    HttpAnswer answer;
     curl_easy_setopt(curl_, CURLOPT_POSTFIELDS, form.data());
     curl_easy_setopt(curl_, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(form.size()));
+    return perform();
+  }
+
+ private:
+  HttpAnswer perform() {
+    HttpAnswer answer;
     curl_easy_setopt(curl_, CURLOPT_WRITEDATA, &answer.body);
     const CURLcode done = curl_easy_perform(curl_);
     long status = 0;
     curl_easy_getinfo(curl_, CURLINFO_RESPONSE_CODE, &status);
     answer.status = static_cast<int>(status);
+    if (done == CURLE_WRITE_ERROR && part_will_do_) return answer;
     if (done == CURLE_WRITE_ERROR) {
       return {0, {}, shown_ + " answers more than any gateway does: is the URL right?"};
     }
@@ -65,17 +83,28 @@ class Poster {
     return answer;
   }
 
- private:
   std::string shown_;
+  bool part_will_do_;  // of an answer that is too large
   CURL* curl_;
   curl_slist* headers_ = nullptr;
 };
 
-}  // namespace
-
-Post http_post(const std::string& url) {
+void require_curl() {
   static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
   if (ready != CURLE_OK) throw Fault("libcurl cannot start");
+}
+
+}  // namespace
+
+HttpAnswer http_ask(const HttpQuestion& question) {
+  require_curl();
+  Poster poster(question.url, true);
+  for (const std::string& header : question.headers) poster.add_header(header);
+  return question.body ? poster.post(*question.body) : poster.get();
+}
+
+Post http_post(const std::string& url) {
+  require_curl();
   auto poster = std::make_shared<Poster>(url);
   return [poster](const std::string& form) { return poster->post(form); };
 }

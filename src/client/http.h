@@ -3,7 +3,9 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace sealpost {
 
@@ -12,6 +14,18 @@ struct HttpAnswer {
   std::string body;     // at most 1 MiB; where there is more none came
   std::string trouble;  // why none came, and from where, without what may be secret of the URL
 };
+
+// Any request, for who wants to know what stands before the gateway.
+struct HttpQuestion {
+  std::string url;
+  std::string method = "POST";
+  std::optional<std::string> body;   // of a POST; none: GET
+  std::vector<std::string> headers;  // "Name: value", besides the form's media type
+};
+
+// Asks over a connection of its own, under the limits below; of a larger answer the first MiB
+// comes.
+[[nodiscard]] HttpAnswer http_ask(const HttpQuestion& question);
 
 // Sends a form and waits for the answer.  What the courier sees of the network.
 using Post = std::function<HttpAnswer(const std::string& form)>;

@@ -1,6 +1,7 @@
 #include "gateway/doctor.h"
 
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <map>
 #include <optional>
 
+#include "base/files.h"
 #include "store/clients.h"
 #include "store/issue_file.h"
 #include "store/upkeep.h"
@@ -19,6 +21,8 @@ namespace {
 namespace fs = std::filesystem;
 using Kind = Finding::Kind;
 
+constexpr std::uint64_t kLittleRoom = 64U << 20;  // bytes: eight times what the WAL may grow to
+
 class Examination {
  public:
   Examination(const Home& home, Time now) : home_(home), now_(now) {}
@@ -28,6 +32,7 @@ class Examination {
     step([&] { look_at_place(); });
     step([&] { look_at_modes(); });
     step([&] { look_at_keys(); });
+    step([&] { look_at_room(); });
     step([&] { look_at_database(); });
     if (home_.url().empty()) {
       say(Kind::kNote,
@@ -144,6 +149,19 @@ class Examination {
     }
   }
 
+  void look_at_room() {
+    struct statvfs disk {};
+    if (statvfs(home_.root().c_str(), &disk) != 0) throw_errno(home_.root(), "looked at");
+    const std::uint64_t free = disk.f_bavail * disk.f_frsize;
+    const std::string room = std::to_string(free >> 20) + " MiB are free on the home's disk";
+    if (free < kLittleRoom) {
+      say(Kind::kBroken,
+          room + ": free some, or `sealpost inbox prune`; a quota may be tighter still");
+    } else {
+      say(Kind::kGood, room);
+    }
+  }
+
   void look_at_database() {
     const std::uint64_t kind = file_system_of(home_.root());
     const JournalMode journal = journal_on(kind);
@@ -190,6 +208,33 @@ class Examination {
 };
 
 }  // namespace
+
+std::vector<Finding> examine_program(const std::string& file) {
+  struct stat program {};
+  struct stat folder {};
+  const std::string above = fs::absolute(file).parent_path();
+  if (stat(file.c_str(), &program) != 0 || stat(above.c_str(), &folder) != 0) {
+    return {{Kind::kBroken, file +
+                                " is missing, or cannot be reached: name the program where the web "
+                                "server runs it"}};
+  }
+  std::vector<Finding> findings;
+  const auto broken = [&](const std::string& what) { findings.push_back({Kind::kBroken, what}); };
+  if (!S_ISREG(program.st_mode)) broken(file + " is no file");
+  if ((program.st_mode & 0111) == 0) broken(file + " is not executable: `chmod 755 " + file + "`");
+  if (program.st_uid != geteuid() && program.st_uid != 0) {
+    broken(file + " belongs to another user: under suEXEC it must be yours");
+  }
+  if ((program.st_mode & 022) != 0) {
+    broken(file + " can be written by others, so suEXEC refuses it: `chmod go-w " + file + "`");
+  }
+  if ((folder.st_mode & 022) != 0) {
+    broken(above + " can be written by others, so suEXEC refuses what is in it: `chmod go-w " +
+           above + "`");
+  }
+  if (findings.empty()) findings.push_back({Kind::kGood, file + " can be run, under suEXEC, too"});
+  return findings;
+}
 
 std::vector<Finding> examine(const Home& home, Time now) { return Examination(home, now).run(); }
 

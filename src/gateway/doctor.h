@@ -4,20 +4,19 @@
 #include <string>
 #include <vector>
 
+#include "base/finding.h"
 #include "base/time.h"
 #include "gateway/home.h"
 
 namespace sealpost {
 
-struct Finding {
-  enum class Kind { kGood, kNote, kBroken };
-  Kind kind;
-  std::string what;  // a sentence, one line, with the mend where one is needed
-};
-
 // Looks at folder, place, modes, keys, file of issues, file system, database, its settings as the
-// gateway would set them, its integrity, the clock against its newest row, and the clients against
-// keys and file of issues.  Never throws for what it finds.
+// gateway would set them, room on its disk, its integrity, the clock against its newest row, and
+// the clients against keys and file of issues.  Never throws for what it finds.
 [[nodiscard]] std::vector<Finding> examine(const Home& home, Time now);
+
+// Looks at the gateway's program where the web server runs it: whether it can be run, and whether
+// suEXEC would.
+[[nodiscard]] std::vector<Finding> examine_program(const std::string& file);
 
 }  // namespace sealpost

@@ -189,6 +189,22 @@ std::string restore(const StorePaths& paths, const ServerId& server_id, const st
   }
 }
 
+std::optional<pid_t> holder_of(const StorePaths& paths) {
+  // SQLite's WAL format: every connection holds a shared lock on byte 128 of the -shm file.
+  constexpr off_t kOpenByte = 128;
+  const int file = open((paths.database + "-shm").c_str(), O_RDWR | O_CLOEXEC);
+  if (file < 0) return std::nullopt;
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = kOpenByte;
+  lock.l_len = 1;
+  const bool known = fcntl(file, F_GETLK, &lock) == 0;
+  close(file);
+  if (!known || lock.l_type == F_UNLCK) return std::nullopt;
+  return lock.l_pid;
+}
+
 Health examine(Database& database) {
   Health health{};
   try {

@@ -1,6 +1,8 @@
 // Copies of a database, and its health.
 #pragma once
 
+#include <sys/types.h>
+
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,6 +22,10 @@ void back_up(Database& database, const std::string& file);
 // Fault, and changes nothing, if it is no backup of this server's.
 std::string restore(const StorePaths& paths, const ServerId& server_id, const std::string& file,
                     Time now);
+
+// The process that keeps the database open, as a FastCGI gateway does and CGI does not; nothing if
+// there is none, or it cannot be known.  No connection of this process may be open.
+[[nodiscard]] std::optional<pid_t> holder_of(const StorePaths& paths);
 
 struct Health {
   std::vector<std::string> damage;  // what PRAGMA integrity_check and foreign_key_check report

@@ -9,6 +9,7 @@
 #include <iterator>
 
 #include "base/result.h"
+#include "client/probe.h"
 #include "sealpost/client.h"
 
 namespace sealpost {
@@ -76,6 +77,15 @@ int print_status(const Client::Status& status) {
   return 0;
 }
 
+int print_probe(const ProbeOrder& order, bool json) {
+  bool broken = false;
+  probe(order, [&](const Finding& finding) {
+    broken = broken || finding.kind == Finding::Kind::kBroken;
+    std::cout << line_of(finding, json) << std::endl;
+  });
+  return broken ? 1 : 0;
+}
+
 // What was wrong with the command line: CLI11 leaves a word that is no command unnamed.
 int complain(const CLI::App& app, const CLI::ParseError& error) {
   const std::vector<std::string> words = app.remaining(true);
@@ -131,11 +141,20 @@ int run(int argc, char** argv) {
           [&](Client& client) { return conclude(client.ping()); });
   command("status", "who this is, and what is open",
           [&](Client& client) { return print_status(client.status()); });
+  ProbeOrder probing;
+  bool json = false;
+  CLI::App* prober = app.add_subcommand(
+      "probe", "try the way to the gateway with a credential that nobody else uses");
+  prober->add_option("CREDENTIAL", probing.credential, "the file the operator gave")->required();
+  prober->add_option("--hidden", probing.hidden, "a path where the server's home must not show")
+      ->type_name("PATH");
+  prober->add_flag("--json", json, "one JSON object a line");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return error.get_exit_code() == 0 ? app.exit(error) : complain(app, error);
   }
+  if (prober->parsed()) return print_probe(probing, json);
   if (order.state.empty()) throw Fault("where is the state? Say --state DIR or set HOME");
   order.has_data = data->count() > 0;
   Client client({.state = order.state, .clear_fields = order.clear_fields, .report = report});

@@ -35,6 +35,7 @@ void add_routes(CLI::App& app, Office& office);
 void add_key(CLI::App& app, Office& office);
 void add_stats(CLI::App& app, Office& office);
 void add_upkeep(CLI::App& app, Office& office);
+void add_doctor(CLI::App& app, Office& office);
 
 // A command below `app`, with its work.
 CLI::App* add_command(CLI::App& app, Office& office, const std::string& name,

@@ -5,7 +5,6 @@
 
 #include "cmd/operator/commands.h"
 #include "cmd/operator/words.h"
-#include "gateway/doctor.h"
 #include "protocol/credential.h"
 #include "store/clients.h"
 
@@ -110,22 +109,6 @@ void list_keys(const Office& office) {
   }
 }
 
-void diagnose(const Office& office) {
-  bool broken = false;
-  for (const Finding& finding : examine(office.named_home(), system_now())) {
-    const bool bad = finding.kind == Finding::Kind::kBroken;
-    broken = broken || bad;
-    const char* kind = bad ? "BROKEN" : finding.kind == Finding::Kind::kNote ? "note" : "ok";
-    if (office.json) {
-      words::print_line({{"finding", kind}, {"what", finding.what}});
-    } else {
-      std::cout << kind << std::string(8 - std::string_view(kind).size(), ' ') << finding.what
-                << '\n';
-    }
-  }
-  if (broken) throw Fault("something is broken; see the lines above");
-}
-
 }  // namespace
 
 void add_init(CLI::App& app, Office& office) {
@@ -160,7 +143,6 @@ void add_upkeep(CLI::App& app, Office& office) {
               [&office, file] { restore(office, *file); })
       ->add_option("FILE", *file)
       ->required();
-  add_list(app, office, "doctor", "look for what may be wrong", [&office] { diagnose(office); });
 }
 
 }  // namespace sealpost

@@ -1,0 +1,150 @@
+// `sealpost doctor --url` and --program: the whole way from a client, through real servers that are
+// in order, and through ones that are not.
+#define BOOST_TEST_MODULE doctor
+#include <sys/stat.h>
+
+#include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
+
+#include "support/apache_site.h"
+
+namespace sealpost {
+namespace {
+
+using test::ApacheOptions;
+using test::ApacheSite;
+using test::NginxSite;
+using test::Ran;
+using test::Site;
+
+bool says(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+Ran doctor(const Site& site, const std::string& url) {
+  return site.operate({"doctor", "--url", url});
+}
+
+void finds(const Ran& ran, const std::string& broken) {
+  BOOST_TEST(ran.status == 1, ran.out << ran.err);
+  BOOST_TEST(says(ran.out, "BROKEN"), ran.out);
+  BOOST_TEST(says(ran.out, broken), ran.out);
+}
+
+// What the doctor needs comes and goes.
+void left_nothing(const Site& site) {
+  BOOST_TEST(!says(site.operate({"client", "list"}).out, "sealpost-doctor"));
+  BOOST_TEST(!std::filesystem::exists(site.home.root() + "/doctor.credential"));
+  BOOST_TEST(site.inbox().empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_healthy_fastcgi_gateway_is_called_that) {
+  const NginxSite site;
+  const Ran ran = doctor(site, site.url());
+  BOOST_TEST(ran.status == 0, ran.out << ran.err);
+  for (const char* line :
+       {"answers a handshake and a sealed message",
+        "the most that the gateway takes, comes through",
+        "a compressed body is refused by the gateway", "a body in chunks comes through",
+        "a GET is refused (HTTP 405)", "neither .htaccess nor the home is shown",
+        "MiB are free on the home's disk"}) {
+    BOOST_TEST(says(ran.out, line), line << " is not in:\n" << ran.out);
+  }
+  const std::string process = "FastCGI: process " + std::to_string(site.gateways.at(0).id());
+  BOOST_TEST(says(ran.out, process), ran.out);
+  left_nothing(site);
+  BOOST_TEST(doctor(site, site.url()).status == 0, "a second time");
+}
+
+BOOST_AUTO_TEST_CASE(a_healthy_cgi_gateway_is_called_that) {
+  const ApacheSite site("cgi.htaccess");
+  const Ran ran = doctor(site, site.url());
+  BOOST_TEST(ran.status == 0, ran.out << ran.err);
+  BOOST_TEST(says(ran.out, "runs as CGI"), ran.out);
+  left_nothing(site);
+}
+
+BOOST_AUTO_TEST_CASE(machines_read_every_line) {
+  const NginxSite site;
+  std::istringstream lines(site.operate({"doctor", "--json", "--url", site.url()}).out);
+  std::string line;
+  int count = 0;
+  for (; std::getline(lines, line); ++count) {
+    BOOST_TEST(nlohmann::json::parse(line).contains("finding"), line);
+  }
+  BOOST_TEST(count > 10);
+}
+
+BOOST_AUTO_TEST_CASE(the_web_servers_body_limit_is_found) {
+  // mod_fcgid's own limit is 131,072 bytes.
+  const ApacheSite site(
+      ApacheOptions{.htaccess = "fcgid.htaccess",
+                    .edits = {{"SEALPOST_MAX_BODY 131072", "SEALPOST_MAX_BODY 262144"}},
+                    .lines = "FcgidMaxRequestLen 131072\n"});
+  const Ran ran = doctor(site, site.url());
+  finds(ran, "the web server stops bodies above some 13");
+  finds(ran, "HTTP 500");
+  finds(ran, "262144");
+  left_nothing(site);
+}
+
+BOOST_AUTO_TEST_CASE(a_program_that_is_sent_instead_of_run_is_found) {
+  const ApacheSite site(ApacheOptions{.htaccess = "cgi.htaccess", .allow = "None"});
+  finds(doctor(site, site.url()), "sends the program instead of running it");
+  left_nothing(site);
+}
+
+BOOST_AUTO_TEST_CASE(a_home_or_an_htaccess_that_is_served_is_found) {
+  const ApacheSite site(
+      {.htaccess = "cgi.htaccess", .edits = {{"\nRequire all denied", "\nRequire all granted"}}});
+  const std::string name = std::filesystem::path(site.home.root()).filename();
+  std::filesystem::create_symlink(site.home.root(), site.docroot() + "/" + name);
+  finds(doctor(site, site.url()), ".htaccess is shown to everybody");
+  std::filesystem::remove(site.home.root() + "/.htaccess");
+  finds(doctor(site, site.url()),
+        "/" + name + "/url is shown to everybody, so the home with its keys");
+}
+
+BOOST_AUTO_TEST_CASE(what_does_not_answer_is_named_without_its_password) {
+  const NginxSite site;
+  const std::string nobody =
+      "http://me:secret@127.0.0.1:" + std::to_string(test::free_port()) + "/s";
+  const Ran ran = doctor(site, nobody);
+  BOOST_TEST(ran.status == 1);
+  BOOST_TEST(says(ran.out, "127.0.0.1"), ran.out);
+  BOOST_TEST(!says(ran.out + ran.err, "secret"), ran.out);
+  finds(doctor(site, site.url().substr(0, site.url().rfind('/')) + "/elsewhere"),
+        "is not there (404)");
+  left_nothing(site);
+}
+
+BOOST_AUTO_TEST_CASE(another_servers_gateway_is_told_from_ones_own) {
+  const NginxSite site;
+  const NginxSite other;
+  finds(doctor(site, other.url()), "does SEALPOST_HOME there name this home?");
+  left_nothing(site);
+}
+
+BOOST_AUTO_TEST_CASE(a_gateway_without_its_home_is_told) {
+  const NginxSite site;
+  const NginxSite other;
+  std::filesystem::rename(other.home.root() + "/keys", other.home.root() + "/gone");
+  finds(doctor(site, other.url()), "its home is not in order (503)");
+}
+
+BOOST_AUTO_TEST_CASE(a_program_is_looked_at) {
+  const NginxSite site;
+  const std::string file = site.script("program", "exit 0");
+  const auto look = [&] { return site.operate({"doctor", "--program", file}); };
+  chmod(file.c_str(), 0755);
+  BOOST_TEST(look().status == 0, look().out);
+  chmod(file.c_str(), 0644);
+  finds(look(), "is not executable");
+  chmod(file.c_str(), 0775);
+  finds(look(), "can be written by others");
+  std::filesystem::remove(file);
+  finds(look(), "is missing");
+}
+
+}  // namespace
+}  // namespace sealpost
