@@ -141,8 +141,11 @@ class Prober {
           "web "
           "server's, says why");
     }
-    if (is_ours(answer))
-      return broken(" reaches a gateway that is told too little: " + answer.body);
+    if (is_ours(answer)) {
+      return broken(" reaches a gateway, but not as it was sent (" +
+                    answer.body.substr(0, answer.body.size() - 1) +
+                    "): does the web server hand on CONTENT_TYPE, CONTENT_LENGTH and the body?");
+    }
     switch (answer.status) {
       case 301:
       case 302:
