@@ -21,10 +21,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 class Crowd:
     """A home and its clients.  Never gives out a message twice."""
 
-    def __init__(self, stage, clients=1000, name="home"):
+    def __init__(self, stage, clients=1000, home=None):
         self.stage = stage
         self.clients = clients
-        self.home = stage.fresh(name)
+        self.home = home or stage.fresh("home")
         self.given = 0
         self.seal("home")
 

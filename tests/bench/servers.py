@@ -49,11 +49,11 @@ def sealpost(stage, home, processes=1, program="sealpost.fcgi", before=()):
 class Fpm:
     """PHP-FPM with 8 workers and the peer."""
 
-    def __init__(self, stage):
+    def __init__(self, stage, database=None):
         self.stage = stage
         self.socket = stage.fresh("s")
         script = stage.path("peer.php")
-        database = stage.path("peer.db")
+        database = database or stage.path("peer.db")
         stage.copy(os.path.join(os.path.dirname(__file__), "peer.php"), "peer.php", 0o644)
         subprocess.run(["php", script, "init", database], check=True)
         self.params = {"SCRIPT_FILENAME": script, "PEER_DATABASE": database}
