@@ -8,6 +8,8 @@ import subprocess
 import tempfile
 import time
 
+MEMORY_NEEDED = 512 << 20  # bytes
+
 
 class Failed(Exception):
     """Something answered as it should not have: there is no figure then."""
@@ -59,8 +61,11 @@ class Stage:
         return self.path(f"{name}.{self.count}")
 
     def in_memory(self, name):
-        """The same where no disk makes one run slower than the next."""
-        self.memory = self.memory or tempfile.mkdtemp(prefix="sealpost-bench.", dir="/dev/shm")
+        """The same where no disk makes one run slower than the next, if there is room."""
+        shared = "/dev/shm"
+        if not os.path.isdir(shared) or shutil.disk_usage(shared).free < MEMORY_NEEDED:
+            return self.fresh(name)
+        self.memory = self.memory or tempfile.mkdtemp(prefix="sealpost-bench.", dir=shared)
         self.count += 1
         return os.path.join(self.memory, f"{name}.{self.count}")
 
