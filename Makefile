@@ -21,14 +21,21 @@ ifeq ($(SANITIZE),)
   CXXFLAGS ?= -O2 -g
   CPPFLAGS += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
   # What runs on the host brings its libraries with it: nothing can be installed there, and it starts faster.  The
-  # linker's warnings are of parts of OpenSSL and libfcgi that are never called (engines, TCP).
-  STATIC := -static-pie -Wl,--no-warnings
+  # linker's warnings are of parts of OpenSSL and libfcgi that are never called (engines, TCP).  Relocations are packed,
+  # and functions that nobody calls stay out: a host's disk and its page cache are small.
+  STATIC ?= -static-pie -Wl,-z,pack-relative-relocs -Wl,--no-warnings
+  SECTIONS := -ffunction-sections -fdata-sections
+  LINK_SECTIONS := -Wl,--gc-sections
 else
   CXXFLAGS ?= -O1 -g -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
   LDFLAGS += -fsanitize=$(SANITIZE)
   WARNINGS += -Wno-error  # what g++ believes to see through its own instrumentation
 endif
-COMPILE = $(CXX) -std=c++20 $(CPPFLAGS) $(WARNINGS) $(HARDENING) $(CXXFLAGS) -pthread -MMD -MP
+# The folder a build lies in must not show in its bytes, neither by its name nor by a link that leads there.
+COMPILE = $(CXX) -std=c++20 $(CPPFLAGS) $(WARNINGS) $(HARDENING) $(SECTIONS) $(CXXFLAGS) $(FOR_SIZE) \
+  -ffile-prefix-map=$(CURDIR)=. -pthread -MMD -MP
+LINK = $(CXX) $(CXXFLAGS) $(LDFLAGS) $(LINK_HARDENING) $(LINK_SECTIONS) -pthread
+unexport PWD
 
 # --- What is built of what -----------------------------------------------------------------------
 
@@ -39,7 +46,7 @@ TEST_SOURCES := $(wildcard tests/*/*.cc)
 
 # One archive a room; a program takes from each only what it uses.
 archive = $(BUILD)/lib/lib$(1).a
-objects = $(patsubst %.cc,$(BUILD)/obj/%.o,$(wildcard $(1)))
+objects = $(patsubst %.cc,$(BUILD)/obj/%.o,$(sort $(wildcard $(1))))
 
 PROGRAMS := $(addprefix $(BUILD)/bin/,sealpost.fcgi sealpost sealpost-client)
 SERVER_ROOMS := gateway delivery store protocol crypto base
@@ -62,13 +69,13 @@ $(BUILD)/bin/sealpost-client: LIBS := -lcurl -lcrypto
 $(PROGRAMS):
 	@mkdir -p $(@D)
 	@echo "  link    $@"
-	@$(CXX) $(CXXFLAGS) $(LDFLAGS) $(LINK_HARDENING) -pthread -o $@ $^ $(LIBS)
+	@$(LINK) -o $@ $^ $(LIBS)
 
 define room_rule
 $(call archive,$(1)): $(call objects,src/$(1)/*.cc)
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	@ar rcs $$@ $$^
+	@ar rcsD $$@ $$^
 endef
 $(foreach room,$(ROOMS),$(eval $(call room_rule,$(room))))
 $(call archive,store): $(BUILD)/obj/sql.o
@@ -77,12 +84,19 @@ $(call archive,store): $(BUILD)/obj/sql.o
 $(BUILD)/lib/libsealpost-client.a: $(foreach room,$(CLIENT_ROOMS),$(call objects,src/$(room)/*.cc))
 	@mkdir -p $(@D)
 	@rm -f $@
-	@ar rcs $@ $^
+	@ar rcsD $@ $^
 
 $(BUILD)/obj/%.o: %.cc
 	@mkdir -p $(@D)
 	@echo "  compile $<"
 	@$(COMPILE) -c -o $@ $<
+
+# What no message passes on its way to the inbox is compiled for size: command lines, JSON files, Boost.Beast.
+ifeq ($(SANITIZE),)
+$(BUILD)/obj/src/cmd/%.o: FOR_SIZE := -Os
+$(addprefix $(BUILD)/obj/src/,$(addsuffix .o,delivery/web gateway/doctor gateway/home \
+  protocol/credential store/issue_file store/upkeep)): FOR_SIZE := -Os
+endif
 
 # The migrations, embedded: an array of the scripts in sql/, in the order of their numbers.
 MIGRATIONS := $(sort $(wildcard sql/[0-9]*.sql))
@@ -111,7 +125,7 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(call objects,tests/support/*.cc) \
     $(foreach room,transport client $(SERVER_ROOMS),$(call archive,$(room)))
 	@mkdir -p $(@D)
 	@echo "  link    $@"
-	@$(CXX) $(CXXFLAGS) $(LDFLAGS) $(LINK_HARDENING) -pthread -o $@ $^ $(TEST_LIBS)
+	@$(LINK) -o $@ $^ $(TEST_LIBS)
 .SECONDARY:
 
 # A gateway that can be told to die at certain points (src/base/fault_point.h).  For tests alone.
@@ -127,7 +141,7 @@ $(FAULTY): $(BUILD)/obj/faulty/src/gateway/gateway.o \
     $(foreach room,transport $(SERVER_ROOMS),$(call archive,$(room)))
 	@mkdir -p $(@D)
 	@echo "  link    $@"
-	@$(CXX) $(CXXFLAGS) $(LDFLAGS) $(LINK_HARDENING) -pthread -o $@ $^ $(LIBS)
+	@$(LINK) -o $@ $^ $(LIBS)
 
 tests: all $(UNIT_TESTS) $(GATEWAY_TESTS) $(FAULTY)
 
@@ -138,7 +152,7 @@ deps:
 	@deploy/install-deps build check
 
 check: deps  ## set up what is needed, build, and run every test
-	@$(MAKE) --no-print-directory -j$$(nproc) tests
+	@$(MAKE) --no-print-directory -j$$(nproc) tests $(if $(SANITIZE),,$(TARBALL))
 	@TMPDIR=$(TMPDIR) SANITIZE=$(SANITIZE) tests/run $(BUILD)
 
 demo: deps  ## set up what is needed and show sealpost at work, and under attack
@@ -150,6 +164,35 @@ asan:  ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
 
 tsan:  ## the tests with threads under ThreadSanitizer
 	@$(MAKE) --no-print-directory check BUILD=build/tsan SANITIZE=thread
+
+# --- Packages ------------------------------------------------------------------------------------
+
+PACKAGING := deploy/packaging
+DIST := sealpost-$(VERSION)-$(shell $(CXX) -dumpmachine | cut -d- -f1)
+TARBALL := $(BUILD)/dist/$(DIST).tar.gz
+# The time that packed files bear: that of the version, so that it is the same for whoever builds it.
+SOURCE_DATE_EPOCH ?= $(shell date +%s -d \
+  "$$(sed -n 's/^ -- .*>  //p' $(PACKAGING)/debian/changelog | head -n 1)")
+export SOURCE_DATE_EPOCH
+
+dist:  ## a tarball for a host, with static programs: build/dist
+	@deploy/install-deps build
+	@$(MAKE) --no-print-directory -j$$(nproc) $(TARBALL)
+
+$(TARBALL): $(PROGRAMS) README.md CHANGELOG.md LICENSE src/protocol/PROTOCOL.md Makefile \
+    $(shell find htaccess deploy -type f)
+	@echo "  pack    $@"
+	@$(PACKAGING)/dist $(BUILD)/bin $(DIST) $(@D)
+
+reproducible:  ## build the tarball twice, in two folders, and compare the bytes
+	@$(PACKAGING)/reproduce $(BUILD)/reproducible
+
+deb:  ## Debian packages: build/deb
+	@deploy/install-deps build deb
+	@$(PACKAGING)/deb $(BUILD)/deb
+
+deb-check: deb  ## lintian; and, as root, install, upgrade and purge them in a fresh Debian
+	@$(PACKAGING)/deb-check $(BUILD)/deb
 
 # --- Benchmark -----------------------------------------------------------------------------------
 
@@ -173,7 +216,7 @@ $(BUILD)/bench/bin/seal: LIBS := $(STATIC) -lSQLiteCpp -lsqlite3 -lcrypto
 $(BENCH_PROGRAMS):
 	@mkdir -p $(@D)
 	@echo "  link    $@"
-	@$(CXX) $(CXXFLAGS) $(LDFLAGS) $(LINK_HARDENING) -pthread -o $@ $^ $(LIBS)
+	@$(LINK) -o $@ $^ $(LIBS)
 
 bench-programs: all $(BENCH_PROGRAMS)
 
@@ -196,14 +239,19 @@ format:  ## lay out all C++ as .clang-format says
 	@deploy/install-deps lint
 	clang-format -i $(SOURCES) $(HEADERS) $(TEST_SOURCES)
 
-lint: deps  ## clang-format, clang-tidy and shellcheck, without changing anything
+lint: deps  ## clang-format, clang-tidy, shellcheck and the man pages, without changing anything
 	@deploy/install-deps lint
 	clang-format --dry-run --Werror $(SOURCES) $(HEADERS) $(TEST_SOURCES)
 	shellcheck $(SCRIPTS)
+	mandoc -T lint -W warning $(MANUALS)
+	@for page in $(MANUALS); do LC_ALL=C.UTF-8 man --warnings -Tutf8 -Z -l "$$page" 2>&1 >/dev/null; done | \
+	  { ! grep .; }
 	@$(MAKE) --no-print-directory -j$$(nproc) $(addprefix tidy/,$(SOURCES) $(TEST_SOURCES))
 
 SCRIPTS := deploy/install-deps deploy/floors deploy/examples/spool.sh deploy/nginx/start-sealpost \
-  htaccess/sealpost-wrapper tests/run tests/demo/demo .ci/run
+  htaccess/sealpost-wrapper tests/run tests/demo/demo .ci/run \
+  $(addprefix $(PACKAGING)/,dist reproduce deb deb-check) tests/packaging/tarball tests/packaging/newcomer \
+  $(wildcard deploy/completion/*)
 tidy/%: %
 	@clang-tidy --quiet --warnings-as-errors='*' $< -- -std=c++20 $(CPPFLAGS) -Itests \
 	  -DBOOST_TEST_DYN_LINK 2>&1 | grep -v 'warnings generated' | sed '/^$$/d'; \
@@ -211,30 +259,40 @@ tidy/%: %
 
 # --- Installing ----------------------------------------------------------------------------------
 
-install: all  ## copy programs, client library and the files for web servers below PREFIX (and DESTDIR)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/cgi-bin \
-	  $(DESTDIR)$(PREFIX)/include/sealpost $(DESTDIR)$(PREFIX)/share/sealpost/deploy
-	install -s -m 755 $(BUILD)/bin/sealpost $(BUILD)/bin/sealpost-client $(DESTDIR)$(PREFIX)/bin
-	install -s -m 755 $(BUILD)/bin/sealpost.fcgi $(DESTDIR)$(PREFIX)/lib/cgi-bin
-	install -m 644 $(BUILD)/lib/libsealpost-client.a $(DESTDIR)$(PREFIX)/lib
-	strip --strip-debug $(DESTDIR)$(PREFIX)/lib/libsealpost-client.a
-	install -m 644 include/sealpost/*.h $(DESTDIR)$(PREFIX)/include/sealpost
-	cp -r htaccess $(DESTDIR)$(PREFIX)/share/sealpost
-	cp -r deploy/nginx deploy/lighttpd deploy/systemd $(DESTDIR)$(PREFIX)/share/sealpost/deploy
-	chmod -R u=rwX,go=rX $(DESTDIR)$(PREFIX)/share/sealpost
+# Whoever packs it says INSTALL="install --strip-program=true", and strips himself.
+INSTALL ?= install
+MANUALS := $(wildcard deploy/man/*)
+SHARE = $(DESTDIR)$(PREFIX)/share
+COMPLETIONS = $(SHARE)/bash-completion/completions
+
+install: all  ## copy programs, man pages, client library and the files for web servers below PREFIX (and DESTDIR)
+	$(INSTALL) -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/cgi-bin $(DESTDIR)$(PREFIX)/include/sealpost \
+	  $(SHARE)/sealpost/deploy $(SHARE)/man/man1 $(SHARE)/man/man7 $(SHARE)/man/man8 $(COMPLETIONS)
+	$(INSTALL) -s -m 755 $(BUILD)/bin/sealpost $(BUILD)/bin/sealpost-client $(DESTDIR)$(PREFIX)/bin
+	$(INSTALL) -s -m 755 $(BUILD)/bin/sealpost.fcgi $(DESTDIR)$(PREFIX)/lib/cgi-bin
+	$(INSTALL) -m 644 $(BUILD)/lib/libsealpost-client.a $(DESTDIR)$(PREFIX)/lib
+	strip --strip-debug --enable-deterministic-archives $(DESTDIR)$(PREFIX)/lib/libsealpost-client.a
+	$(INSTALL) -m 644 include/sealpost/*.h $(DESTDIR)$(PREFIX)/include/sealpost
+	cp -r htaccess $(SHARE)/sealpost
+	cp -r deploy/nginx deploy/lighttpd deploy/systemd $(SHARE)/sealpost/deploy
+	chmod -R u=rwX,go=rX $(SHARE)/sealpost
+	for page in $(MANUALS); do $(INSTALL) -m 644 $$page $(SHARE)/man/man$${page##*.} || exit 1; done
+	$(INSTALL) -m 644 deploy/completion/* $(COMPLETIONS)
 
 uninstall:  ## remove what install copied
 	rm -f $(DESTDIR)$(PREFIX)/bin/sealpost $(DESTDIR)$(PREFIX)/bin/sealpost-client \
-	  $(DESTDIR)$(PREFIX)/lib/cgi-bin/sealpost.fcgi $(DESTDIR)$(PREFIX)/lib/libsealpost-client.a
-	rm -rf $(DESTDIR)$(PREFIX)/include/sealpost $(DESTDIR)$(PREFIX)/share/sealpost
+	  $(DESTDIR)$(PREFIX)/lib/cgi-bin/sealpost.fcgi $(DESTDIR)$(PREFIX)/lib/libsealpost-client.a \
+	  $(foreach page,$(MANUALS),$(SHARE)/man/man$(subst .,,$(suffix $(page)))/$(notdir $(page))) \
+	  $(addprefix $(COMPLETIONS)/,$(notdir $(wildcard deploy/completion/*)))
+	rm -rf $(DESTDIR)$(PREFIX)/include/sealpost $(SHARE)/sealpost
 
 clean:  ## remove all that was built
 	rm -rf build
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
-.PHONY: all tests vectors deps check demo asan tsan bench-programs bench bench-small floors format lint install uninstall clean help
+.PHONY: all tests vectors deps check dist reproducible deb deb-check demo asan tsan bench-programs bench bench-small floors format lint install uninstall clean help
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 SHELL := /bin/bash

@@ -107,7 +107,7 @@ std::string Site::ready_file(const std::string& path, const std::vector<Edit>& e
   std::string text = read_text(path);
   const Edit paths[] = {
       {"/home/YOU/sealpost-home", home.root()},
-      {"/var/lib/sealpost/home", home.root()},
+      {"/var/lib/sealpost", home.root()},
       {"/home/YOU/sealpost.log", folder / "log"},
       {"/var/log/lighttpd/sealpost.log", folder / "log"},
       {"/usr/local/lib/cgi-bin/sealpost.fcgi", program("sealpost.fcgi")},
