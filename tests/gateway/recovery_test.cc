@@ -32,18 +32,18 @@ void refused(const Ran& ran, const std::string& word) {
 
 // --- Backup and restore ---
 
-// A client to whom no answer came, until the network is mended.
+// A client whose message the gateway accepts, and to whom no answer comes until flush().
 struct Unlucky {
   NginxSite& site;
-  std::string state = site.folder / "unlucky";
+  std::string body;
+  std::string state = site.folder / body;
   Client client{{.state = state}};
 
-  explicit Unlucky(NginxSite& at) : site(at) {
-    BOOST_REQUIRE(client.install(site.credential("unlucky", site.url())).kind == Kind::kAccepted);
+  Unlucky(NginxSite& at, const std::string& name) : site(at), body(name) {
+    BOOST_REQUIRE((client.install(site.credential(name, site.url())).kind == Kind::kAccepted));
   }
 
-  // The gateway accepts it, and nobody is told.
-  void send(const std::string& body) const {
+  void send() const {
     Outbox outbox(state);
     BOOST_REQUIRE(outbox.lock(0));
     const Post real = http_post(site.url());
@@ -74,31 +74,37 @@ struct Backup {
 
 BOOST_AUTO_TEST_CASE(backup_and_restore_under_load_lose_what_came_between_and_double_nothing) {
   NginxSite site({.processes = 2});
-  Unlucky unlucky(site);
+  Unlucky saved(site, "saved");
+  Unlucky unsaved(site, "unsaved");
   Traffic traffic(site, 5);
   traffic.start();
   traffic.wait_for(5);
-  unlucky.send("unlucky, in the backup");
+  saved.send();
 
   Backup backup;
   backup.begun = Clock::now();
   done(site.operate({"backup", site.folder / "backup.db"}));
   backup.ended = Clock::now();
 
-  unlucky.send("unlucky, not in the backup");
+  unsaved.send();
   traffic.wait_for(10);
   const Epoch former = traffic.told().back().epoch;
   done(site.operate({"restore", site.folder / "backup.db"}));
   traffic.wait_for(10);
   traffic.stop();
-  BOOST_TEST((unlucky.client.flush().kind == Kind::kAccepted));
+  std::map<std::string, int> times = test::times_in_inbox(site);
+  BOOST_TEST(times[saved.body] == 1);
+  BOOST_TEST(times[unsaved.body] == 0);
+  for (Unlucky* one : {&saved, &unsaved}) {
+    BOOST_TEST((one->client.flush().kind == Kind::kAccepted));
+  }
 
   BOOST_TEST(traffic.complaints() == "", "every client went on by itself");
   const Epoch restored = traffic.told().back().epoch;
   BOOST_TEST(restored != former);
-  std::map<std::string, int> times = test::times_in_inbox(site);
-  BOOST_TEST(times["unlucky, in the backup"] == 1);
-  BOOST_TEST(times["unlucky, not in the backup"] == 1);
+  times = test::times_in_inbox(site);
+  BOOST_TEST(times[saved.body] == 1, "told now, and not a second time there");
+  BOOST_TEST(times[unsaved.body] == 1);
   std::map<Fate, int> fates;
   for (const Told& message : traffic.told()) {
     const Fate fate = backup.fate_of(message, restored);
