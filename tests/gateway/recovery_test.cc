@@ -102,6 +102,7 @@ BOOST_AUTO_TEST_CASE(backup_and_restore_under_load_lose_what_came_between_and_do
   BOOST_TEST(traffic.complaints() == "", "every client went on by itself");
   const Epoch restored = traffic.told().back().epoch;
   BOOST_TEST(restored != former);
+  BOOST_TEST(!says(site.log(), "rollback"), "no client had to prove it");
   times = test::times_in_inbox(site);
   BOOST_TEST(times[saved.body] == 1, "told now, and not a second time there");
   BOOST_TEST(times[unsaved.body] == 1);
