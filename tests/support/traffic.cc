@@ -36,6 +36,9 @@ void Talker::between(std::function<void(Client&)> work) {
     const std::lock_guard lock(mutex_);
     work_ = std::move(task);
   }
+  eventually(name_ + " is between two messages", [&] {
+    return done.wait_for(std::chrono::milliseconds(1)) == std::future_status::ready;
+  });
   done.get();
 }
 
