@@ -1,6 +1,7 @@
 #include "gateway/journal.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,6 +19,12 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kLineMax = 2000;  // bytes of what a handler wrote
+constexpr auto kLookInterval = std::chrono::seconds(1);
+
+// Made if there is none; -1 if it cannot be.
+int open_log(const std::string& path) {
+  return open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+}
 
 std::string text_of(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -54,8 +61,9 @@ void put(Json& json, const char* key, std::string_view text) {
 }  // namespace
 
 Journal::Journal(const std::string& path)
-    : file_(path.empty() ? STDERR_FILENO
-                         : open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600)),
+    : path_(path),
+      file_(path.empty() ? STDERR_FILENO : open_log(path)),
+      looked_at_(Clock::now()),
       id_prefix_(hex(crypto::random_array<4>())) {
   if (file_ >= 0) return;
   const std::string why = std::strerror(errno);
@@ -108,9 +116,29 @@ void Journal::put_line(std::string_view line) {
 }
 
 void Journal::flush() {
+  if (waiting_.empty()) return;
+  follow_path();
   // A full disk must not stop the gateway.
-  if (!waiting_.empty()) (void)!::write(file_, waiting_.data(), waiting_.size());
+  (void)!::write(file_, waiting_.data(), waiting_.size());
   waiting_.clear();
+}
+
+// Opens the file anew where it has been moved away, or could not be opened before.  Whatever goes
+// wrong, there is one to write to.
+void Journal::follow_path() {
+  const Clock::time_point now = Clock::now();
+  if (path_.empty() || now - looked_at_ < kLookInterval) return;
+  looked_at_ = now;
+  struct stat opened {};
+  struct stat named {};
+  if (fstat(file_, &opened) == 0 && stat(path_.c_str(), &named) == 0 &&
+      opened.st_ino == named.st_ino && opened.st_dev == named.st_dev) {
+    return;
+  }
+  const int file = open_log(path_);
+  if (file < 0) return;
+  if (file_ != STDERR_FILENO) close(file_);
+  file_ = file;
 }
 
 std::string Journal::next_id() { return id_prefix_ + "-" + std::to_string(++id_count_); }

@@ -2,6 +2,7 @@
 // that those of a batch are one write.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -23,7 +24,8 @@ struct JournalEntry {
 
 class Journal {
  public:
-  // Appends to a file, made 0600; stderr where `path` is empty or cannot be opened.
+  // Appends to a file, made 0600; stderr where `path` is empty or cannot be opened.  A file that is
+  // moved away is followed by a new one at its path, within a second.
   explicit Journal(const std::string& path);
   ~Journal();
   Journal(const Journal&) = delete;
@@ -40,10 +42,15 @@ class Journal {
   void flush();
 
  private:
+  using Clock = std::chrono::steady_clock;
+
   void put_line(std::string_view line);
+  void follow_path();
   std::string next_id();
 
+  std::string path_;
   int file_;
+  Clock::time_point looked_at_;  // whether path_ names file_
   std::string waiting_;
   std::string id_prefix_;  // random, so that ids of several processes do not meet
   std::uint64_t id_count_ = 0;

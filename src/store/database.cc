@@ -184,17 +184,18 @@ void Database::configure() {
 }
 
 void Database::migrate() {
-  const auto version = [&] { return handle_.execAndGet("PRAGMA user_version").getInt(); };
   const int newest = static_cast<int>(migrations().size());
-  if (version() > newest) {
-    throw Fault("the database " + paths_.database + " has schema " + std::to_string(version()) +
+  const auto version = [&] {
+    const int found = handle_.execAndGet("PRAGMA user_version").getInt();
+    if (found <= newest) return found;
+    throw Fault("the database " + paths_.database + " has schema " + std::to_string(found) +
                 ", this sealpost knows " + std::to_string(newest) +
                 ": install the newer sealpost again");
-  }
+  };
   if (version() == newest) return;
   Write write(*this);
-  for (int next = version(); next < newest;
-       ++next) {  // read again: another process may have been first
+  // Read again: another process may have been first, and may know more than we do.
+  for (int next = version(); next < newest; ++next) {
     handle_.exec(std::string(migrations()[static_cast<std::size_t>(next)]));
   }
   handle_.exec("PRAGMA user_version = " + std::to_string(newest));

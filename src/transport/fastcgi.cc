@@ -15,6 +15,7 @@
 #include "base/alarm.h"
 #include "base/result.h"
 #include "gateway/gateways.h"
+#include "transport/executable.h"
 #include "transport/plaza.h"
 #include "transport/variables.h"
 
@@ -29,6 +30,7 @@ constexpr int kMemoryKept = 32 << 20;             // free bytes that malloc need
 constexpr auto kDrainTime = std::chrono::seconds(2);  // for a request under way when told to stop
 constexpr int kTidyTick = 1000;                       // ms between looks at what must be tidied
 constexpr int kTakeUpTick = 10'000;                   // ms between looks at abandoned messages
+constexpr timespec kUpgradeTick{.tv_sec = 1};         // between looks at the executable
 
 // Takes every request that is ready, has them answered together, and begins again.
 class Loop {
@@ -194,6 +196,13 @@ sigset_t block_stop_signals() {
   return signals;
 }
 
+// Until one of the signals comes, or an upgrade: whoever keeps gateways running starts the new one.
+void wait_for_end(const sigset_t& signals) {
+  Executable executable;
+  while (sigtimedwait(&signals, nullptr, &kUpgradeTick) < 0 && !executable.is_replaced()) {
+  }
+}
+
 // What a batch needed, the next one will: to give it back and take it again, with every thread's
 // view of the memory changed twice, costs more than to open the seals.
 void keep_memory() {
@@ -233,8 +242,7 @@ void serve_fastcgi(const SettingTexts& arguments, int threads) {
   std::vector<LoopThread> loops;
   for (int i = 0; i < threads; ++i) loops.emplace_back(plaza, pools, arguments);
 
-  int signal = 0;
-  sigwait(&signals, &signal);
+  wait_for_end(signals);
   plaza.stop();
   const auto deadline = std::chrono::steady_clock::now() + kDrainTime;
   for (const LoopThread& loop : loops) loop.wait_until(deadline);

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <iostream>
+#include <set>
 
 #include "cmd/operator/commands.h"
 #include "cmd/operator/words.h"
@@ -31,9 +32,13 @@ void init(const Office& office, const std::string& url) {
             << home.root() << " client add NAME --role ROLE\n";
 }
 
-std::string names_of(const std::vector<ClientRow>& rows) {
+// Of clients or of sessions; each once.
+template <class Row>
+std::string names_of(const std::vector<Row>& rows) {
+  std::set<std::string> sorted;
+  for (const Row& row : rows) sorted.insert(row.name);
   std::string names;
-  for (const ClientRow& row : rows) names.append(names.empty() ? "" : ", ").append(row.name);
+  for (const std::string& name : sorted) names.append(names.empty() ? "" : ", ").append(name);
   return names;
 }
 
@@ -45,16 +50,32 @@ std::vector<ClientRow> clients_under(ClientBook& book, Kid kid) {
   return under;
 }
 
+std::vector<SessionRow> sessions_under(ClientBook& book, Kid kid) {
+  std::vector<SessionRow> under = book.sessions(system_now());
+  std::erase_if(under, [&](const SessionRow& row) { return row.kid != kid; });
+  return under;
+}
+
+// Without the key nobody can be told any more, under a seal, that a credential is revoked.
+void require_unused(ClientBook& book, Kid kid) {
+  const std::string key = "key " + std::to_string(kid);
+  const std::vector<ClientRow> clients = clients_under(book, kid);
+  if (!clients.empty()) {
+    throw Fault("these clients still hold a credential under " + key + ": " + names_of(clients) +
+                "; `sealpost client renew` each, or say --force to shut them out");
+  }
+  const std::vector<SessionRow> sessions = sessions_under(book, kid);
+  if (!sessions.empty()) {
+    throw Fault("these clients still have a session under " + key + ": " + names_of(sessions) +
+                "; it ends when each has installed its new credential; or say --force to end it");
+  }
+}
+
 void retire(const Office& office, Kid kid, bool force) {
   const Home home = office.open_home();
   Database database = office.open_database();
   ClientBook book(database);
-  const std::vector<ClientRow> under = clients_under(book, kid);
-  if (!under.empty() && !force) {
-    throw Fault("these clients still hold a credential under key " + std::to_string(kid) + ": " +
-                names_of(under) +
-                "; `sealpost client renew` each, or say --force to shut them out");
-  }
+  if (!force) require_unused(book, kid);
   home.remove_key(kid);
   book.end_sessions_under(kid);
   std::cout << "key " << static_cast<int>(kid) << " is retired\n";
@@ -95,17 +116,19 @@ void list_keys(const Office& office) {
   const Home home = office.open_home();
   Database database = office.open_database();
   ClientBook book(database);
-  words::List list(office.json, {"KID", "SINCE", "CLIENTS", "ISSUES"});
+  words::List list(office.json, {"KID", "SINCE", "CLIENTS", "SESSIONS", "ISSUES"});
   const Kid newest = home.newest_kid();
   for (const Home::KeyFile& key : home.keys()) {
     const std::size_t clients = clients_under(book, key.kid).size();
+    const std::size_t sessions = sessions_under(book, key.kid).size();
     const bool issues = key.kid == newest;
     list.add({{"kid", key.kid},
               {"since", iso_time(key.made_at)},
               {"clients", clients},
+              {"sessions", sessions},
               {"issues", issues}},
              {std::to_string(key.kid), iso_time(key.made_at), std::to_string(clients),
-              issues ? "yes" : "-"});
+              std::to_string(sessions), issues ? "yes" : "-"});
   }
 }
 
@@ -130,7 +153,8 @@ void add_key(CLI::App& app, Office& office) {
       add_command(key, office, "retire", "delete a master key",
                   [&office, kid, force] { retire(office, static_cast<Kid>(*kid), *force); });
   command->add_option("KID", *kid)->required()->check(CLI::Range(1, 255));
-  command->add_flag("--force", *force, "although clients still hold credentials under it");
+  command->add_flag("--force", *force,
+                    "although clients still hold credentials or have sessions under it");
 }
 
 void add_upkeep(CLI::App& app, Office& office) {

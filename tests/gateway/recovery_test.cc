@@ -1,0 +1,244 @@
+// What the operator does to a database and to keys while clients talk: backup, restore, another
+// master key, and the end of the former.
+#define BOOST_TEST_MODULE recovery
+#include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "client/courier.h"
+#include "support/traffic.h"
+
+namespace sealpost {
+namespace {
+
+using test::Clock;
+using test::NginxSite;
+using test::Peer;
+using test::Ran;
+using test::Talker;
+using test::Told;
+using test::Traffic;
+using Kind = Outcome::Kind;
+
+bool says(const std::string& text, const std::string& word) {
+  return text.find(word) != std::string::npos;
+}
+
+void done(const Ran& ran) { BOOST_REQUIRE_MESSAGE(ran.status == 0, ran.err); }
+void refused(const Ran& ran, const std::string& word) {
+  BOOST_TEST(ran.status == 1);
+  BOOST_TEST(says(ran.err, word), ran.err);
+}
+
+// --- Backup and restore ---
+
+// A client whose message the gateway accepts, and to whom no answer comes until flush().
+struct Unlucky {
+  NginxSite& site;
+  std::string body;
+  std::string state = site.folder / body;
+  Client client{{.state = state}};
+
+  Unlucky(NginxSite& at, const std::string& name) : site(at), body(name) {
+    BOOST_REQUIRE((client.install(site.credential(name, site.url())).kind == Kind::kAccepted));
+  }
+
+  void send() const {
+    Outbox outbox(state);
+    BOOST_REQUIRE(outbox.lock(0));
+    const Post real = http_post(site.url());
+    const auto lost = [&](const std::string& form) -> HttpAnswer {
+      (void)real(form);
+      return {0, "", "lost"};
+    };
+    Courier courier(outbox, {lost, system_now, [](Milliseconds) {}, [](const std::string&) {}});
+    BOOST_TEST(courier.deliver(outbox.store("t", body)).status == "network");
+    BOOST_TEST(test::times_in_inbox(site)[body] == 1);
+  }
+};
+
+// What the restore makes of it: once, or never where the restore itself lost it.  A message that
+// was answered while the backup was made may or may not be in it.
+enum class Fate { kOnce, kNever, kEither };
+
+struct Backup {
+  Clock::time_point begun;
+  Clock::time_point ended;
+
+  // Of a message that its client was told is accepted; `restored` is the epoch that restore began.
+  [[nodiscard]] Fate fate_of(const Told& message, const Epoch& restored) const {
+    if (message.epoch == restored || message.told < begun) return Fate::kOnce;
+    return message.sent > ended ? Fate::kNever : Fate::kEither;
+  }
+};
+
+BOOST_AUTO_TEST_CASE(backup_and_restore_under_load_lose_what_came_between_and_double_nothing) {
+  NginxSite site({.processes = 2});
+  Unlucky saved(site, "saved");
+  Unlucky unsaved(site, "unsaved");
+  Traffic traffic(site, 5);
+  traffic.start();
+  traffic.wait_for(5);
+  saved.send();
+
+  Backup backup;
+  backup.begun = Clock::now();
+  done(site.operate({"backup", site.folder / "backup.db"}));
+  backup.ended = Clock::now();
+
+  unsaved.send();
+  traffic.wait_for(10);
+  const Epoch former = traffic.told().back().epoch;
+  done(site.operate({"restore", site.folder / "backup.db"}));
+  traffic.wait_for(10);
+  traffic.stop();
+  std::map<std::string, int> times = test::times_in_inbox(site);
+  BOOST_TEST(times[saved.body] == 1);
+  BOOST_TEST(times[unsaved.body] == 0);
+  for (Unlucky* one : {&saved, &unsaved}) {
+    BOOST_TEST((one->client.flush().kind == Kind::kAccepted));
+  }
+
+  BOOST_TEST(traffic.complaints() == "", "every client went on by itself");
+  const Epoch restored = traffic.told().back().epoch;
+  BOOST_TEST(restored != former);
+  BOOST_TEST(!says(site.log(), "rollback"), "no client had to prove it");
+  times = test::times_in_inbox(site);
+  BOOST_TEST(times[saved.body] == 1, "told now, and not a second time there");
+  BOOST_TEST(times[unsaved.body] == 1);
+  std::map<Fate, int> fates;
+  for (const Told& message : traffic.told()) {
+    const Fate fate = backup.fate_of(message, restored);
+    const int found = times[message.body];
+    ++fates[fate];
+    if (fate == Fate::kOnce && found != 1) {
+      BOOST_ERROR(message.body + " is in the inbox " + std::to_string(found) + " times");
+    }
+    if (fate == Fate::kNever && found != 0) BOOST_ERROR(message.body + " came from nowhere");
+  }
+  for (const auto& [body, count] : times) {
+    if (count > 1) BOOST_ERROR(body + " is in the inbox " + std::to_string(count) + " times");
+  }
+  BOOST_TEST(fates[Fate::kOnce] >= 5 * (5 + 9));
+  BOOST_TEST(fates[Fate::kNever] >= 5 * 9);
+  BOOST_TEST(says(site.operate({"doctor"}).out, "ok      the database is whole"));
+}
+
+// --- Another master key ---
+
+std::string renew(const NginxSite& site, const std::string& name) {
+  std::string file = site.folder / (name + ".renewed");
+  done(site.operate({"client", "renew", name, "--out", file}));
+  return file;
+}
+
+// Of the list of keys.
+int sessions_under(const NginxSite& site, int kid) {
+  std::istringstream lines(site.operate({"key", "list", "--json"}).out);
+  for (std::string line; std::getline(lines, line);) {
+    const auto json = nlohmann::json::parse(line);
+    if (json["kid"] == kid) return json["sessions"];
+  }
+  return -1;
+}
+
+BOOST_AUTO_TEST_CASE(the_master_key_is_changed_while_clients_talk) {
+  NginxSite site({.processes = 2});
+  Traffic traffic(site, 4);
+  traffic.start();
+  traffic.wait_for(3);
+  done(site.operate({"key", "rotate"}));
+  traffic.wait_for(3);  // with what they have
+  refused(site.operate({"key", "retire", "1"}),
+          "a credential under key 1: client0, client1, client2, client3;");
+  traffic.wait_for(3);
+
+  for (std::size_t i = 0; i < traffic.size(); ++i) {
+    Talker& talker = traffic[i];
+    talker.between([&](Client& client) {
+      site.home.set_url(site.url());
+      const Outcome installed = client.install(renew(site, talker.name()));
+      BOOST_TEST((installed.kind == Kind::kAccepted), installed.reason);
+    });
+    const bool last = i + 1 == traffic.size();
+    const Ran retired = site.operate({"key", "retire", "1"});
+    last ? done(retired) : refused(retired, "a credential under key 1");
+  }
+  traffic.wait_for(3);
+  traffic.stop();
+  test::expect_each_exactly_once(traffic, site);
+  BOOST_TEST(sessions_under(site, 1) == -1, "the key is gone");
+  BOOST_TEST(sessions_under(site, 2) == 4);
+}
+
+BOOST_AUTO_TEST_CASE(a_client_that_is_renewed_unawares_is_told_so_and_no_message_acts_twice) {
+  NginxSite site({.processes = 2});
+  Traffic traffic(site, 4);
+  traffic.start();
+  traffic.wait_for(3);
+  done(site.operate({"key", "rotate"}));
+  for (std::size_t i = 0; i < traffic.size(); ++i) renew(site, traffic[i].name());
+  test::eventually("each is told", [&] {
+    for (std::size_t i = 0; i < traffic.size(); ++i) {
+      if (traffic[i].complaints().empty()) return false;
+    }
+    return true;
+  });
+  for (std::size_t i = 0; i < traffic.size(); ++i) {
+    Talker& talker = traffic[i];
+    talker.between([&](Client& client) {
+      BOOST_TEST(
+          (client.install(site.folder / (talker.name() + ".renewed")).kind == Kind::kAccepted));
+    });
+  }
+  done(site.operate({"key", "retire", "1"}));
+  traffic.wait_for(3);
+  traffic.stop();
+  std::map<std::string, int> times = test::times_in_inbox(site);
+  for (const Told& message : traffic.told()) {
+    if (times[message.body] != 1) BOOST_ERROR(message.body + " is not there once");
+  }
+  // What was under way at the renewal is let go of, what had never left goes out after it.
+  for (std::size_t i = 0; i < traffic.size(); ++i) {
+    int missing = 0;
+    for (int number = 1; number <= traffic[i].sent_count(); ++number) {
+      const int count = times[traffic[i].name() + "-" + std::to_string(number)];
+      BOOST_TEST(count <= 1);
+      missing += count == 0 ? 1 : 0;
+    }
+    BOOST_TEST(missing <= 1);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_key_under_which_a_session_lives_is_not_retired_unless_by_force) {
+  NginxSite site;
+  Peer quiet = site.client("quiet");
+  Peer gone = site.client("gone");
+  quiet.handshake();
+  BOOST_TEST(quiet.send("1").status == "accepted");
+  gone.handshake();
+  BOOST_TEST(gone.send("1").status == "accepted");
+  done(site.operate({"key", "rotate"}));
+  Peer renewed(Credential::parse(test::read_text(renew(site, "quiet"))), site.wire());
+  done(site.operate({"client", "revoke", "gone"}));
+
+  BOOST_TEST(sessions_under(site, 1) == 1, "a revoked client has none");
+  refused(site.operate({"key", "retire", "1"}), "a session under key 1: quiet;");
+  BOOST_TEST(quiet.send("2").status == "revoked", "sealed: so it knows");
+
+  BOOST_TEST(renewed.handshake().status == "accepted");
+  refused(site.operate({"key", "retire", "1"}), "quiet");
+  BOOST_TEST(renewed.send("3").status == "accepted", "this ends the other one");
+  done(site.operate({"key", "retire", "1"}));
+  BOOST_TEST(renewed.send("4").status == "accepted");
+
+  done(site.operate({"key", "rotate"}));
+  done(site.operate({"client", "renew", "quiet"}));
+  refused(site.operate({"key", "retire", "2"}), "a session under key 2: quiet;");
+  done(site.operate({"key", "retire", "2", "--force"}));
+  BOOST_TEST(renewed.send("5").reply.status == 403);
+  BOOST_TEST(site.bodies() == "1\n1\n3\n4\n");
+}
+
+}  // namespace
+}  // namespace sealpost

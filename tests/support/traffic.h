@@ -1,0 +1,97 @@
+// Clients that talk all the time: each is the real client library in a thread of its own, with its
+// own state on disk, and keeps a ledger of what it was told.
+#pragma once
+
+#include <atomic>
+#include <future>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "protocol/names.h"
+#include "sealpost/client.h"
+#include "support/site.h"
+
+namespace sealpost::test {
+
+// A message that its client was told is accepted.
+struct Told {
+  std::string body;
+  Clock::time_point sent;
+  Clock::time_point told;
+  Epoch epoch;  // of the session in which it was told so
+};
+
+class Talker {
+ public:
+  // Issues the client and installs it.
+  Talker(Site& site, std::string name);
+  ~Talker();
+  Talker(const Talker&) = delete;
+  Talker& operator=(const Talker&) = delete;
+
+  // Sends message after message, and one that is left open again and again before the next.
+  void start();
+  void stop();
+  // Done in the talker's thread, between two messages; while it talks.
+  void between(std::function<void(Client&)> work);
+
+  [[nodiscard]] const std::string& name() const { return name_; }
+  // Its messages are name-1 to name-N.
+  [[nodiscard]] int sent_count() const { return count_; }
+  [[nodiscard]] std::size_t told_count() const;
+  [[nodiscard]] std::vector<Told> told() const;
+  // What it was told that is no acceptance, and what the library reported.
+  [[nodiscard]] std::vector<std::string> complaints() const;
+
+ private:
+  void talk();
+  void send(const std::string& body);
+  void do_work();
+  void complain(const std::string& sentence);
+
+  std::string name_;
+  std::string state_;
+  Client client_;
+  std::atomic<bool> stopping_ = false;
+  std::atomic<int> count_ = 0;
+  std::thread thread_;
+  mutable std::mutex mutex_;  // of all below
+  std::packaged_task<void()> work_;
+  std::vector<Told> told_;
+  std::vector<std::string> complaints_;
+};
+
+class Traffic {
+ public:
+  // client0, client1, ...
+  Traffic(Site& site, int clients);
+
+  void start();
+  // Nothing is open when it returns.
+  void stop();
+  // Until each client has been told of so many messages more.
+  void wait_for(std::size_t more) const;
+
+  [[nodiscard]] Talker& operator[](std::size_t at) { return *talkers_.at(at); }
+  [[nodiscard]] std::size_t size() const { return talkers_.size(); }
+  [[nodiscard]] std::vector<Told> told() const;
+  // Of all, one a line.
+  [[nodiscard]] std::string complaints() const;
+
+ private:
+  std::vector<std::unique_ptr<Talker>> talkers_;
+};
+
+// How often each body is in the inbox.
+[[nodiscard]] std::map<std::string, int> times_in_inbox(const Site& site);
+// Fails the test unless what the clients were told is accepted, and the `others`, is in the inbox,
+// once, and nothing else is, and no client had anything to complain of.
+void expect_each_exactly_once(const Traffic& traffic, const Site& site,
+                              std::set<std::string> others = {});
+
+}  // namespace sealpost::test
