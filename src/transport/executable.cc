@@ -11,6 +11,7 @@ namespace {
 
 // As it was called, not what /proc/self/exe makes of it: an upgrade may turn a symbolic link.
 std::string path_of_this() {
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): that is how the kernel hands it over.
   const auto* name = reinterpret_cast<const char*>(getauxval(AT_EXECFN));
   return name == nullptr ? "" : std::filesystem::absolute(name).string();
 }
