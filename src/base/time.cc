@@ -1,22 +1,25 @@
 #include "base/time.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdio>
-#include <ctime>
 
 namespace sealpost {
 
 std::string iso_time(Time time) {
   constexpr Time kYear9999 = 253402300799999;
-  const Time shown = time < kYear9999 ? time : kYear9999;
-  const auto seconds = static_cast<std::time_t>(shown / kSecond);
-  std::tm parts{};
-  gmtime_r(&seconds, &parts);
-  std::array<char, 32> text{};
-  const std::size_t size = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts);
-  std::snprintf(text.data() + size, text.size() - size, ".%03uZ",
-                static_cast<unsigned>(shown % kSecond));
+  const std::chrono::sys_time<std::chrono::milliseconds> shown(
+      std::chrono::milliseconds(std::min(time, kYear9999)));
+  const auto midnight = std::chrono::floor<std::chrono::days>(shown);
+  const std::chrono::year_month_day day(midnight);
+  const std::chrono::hh_mm_ss clock(shown - midnight);
+  std::array<char, 40> text{};
+  std::snprintf(
+      text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(day.year()),
+      static_cast<unsigned>(day.month()), static_cast<unsigned>(day.day()),
+      static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+      static_cast<int>(clock.seconds().count()), static_cast<int>(clock.subseconds().count()));
   return text.data();
 }
 

@@ -17,7 +17,7 @@ namespace {
 constexpr int kBusyTimeout = 5'000;  // ms; only writers that do not know the gate are waited for
 constexpr off_t kPageSize = 8192;
 constexpr int kCheckpointPages = 1000;
-constexpr int kCacheKib = 8192;
+constexpr int kCacheKib = 16384;
 constexpr off_t kFewFrames = 16;
 
 struct FileSystem {

@@ -129,6 +129,7 @@ void SqliteStore::add(const Tally& counts) {
 }
 
 void SqliteStore::trim() {
+  if (!ledger_) return;  // who was refused has opened nothing
   with_ledger([](Ledger& ledger) { ledger.trim(); });
 }
 

@@ -58,6 +58,7 @@ class PeerCrowd:
 
 def wrk(url, forms, connections=32, seconds=1, expect="2xx"):
     """One run.  `expect`: "2xx", "other" or "any": what every answer must be."""
+    os.sync()  # nobody's syncs pay for what was written before, by another or for this run
     words = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s", "-s",
              os.path.join(HERE, "post.lua"), url, "--", forms.path, str(forms.size)]
     ran = subprocess.run(words + (["again"] if forms.again else []), stdout=subprocess.PIPE,
