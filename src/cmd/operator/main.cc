@@ -65,8 +65,8 @@ int run(int argc, char** argv) {
       ->envname("SEALPOST_HOME")
       ->type_name("DIR");
   app.require_subcommand(1);
-  for (const auto add :
-       {add_init, add_client, add_session, add_inbox, add_routes, add_key, add_stats, add_upkeep, add_doctor}) {
+  for (const auto add : {add_init, add_client, add_session, add_inbox, add_routes, add_key,
+                         add_stats, add_upkeep, add_doctor}) {
     add(app, office);
   }
   try {
