@@ -37,13 +37,18 @@ std::string unit_line(const std::string& unit, const std::string& name) {
 // request start the program that the other names, with the listening socket as file descriptor 0.
 Process activated(const Site& site) {
   const std::string service = site.ready_file("deploy/systemd/sealpost.service");
+  const std::string socket =
+      unit_line(site.ready_file("deploy/systemd/sealpost.socket"), "ListenStream");
   if (unit_line(service, "StandardInput") != "socket") throw std::runtime_error("not as fd 0");
-  std::vector<std::string> words = {
-      "/usr/bin/systemd-socket-activate", "--inetd", "-l",
-      unit_line(site.ready_file("deploy/systemd/sealpost.socket"), "ListenStream")};
+  std::vector<std::string> words = {"/usr/bin/systemd-socket-activate", "--inetd", "-l", socket};
   std::istringstream command(unit_line(service, "ExecStart"));
   for (std::string word; command >> word;) words.push_back(word);
-  return {words, site.folder / "log"};
+  Process process(words, site.folder / "log");
+  eventually("systemd-socket-activate listens", [&] {
+    if (!process.is_running()) throw std::runtime_error(site.log());
+    return std::filesystem::exists(socket);
+  });
+  return process;
 }
 
 Process started(const Site& site, Starter starter) {
