@@ -50,7 +50,7 @@
 #elif SCENARIO == CLONE
 #define MESSAGES 3
 #define HANDSHAKES 3
-#define RECORDS 4
+#define RECORDS 3
 #define SESSIONS 3
 #define INSTALLATIONS 2
 #define CLIENT_RESTORES 1
@@ -58,10 +58,14 @@
 #ifndef SERVER_RESTORES
 #define SERVER_RESTORES 1
 #endif
-#define MESSAGES 2
-#define HANDSHAKES 3
+#ifndef HANDSHAKES
+#define HANDSHAKES 2
+#endif
+#ifndef RECORDS
 #define RECORDS 3
-#define SESSIONS 4
+#endif
+#define MESSAGES 2
+#define SESSIONS 3
 #define INSTALLATIONS 1
 #elif SCENARIO == INSIDER
 #define MESSAGES 2
@@ -137,6 +141,9 @@ bool bound_too_small;      /* LIVE ran out of numbers, so that its answer would 
 #define PROVEN_ROLLBACK 9     /* a receipt proved a rollback, and a message was accepted in the new epoch */
 #define OLD_BEFORE_SPEAKING 10 /* a settled message acted again before its client spoke: the limit that PROTOCOL 1 names */
 #define OTHERS_RECEIPT 11     /* a receipt of another installation was ignored */
+#define OLD_IN_COMPANY 13     /* a settled message acted again after its client spoke, for it had been under way together
+                                 with a later one, and that one was replayed first: no receipt shows the gap.  It is what
+                                 PROTOCOL 1 says of messages out of order; `late` bounds it */
 #define PARALLEL 12           /* messages took effect in another order than their counters' */
 #ifndef REACH
 #define REACH 0
@@ -288,6 +295,7 @@ bool client_restored;
 bool spoken;               /* the client has spoken since the database was put back */
 bool settled_before[MESSAGES]; /* counted as accepted when the database was put back to before it */
 byte counter_of[MESSAGES];
+bool together[MESSAGES];       /* it was open when a later one was sealed */
 bool proven;
 #endif
 bool was_late[MESSAGES];
@@ -348,7 +356,7 @@ inline heard_after(which) {
 
 inline end_session(s) {
   if
-  :: s == live -> violated(live_session_ended)
+  :: s == live && !client_restored -> violated(live_session_ended) /* of two copies each may end the other's */
   :: else
   fi;
   db.ses[s] = absent
@@ -429,7 +437,8 @@ inline act() {
   fi;
 #if SCENARIO == ROLLBACK
   if
-  :: settled_before[m] && spoken -> violated(old_after_rollback)
+  :: settled_before[m] && spoken && !together[m] -> violated(old_after_rollback)
+  :: settled_before[m] && spoken && together[m] -> reached(OLD_IN_COMPANY)
   :: settled_before[m] && !spoken -> reached(OLD_BEFORE_SPEAKING)
   :: else
   fi;
@@ -724,6 +733,17 @@ inline seal(slot) {
 #endif
 }
 
+inline look_at_company(slot) {
+#if SCENARIO == ROLLBACK
+  if
+  :: c.msg[1 - slot] != NONE && c.counter[1 - slot] < c.counter[slot] -> together[c.msg[1 - slot]] = true
+  :: else
+  fi
+#else
+  skip
+#endif
+}
+
 inline settle(slot) {
   c.msg[slot] = NONE;
   c.counter[slot] = 0
@@ -857,6 +877,7 @@ active proctype Client() {
        :: live != c.ses -> live = NONE
        :: else
        fi;
+       look_at_company(slot);
        seal(slot);
 #if SCENARIO == CLOCK
        asked_at = now;
@@ -880,7 +901,10 @@ active proctype Client() {
        :: else ->
          learn_clock();
          learn_receipt(answer_next);
-         live = c.ses;
+         if
+         :: rec[request].after == restores -> live = c.ses
+         :: else /* the answer is of a time before the database was put back */
+         fi;
          slot = (c.msg[0] == rec[request].msg -> 0 : 1);
          if
          :: judge(slot)
