@@ -75,13 +75,13 @@
 #define INSTALLATIONS 3  /* the last two are the insider's */
 #elif SCENARIO == LIVE
 #define MESSAGES 2
-#define HANDSHAKES 8
-#define RECORDS 10
-#define SESSIONS 8
+#define HANDSHAKES 6
+#define RECORDS 6
+#define SESSIONS 5
 #define INSTALLATIONS 3
-#define CLIENT_RESTORES 1
-#define SERVER_RESTORES 1
-#define EXPIRIES 1
+#ifndef EXPIRIES
+#define EXPIRIES 0
+#endif
 #endif
 
 #ifndef ACTS
@@ -364,14 +364,16 @@ inline end_session(s) {
 
 /* PROTOCOL 5: a pending session becomes active and ends every other one of the name. */
 inline make_active(s) {
-  for (k : 0 .. SESSIONS - 1) {
-    if
-    :: k != s && db.ses[k] != absent -> end_session(k)
-    :: else
-    fi
+  d_step {
+    for (k : 0 .. SESSIONS - 1) {
+      if
+      :: k != s && db.ses[k] != absent -> end_session(k)
+      :: else
+      fi
+    }
+    k = 0;
+    db.ses[s] = current
   }
-  k = 0;
-  db.ses[s] = current
 }
 
 inline begin_session(h) {
@@ -458,22 +460,24 @@ inline use_counter(as) {
   :: number >= db.next[who] -> db.next[who] = number + 1
   :: else
   fi;
-  for (k : 0 .. MESSAGES - 1) {
-    if
-    :: k + WINDOW < db.next[who] -> db.used[at(who, k)] = NONE
-    :: else
-    fi
+  d_step {
+    for (k : 0 .. MESSAGES - 1) {
+      if
+      :: k + WINDOW < db.next[who] -> db.used[at(who, k)] = NONE
+      :: else
+      fi
+    }
+    k = 0
   }
-  k = 0
 }
 
 /* PROTOCOL 6, step 9: counter and message are committed together. */
 inline commit() {
 #ifdef WITHOUT_ONE_TRANSACTION
-  use_counter(m);
   if
-  :: act()
-  :: dies = true
+  :: use_counter(m); act()
+  :: use_counter(m); dies = true
+  :: true -> act(); dies = true /* without `true` the first `else` in act() would wait for the lines above */
   fi
 #else
   use_counter(m);
@@ -587,7 +591,7 @@ active proctype Server() {
        fi;
        handle_handshake(i);
        begun = (verdict == accepted -> sessions - 1 : 0);
-       told = (verdict == accepted -> db.next[hs[i].inst] : 0);
+       told = (verdict == accepted -> db.next[ledger_of(begun)] : 0);
        answer(shaking);
 #if SCENARIO == LIVE
        held = false;
@@ -683,14 +687,16 @@ inline enter_session() {
 }
 
 inline look_at_nonces(r) {
-  for (k : 0 .. RECORDS - 1) {
-    if
-    :: k < r && rec[k].ses == rec[r].ses && rec[k].counter == rec[r].counter && rec[k].random == rec[r].random ->
-      violated(nonce_repeated)
-    :: else
-    fi
+  d_step {
+    for (k : 0 .. RECORDS - 1) {
+      if
+      :: k < r && rec[k].ses == rec[r].ses && rec[k].counter == rec[r].counter && rec[k].random == rec[r].random ->
+        violated(nonce_repeated)
+      :: else
+      fi
+    }
+    k = 0
   }
-  k = 0
 }
 
 /* PROTOCOL 6: the same message, sealed anew: another sent_at, so another plaintext. */
@@ -769,14 +775,16 @@ inline count_accepted() {
   :: was_late[m] -> reached(LATE_THEN_ACCEPTED)
   :: else
   fi;
-  all = true;
-  for (k : 0 .. MESSAGES - 1) { all = all && counted[k] }
-  k = 0;
-  if
-  :: all -> reached(ALL_ACCEPTED)
-  :: else
-  fi;
-  all = false
+  d_step {
+    all = true;
+    for (k : 0 .. MESSAGES - 1) { all = all && counted[k] }
+    k = 0;
+    if
+    :: all -> reached(ALL_ACCEPTED)
+    :: else
+    fi;
+    all = false
+  }
 }
 
 /* PROTOCOL 6, "Status": the client's column. */
