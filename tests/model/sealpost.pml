@@ -129,7 +129,8 @@ bool bound_too_small;      /* LIVE ran out of numbers, so that its answer would 
 #define violated(what) what = true; assert(!what)
 #endif
 
-/* What must be possible, or the above says nothing: `run` asks for each by -DREACH=..., and Spin must find a way. */
+/* What must be possible, or the above says nothing: `run` looks that none of it was left unreached in a scenario that is
+ * about it.  By -DREACH=... Spin shows a way there. */
 #define ALL_ACCEPTED 1        /* every message is counted as accepted, in as many sessions as there are */
 #define HEARD_DUPLICATE 2     /* the client heard `duplicate` */
 #define SEEN_HANDSHAKE 3      /* a handshake came again and was known */
@@ -778,13 +779,13 @@ inline count_accepted() {
   d_step {
     all = true;
     for (k : 0 .. MESSAGES - 1) { all = all && counted[k] }
-    k = 0;
-    if
-    :: all -> reached(ALL_ACCEPTED)
-    :: else
-    fi;
-    all = false
+    k = 0
   }
+  if
+  :: all -> reached(ALL_ACCEPTED)
+  :: else
+  fi;
+  all = false
 }
 
 /* PROTOCOL 6, "Status": the client's column. */
@@ -1072,6 +1073,6 @@ active proctype Insider() {
  * fairness (pan -f): a side that can always move moves at last.  Where its state was never put back, "settled" is
  * "accepted", for judge() has no other way to settle a message of such a client.
  */
-#if SCENARIO == LIVE && !defined(WITHOUT_CLAIM)
+#if SCENARIO == LIVE && !defined(WITHOUT_CLAIM) /* without it for -DREACH, which is looked for with -DSAFETY */
 ltl served { <>[] (is_done) }
 #endif
