@@ -17,7 +17,12 @@
  * holds 2.  The rest is by scenario, below.
  *
  * NOT SHOWN: that the ciphers do what is said of them; that the code is this model; anything about more handshakes,
- * records, messages or restores than each scenario has.  Within these bounds every state is visited.
+ * records, messages or restores than each scenario has.  Within these bounds every state is visited.  That random
+ * bytes hashed with the plaintext never meet is put in, not found: for nonces it is the two controls that tell.  That
+ * a settled message does not act again after a rollback holds once its client has spoken by handshake or record where
+ * the database is put back once; where the same copy is put back again, only once it has spoken by a record, for the
+ * client's receipt is then of an epoch that the copy does not know.  It does not hold for a message that was under
+ * way together with a later one (OLD_IN_COMPANY).  No client is put back in ROLLBACK, and in LIVE one side in a run.
  */
 
 /* ------------------------------------------------------------------------------------------------------------------
@@ -28,7 +33,7 @@
 #define CLONE    3  /* the client's disk is put back from a copy, its random generator with it.  No clock             */
 #define ROLLBACK 4  /* the database is put back from a whole copy, sessions too.  No clock, no restore of the client  */
 #define INSIDER  5  /* another client, with a credential of its own, says what it likes in receipts.  No restores     */
-#define LIVE     6  /* all of it, a few acts, then peace; the clock is right or wrong, no more.  Records alike are one */
+#define LIVE     6  /* all of it, ACTS times, then peace.  The clock is right or wrong; records that are alike are one */
 
 #ifndef SCENARIO
 #define SCENARIO NETWORK
@@ -129,8 +134,8 @@ bool bound_too_small;      /* LIVE ran out of numbers, so that its answer would 
 #define violated(what) what = true; assert(!what)
 #endif
 
-/* What must be possible, or the above says nothing: `run` looks that none of it was left unreached in a scenario that is
- * about it.  By -DREACH=... Spin shows a way there. */
+/* What must be possible, or the above says nothing: `run` looks that none of it was left unreached in a scenario
+ * that is about it.  By -DREACH=... Spin shows a way there. */
 #define ALL_ACCEPTED 1        /* every message is counted as accepted, in as many sessions as there are */
 #define HEARD_DUPLICATE 2     /* the client heard `duplicate` */
 #define SEEN_HANDSHAKE 3      /* a handshake came again and was known */
@@ -140,11 +145,11 @@ bool bound_too_small;      /* LIVE ran out of numbers, so that its answer would 
 #define HEARD_CONFLICT 7      /* a restored client heard `conflict` */
 #define NEW_INSTALLATION 8    /* a restored client became a new installation and had a message accepted */
 #define PROVEN_ROLLBACK 9     /* a receipt proved a rollback, and a message was accepted in the new epoch */
-#define OLD_BEFORE_SPEAKING 10 /* a settled message acted again before its client spoke: the limit that PROTOCOL 1 names */
+#define OLD_BEFORE_SPEAKING 10 /* a settled message acted again before its client spoke: a limit of PROTOCOL 1 */
 #define OTHERS_RECEIPT 11     /* a receipt of another installation was ignored */
-#define OLD_IN_COMPANY 13     /* a settled message acted again after its client spoke, for it had been under way together
-                                 with a later one, and that one was replayed first: no receipt shows the gap.  It is what
-                                 PROTOCOL 1 says of messages out of order; `late` bounds it */
+#define OLD_IN_COMPANY 13      /* the same after its client spoke: two were under way together, and the adversary replays
+                                  the later one first.  `next` is then what it was, and no receipt shows the gap.
+                                  PROTOCOL 1 grants it for messages out of order, and `late` bounds it */
 #define PARALLEL 12           /* messages took effect in another order than their counters' */
 #ifndef REACH
 #define REACH 0
@@ -284,8 +289,8 @@ bool doubted; /* the client asks for another session before it sends again */
 byte messages, installations = 1;
 
 /* The observer's. */
-byte live = NONE;          /* the session the client is at work in: it has had an answer to a record there, and has spoken
-                              in no other since */
+byte live = NONE;          /* the session the client is at work in: it has had an answer to a record there, and has
+                              spoken in no other since */
 bool wrote[HANDSHAKES];    /* the handshake has written */
 bool stored[MESSAGES];     /* the message was stored at some time, on some history */
 bool counted[MESSAGES];    /* the client counts it as accepted */
@@ -677,12 +682,10 @@ inline enter_session() {
   :: else
   fi;
   learn_receipt(answer_next);
-#ifndef WITHOUT_LEAVING
   if
   :: answer_next > c.next -> c.leave = true
   :: else
   fi;
-#endif
   c.ses = answer_ses;
   doubted = false
 }
