@@ -19,10 +19,11 @@
  * NOT SHOWN: that the ciphers do what is said of them; that the code is this model; anything about more handshakes,
  * records, messages or restores than each scenario has.  Within these bounds every state is visited.  That random
  * bytes hashed with the plaintext never meet is put in, not found: for nonces it is the two controls that tell.  That
- * a settled message does not act again after a rollback holds once its client has spoken by handshake or record where
- * the database is put back once; where the same copy is put back again, only once it has spoken by a record, for the
- * client's receipt is then of an epoch that the copy does not know.  It does not hold for a message that was under
- * way together with a later one (OLD_IN_COMPANY).  No client is put back in ROLLBACK, and in LIVE one side in a run.
+ * a settled message does not act again after a rollback is claimed for a message that was not under way together with
+ * a later one (OLD_IN_COMPANY); once its client has spoken, by handshake or record, where the database is put back
+ * once; by a record where it is put back twice.  (The same copy a second time is of an epoch for which the client has
+ * no receipt any more, so a handshake can prove nothing; an attack there takes more than these bounds.)  No client is
+ * put back in ROLLBACK, and in LIVE one side in a run.
  */
 
 /* ------------------------------------------------------------------------------------------------------------------
@@ -33,7 +34,7 @@
 #define CLONE    3  /* the client's disk is put back from a copy, its random generator with it.  No clock             */
 #define ROLLBACK 4  /* the database is put back from a whole copy, sessions too.  No clock, no restore of the client  */
 #define INSIDER  5  /* another client, with a credential of its own, says what it likes in receipts.  No restores     */
-#define LIVE     6  /* all of it, ACTS times, then peace.  The clock is right or wrong; records that are alike are one */
+#define LIVE     6  /* all of it, ACTS times, then peace.  The clock is right or wrong; records alike are one */
 
 #ifndef SCENARIO
 #define SCENARIO NETWORK
@@ -147,8 +148,8 @@ bool bound_too_small;      /* LIVE ran out of numbers, so that its answer would 
 #define PROVEN_ROLLBACK 9     /* a receipt proved a rollback, and a message was accepted in the new epoch */
 #define OLD_BEFORE_SPEAKING 10 /* a settled message acted again before its client spoke: a limit of PROTOCOL 1 */
 #define OTHERS_RECEIPT 11     /* a receipt of another installation was ignored */
-#define OLD_IN_COMPANY 13      /* the same after its client spoke: two were under way together, and the adversary replays
-                                  the later one first.  `next` is then what it was, and no receipt shows the gap.
+#define OLD_IN_COMPANY 13      /* the same after its client spoke: two were under way together, and the adversary
+                                  replays the later one first.  `next` is then what it was, and no receipt shows the gap.
                                   PROTOCOL 1 grants it for messages out of order, and `late` bounds it */
 #define PARALLEL 12           /* messages took effect in another order than their counters' */
 #ifndef REACH
