@@ -165,6 +165,10 @@ asan:  ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
 tsan:  ## the tests with threads under ThreadSanitizer
 	@$(MAKE) --no-print-directory check BUILD=build/tsan SANITIZE=thread
 
+model:  ## check the protocol's promises on a model of it, and that each rule is needed, with Spin
+	@deploy/install-deps model
+	@TMPDIR=$(TMPDIR) tests/model/run
+
 # --- Packages ------------------------------------------------------------------------------------
 
 PACKAGING := deploy/packaging
@@ -292,7 +296,7 @@ clean:  ## remove all that was built
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
-.PHONY: all tests vectors deps check dist reproducible deb deb-check demo asan tsan bench-programs bench bench-small floors format lint install uninstall clean help
+.PHONY: all tests vectors deps check dist reproducible deb deb-check demo asan tsan model bench-programs bench bench-small floors format lint install uninstall clean help
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 SHELL := /bin/bash
