@@ -1,5 +1,7 @@
 #include "client/probe.h"
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -46,12 +48,11 @@ bool is_program(const HttpAnswer& answer) {
 }
 
 // The answers of PROTOCOL 4 that no web server gives by chance.
+constexpr std::array<std::string_view, 6> kOurAnswers{"post only\n", "type\n",        "too large\n",
+                                                      "form\n",      "unavailable\n", "refused\n"};
+
 bool is_ours(const HttpAnswer& answer) {
-  for (const char* ours :
-       {"post only\n", "type\n", "too large\n", "form\n", "unavailable\n", "refused\n"}) {
-    if (answer.body == ours) return true;
-  }
-  return false;
+  return std::find(kOurAnswers.begin(), kOurAnswers.end(), answer.body) != kOurAnswers.end();
 }
 
 std::string said(const HttpAnswer& answer) {
