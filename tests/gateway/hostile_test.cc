@@ -46,8 +46,11 @@ BOOST_AUTO_TEST_CASE(no_byte_of_a_captured_request_can_be_changed) {
   NginxSite site;
   Peer peer = site.client();
   peer.name_in_clear = peer.hmac_in_clear = true;
+  BOOST_TEST(post_form(site.url(), "x").status == 400);
   peer.handshake();
   BOOST_TEST(peer.send("first").status == "accepted");
+  // Beside a message that is written, and behind its answer, what was refused before is counted.
+  test::eventually("the tally", [&] { return sql(site, "SELECT count(*) FROM tally") != "0"; });
   const std::string captured = peer.seal(peer.message("captured")).form();
   const std::string before = fingerprint(site);
   for (std::size_t i = 0; i < captured.size(); ++i) {
