@@ -86,6 +86,16 @@ int print_probe(const ProbeOrder& order, bool json) {
   return broken ? 1 : 0;
 }
 
+CLI::App* add_probe(CLI::App& app, ProbeOrder& probing, bool& json) {
+  CLI::App* prober = app.add_subcommand(
+      "probe", "try the way to the gateway with a credential that nobody else uses");
+  prober->add_option("CREDENTIAL", probing.credential, "the file the operator gave")->required();
+  prober->add_option("--hidden", probing.hidden, "a path where the server's home must not show")
+      ->type_name("PATH");
+  prober->add_flag("--json", json, "one JSON object a line");
+  return prober;
+}
+
 // What was wrong with the command line: CLI11 leaves a word that is no command unnamed.
 int complain(const CLI::App& app, const CLI::ParseError& error) {
   const std::vector<std::string> words = app.remaining(true);
@@ -143,12 +153,7 @@ int run(int argc, char** argv) {
           [&](Client& client) { return print_status(client.status()); });
   ProbeOrder probing;
   bool json = false;
-  CLI::App* prober = app.add_subcommand(
-      "probe", "try the way to the gateway with a credential that nobody else uses");
-  prober->add_option("CREDENTIAL", probing.credential, "the file the operator gave")->required();
-  prober->add_option("--hidden", probing.hidden, "a path where the server's home must not show")
-      ->type_name("PATH");
-  prober->add_flag("--json", json, "one JSON object a line");
+  const CLI::App* prober = add_probe(app, probing, json);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -52,8 +52,11 @@ class Report {
 // A client that is revoked when it goes, with its credential in a file of the home.
 class PassingClient {
  public:
-  PassingClient(const Office& office, const std::string& url)
-      : office_(office), file_(office.named_home().root() + "/doctor.credential") {
+  explicit PassingClient(const Office& office)
+      : office_(office), file_(office.named_home().root() + "/doctor.credential") {}
+
+  // Once.  Whatever fails after the client is in the book, it goes again.
+  void issue(const std::string& url) {
     const Home home = office_.open_home();
     Database database = office_.open_database();
     ClientBook book(database);
@@ -64,11 +67,13 @@ class PassingClient {
         std::any_of(rows.begin(), rows.end(), [](const auto& row) { return row.name == kName; });
     const Generation generation = known ? book.renew(kName, kid, claims, system_now())
                                         : book.add(kName, kid, claims, system_now());
+    issued_ = true;
     const crypto::SecretText text =
         Credential::issue(home.keyring(), kid, kName, generation, std::move(claims), url).json();
     write_private_file(file_, bytes_of(std::string_view(text.data(), text.size())));
   }
   ~PassingClient() {
+    if (!issued_) return;
     try {
       unlink(file_.c_str());
       Database database = office_.open_database();
@@ -85,6 +90,7 @@ class PassingClient {
  private:
   const Office& office_;
   std::string file_;
+  bool issued_ = false;
 };
 
 // Where the home would be if the folder above it, or one above that, were the server's root.
@@ -151,7 +157,8 @@ void diagnose(const Office& office, const Order& order) {
   report.say(examine(office.named_home(), system_now()));
   if (!order.program.empty()) report.say(examine_program(order.program));
   if (!order.url.empty() && !report.is_broken()) {
-    const PassingClient client(office, order.url);
+    PassingClient client(office);
+    client.issue(order.url);
     run_probe(office, client.file(), report);
     if (!report.is_broken()) say_how_it_runs(office.named_home(), report);
   }
