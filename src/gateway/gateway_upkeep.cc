@@ -26,6 +26,11 @@ void Gateway::tidy(Time now, bool at_exit) {
     }
   }
   if (!house_) return;
+  try {
+    house_->store().checkpoint();
+  } catch (const std::exception&) {
+    // Another process holds the gate; the next time will do.
+  }
   if (trimmed_at_ == 0) trimmed_at_ = now;
   const bool trim_is_due = at_exit || distance(now, trimmed_at_) >= kTrimInterval;
   if (house_->store().has_ended_sessions() && trim_is_due) {

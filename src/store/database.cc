@@ -16,7 +16,8 @@ namespace {
 
 constexpr int kBusyTimeout = 5'000;  // ms; only writers that do not know the gate are waited for
 constexpr off_t kPageSize = 8192;
-constexpr int kCheckpointPages = 1000;
+constexpr int kCheckpointFrames = 1000;
+constexpr int kFramesMost = 4000;  // 32 MiB: for whoever writes on and never calls checkpoint()
 constexpr int kCacheKib = 16384;
 constexpr off_t kFewFrames = 16;
 
@@ -169,7 +170,7 @@ void Database::configure() {
   handle_.exec("PRAGMA secure_delete = ON");
   handle_.exec("PRAGMA synchronous = " + std::to_string(journal_.synchronous));
   handle_.exec("PRAGMA cache_size = -" + std::to_string(kCacheKib));
-  handle_.exec("PRAGMA wal_autocheckpoint = " + std::to_string(kCheckpointPages));
+  sqlite3_wal_hook(handle_.getHandle(), note_frames, this);  // and no checkpoint in a COMMIT
   if (handle_.execAndGet("PRAGMA application_id").getInt() != kApplicationId) {
     throw Fault(paths_.database + " is not a sealpost database: check SEALPOST_HOME");
   }
@@ -230,6 +231,26 @@ bool Database::is_current() {
   int moved = 0;
   sqlite3_file_control(handle_.getHandle(), "main", SQLITE_FCNTL_HAS_MOVED, &moved);
   return moved == 0 && gate_.is_current();
+}
+
+int Database::note_frames(void* database, sqlite3*, const char*, int frames) {
+  auto& self = *static_cast<Database*>(database);
+  self.frames_ = frames;
+  if (frames >= kFramesMost) self.move_frames();  // under the gate: a commit was
+  return SQLITE_OK;
+}
+
+// What this one fails to move, the next one does: the frames are safe where they are.
+void Database::move_frames() {
+  sqlite3_wal_checkpoint_v2(handle_.getHandle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr,
+                            nullptr);
+  frames_ = 0;
+}
+
+void Database::checkpoint() {
+  if (frames_ < kCheckpointFrames) return;
+  const Gate::Hold hold = gate_.enter();
+  move_frames();
 }
 
 bool Database::trim_wal(bool in_any_case) {

@@ -58,12 +58,18 @@ class Database {
   // Whether the paths still name the files that are open.
   [[nodiscard]] bool is_current();
 
+  // Moves what the WAL holds into the database where it has grown past 1,000 frames.  Costs two
+  // syncs, so it is not part of a commit: for between requests.
+  void checkpoint();
+
   // Empties the WAL if it has more than 16 frames, so that the next process to start has none to
   // read, or in any case where keys may lie in it that the database has erased already.  Whether
   // that is done: readers can keep it from being so.
   bool trim_wal(bool in_any_case);
 
  private:
+  static int note_frames(void* database, sqlite3* handle, const char* name, int frames);
+  void move_frames();
   void configure();
   void migrate();
   void verify(const ServerId& server_id);
@@ -72,6 +78,7 @@ class Database {
   JournalMode journal_;
   Gate gate_;
   SQLite::Database handle_;
+  int frames_ = 0;  // in the WAL, at this connection's last commit
 };
 
 // A write transaction: the gate, then BEGIN IMMEDIATE.  Rolled back unless committed.

@@ -128,6 +128,10 @@ void SqliteStore::add(const Tally& counts) {
   });
 }
 
+void SqliteStore::checkpoint() {
+  if (ledger_) ledger_->database().checkpoint();
+}
+
 void SqliteStore::trim() {
   if (!ledger_) return;  // who was refused has opened nothing
   with_ledger([](Ledger& ledger) { ledger.trim(); });

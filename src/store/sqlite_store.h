@@ -28,6 +28,7 @@ class SqliteStore : public Store {
   [[nodiscard]] std::vector<Errand> take_up(std::size_t most, Milliseconds lease,
                                             Time now) override;
   void add(const Tally& counts) override;
+  void checkpoint() override;
   void trim() override;
   [[nodiscard]] bool has_ended_sessions() const override;
 

@@ -186,6 +186,10 @@ class Store {
   // Adds counts of refusals, in one transaction.
   virtual void add(const Tally& counts) = 0;
 
+  // Does what writing has put off, if there is enough of it.  Costs some syncs: for between
+  // requests.
+  virtual void checkpoint() = 0;
+
   // Leaves the files so that the next process to open them starts fast, and erases what is left in
   // them of sessions that have ended.  Costs some syncs: for CGI, after its answer.
   virtual void trim() = 0;
