@@ -118,6 +118,7 @@ $(BUILD)/obj/sql.o: $(BUILD)/obj/sql.cc
 
 UNIT_TESTS := $(patsubst tests/unit/%.cc,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*_test.cc))
 GATEWAY_TESTS := $(patsubst tests/gateway/%.cc,$(BUILD)/tests/gateway/%,$(wildcard tests/gateway/*_test.cc))
+CRASH_TESTS := $(patsubst tests/crash/%.cc,$(BUILD)/tests/crash/%,$(wildcard tests/crash/*_test.cc))
 TEST_LIBS := -lboost_unit_test_framework -lfcgi -lcurl -lSQLiteCpp -lsqlite3 -lcrypto
 
 $(BUILD)/obj/tests/%.o: CPPFLAGS += -Itests -DBOOST_TEST_DYN_LINK
@@ -125,8 +126,11 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(call objects,tests/support/*.cc) \
     $(foreach room,transport client $(SERVER_ROOMS),$(call archive,$(room)))
 	@mkdir -p $(@D)
 	@echo "  link    $@"
-	@$(LINK) -o $@ $^ $(TEST_LIBS)
+	@$(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(TEST_LIBS)
 .SECONDARY:
+
+# With a disk that fails: its statfs must be no other test's.
+$(BUILD)/tests/crash/faults_test: $(call objects,tests/crash/fault_vfs.cc tests/crash/story.cc)
 
 # A gateway that can be told to die at certain points (src/base/fault_point.h).  For tests alone.
 FAULTY := $(BUILD)/tests/faulty/sealpost.fcgi
@@ -143,7 +147,7 @@ $(FAULTY): $(BUILD)/obj/faulty/src/gateway/gateway.o \
 	@echo "  link    $@"
 	@$(LINK) -o $@ $^ $(LIBS)
 
-tests: all $(UNIT_TESTS) $(GATEWAY_TESTS) $(FAULTY)
+tests: all $(UNIT_TESTS) $(GATEWAY_TESTS) $(CRASH_TESTS) $(FAULTY)
 
 vectors: $(BUILD)/tests/vectors/print_vectors  ## write sealpost's own test vectors anew
 	$< > tests/vectors/sealpost_v1.json

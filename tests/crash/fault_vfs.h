@@ -1,0 +1,119 @@
+// A disk under SQLite that fails when told to, and forgets what was not synced when its power goes:
+// a VFS over the unix one, the default from install() on.
+//
+// It keeps, for each file of a database, what of it is on the platter: a file's bytes get there by
+// its sync, its name (that it was made, or deleted) by a sync of the folder.  SQLite syncs the folder
+// with the first sync of a journal or WAL that it has made, and with a deletion where it asks for that.
+// Nothing is really synced, so that a test may lose the power some thousand times.
+#pragma once
+
+#include <sqlite3.h>
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace sealpost::test {
+
+// What SQLite asks of a disk.
+enum class Call { kWrite, kSync, kOpen, kTruncate, kDelete, kLock, kRead };
+inline constexpr std::array kCalls{Call::kWrite,  Call::kSync, Call::kOpen, Call::kTruncate,
+                            Call::kDelete, Call::kLock, Call::kRead};
+[[nodiscard]] const char* name_of(Call call);
+
+// What happens at that call.
+enum class Harm {
+  kFail,      // it fails, with nothing done
+  kFull,      // a write finds no room
+  kBusy,      // a lock is another's
+  kTear,      // half of a write is done, then it fails
+  kForget,    // a sync fails, and the kernel never tries again to write what it was to write
+  kStop,      // nothing is done, and nothing is from here on
+  kTearStop,  // the same after half of a write
+};
+[[nodiscard]] const char* name_of(Harm harm);
+
+// What is left on the platter when the power has gone.
+enum class Loss {
+  kNothing,   // the process ended, not the machine: all that was written is there
+  kUnsynced,  // nothing that was not synced is there
+  kSome,      // of that, any sector may be there, and any may not
+};
+[[nodiscard]] const char* name_of(Loss loss);
+
+class FaultyDisk {
+ public:
+  struct Plan {
+    Call call;
+    Harm harm;
+    int at;  // the how manieth such call, from 1
+  };
+
+  // The one of this process; makes it SQLite's default.
+  static FaultyDisk& install();
+
+  // From here on the files of a database are watched; all that is there is on the platter.  It may not
+  // be open.  With an empty path none is.
+  void watch(const std::string& database);
+  void plan(const std::optional<Plan>& plan);
+  // Whether it has come to that.
+  [[nodiscard]] bool has_struck() const { return struck_; }
+  // Whether every call fails.
+  [[nodiscard]] bool is_off() const { return off_; }
+  void turn_off() { off_ = true; }
+  // Leaves the files as they are when the process, or the machine, is there again.  The database may not
+  // be open.
+  void come_back(Loss loss, unsigned seed);
+
+  // For the VFS's functions.
+
+  // A file's bytes, by whatever names.
+  struct Node {
+    struct Change {
+      std::size_t at;
+      std::string bytes;
+      bool truncates;          // to `at`
+      bool forgotten = false;  // no sync will write it
+    };
+    std::string synced;
+    std::vector<Change> unsynced;
+  };
+  // Counts a call; what is to happen at it, if not just what was asked for.
+  [[nodiscard]] std::optional<Harm> meet(Call call);
+  // Null where nobody watches.
+  [[nodiscard]] std::shared_ptr<Node> opened(const std::string& path, bool made);
+  void deleted(const std::string& path);
+  void synced_folder() { platter_ = names_; }
+  static void synced(Node& node);
+
+ private:
+  using Names = std::map<std::string, std::shared_ptr<Node>>;
+
+  [[nodiscard]] Names left_names(Loss loss, std::mt19937& dice) const;
+  [[nodiscard]] static std::string left_of(const Node& node, Loss loss, std::mt19937& dice);
+  [[nodiscard]] std::vector<std::string> files() const;
+
+  std::string database_;
+  Names names_;    // as the kernel knows them
+  Names platter_;  // as they are on the disk
+  std::optional<Plan> plan_;
+  int met_ = 0;  // calls of the plan's kind
+  bool struck_ = false;
+  bool off_ = false;
+};
+
+// While one lives, every file system says that it is NFS: the gateway keeps its database as there.
+class NetworkDisk {
+ public:
+  NetworkDisk();
+  ~NetworkDisk();
+  NetworkDisk(const NetworkDisk&) = delete;
+  NetworkDisk& operator=(const NetworkDisk&) = delete;
+};
+
+}  // namespace sealpost::test
