@@ -259,23 +259,51 @@ bool Database::trim_wal(bool in_any_case) {
   if (journal_.mode != "wal" || stat(wal.c_str(), &status) != 0 || status.st_size == 0) return true;
   if (!in_any_case && status.st_size < kFewFrames * (kPageSize + 24)) return true;
   const Gate::Hold hold = gate_.enter();
+  return empty_wal();
+}
+
+bool Database::empty_wal() {
   handle_.setBusyTimeout(0);  // a reader is not waited for: everybody would wait for us
   const bool done = handle_.execAndGet("PRAGMA wal_checkpoint(TRUNCATE)").getInt() == 0;
   handle_.setBusyTimeout(kBusyTimeout);
   return done;
 }
 
-Write::Write(Database& database) : hold_(database.gate().enter()), handle_(database.handle()) {
+Write::Write(Database& database)
+    : hold_(database.gate().enter()),
+      database_(database),
+      handle_(database.handle()),
+      changes_before_(sqlite3_total_changes(handle_.getHandle())) {
   handle_.exec("BEGIN IMMEDIATE");
 }
 
 Write::~Write() {
   if (open_) handle_.tryExec("ROLLBACK");
+  if (!failed_) return;
+  // It may lie whole in the WAL, and whoever recovers that would take it for committed.  This
+  // connection still knows better: it empties the WAL of all but what was committed before.
+  try {
+    (void)database_.empty_wal();
+  } catch (const std::exception&) {
+    // The disk is in trouble: what the next connection finds is made sure of when it is spoken of.
+  }
 }
 
 void Write::commit() {
+  failed_ = true;
+  make_sure_of_what_was_read();
   handle_.exec("COMMIT");
+  failed_ = false;
   open_ = false;
+  database_.set_sure();
+}
+
+// A transaction that wrote nothing syncs nothing either, and an answer may be given of what it read.
+void Write::make_sure_of_what_was_read() {
+  if (database_.is_sure()) return;
+  if (sqlite3_total_changes(handle_.getHandle()) != changes_before_) return;
+  const std::string version = text_of_pragma(handle_, "user_version");
+  handle_.exec("PRAGMA user_version = " + version);
 }
 
 }  // namespace sealpost

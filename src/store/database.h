@@ -62,10 +62,19 @@ class Database {
   // syncs, so it is not part of a commit: for between requests.
   void checkpoint();
 
+  // Whether all that this connection can read is surely on disk.  At first it is not: a process that
+  // was killed, or whose COMMIT failed, may have left a whole transaction that nobody has synced.
+  // A commit of one's own syncs a WAL, all of it.  A rollback journal's folder is synced by whoever
+  // committed, unless he was killed then, and that can be any time.
+  [[nodiscard]] bool is_sure() const { return sure_ && journal_.mode == "wal"; }
+  void set_sure() { sure_ = true; }
+
   // Empties the WAL if it has more than 16 frames, so that the next process to start has none to
   // read, or in any case where keys may lie in it that the database has erased already.  Whether
   // that is done: readers can keep it from being so.
   bool trim_wal(bool in_any_case);
+  // Empties the WAL; the gate is held.
+  bool empty_wal();
 
  private:
   static int note_frames(void* database, sqlite3* handle, const char* name, int frames);
@@ -79,6 +88,7 @@ class Database {
   Gate gate_;
   SQLite::Database handle_;
   int frames_ = 0;  // in the WAL, at this connection's last commit
+  bool sure_ = false;
 };
 
 // A write transaction: the gate, then BEGIN IMMEDIATE.  Rolled back unless committed.
@@ -89,13 +99,19 @@ class Write {
   Write(const Write&) = delete;
   Write& operator=(const Write&) = delete;
 
-  // Durable when it returns.  A failure says nothing about what is on disk.
+  // What it has written, and what it has read, is durable when it returns.  A failure says nothing
+  // about what is on disk.
   void commit();
 
  private:
+  void make_sure_of_what_was_read();
+
   Gate::Hold hold_;
+  Database& database_;
   SQLite::Database& handle_;
+  int changes_before_;
   bool open_ = true;
+  bool failed_ = false;
 };
 
 }  // namespace sealpost

@@ -55,6 +55,7 @@ bool Story::tell(const Twist& twist, std::vector<std::string>& complaints) {
   } catch (const std::exception& error) {
     complaints.emplace_back(error.what());
   }
+  if (!complaints.empty() && std::getenv("LOG")) std::fprintf(stderr, "%s\n", house_.log().c_str());
   house_.restart();
   disk_.watch("");
   return struck;
