@@ -131,6 +131,7 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(call objects,tests/support/*.cc) \
 
 # With a disk that fails: its statfs must be no other test's.
 $(BUILD)/tests/crash/faults_test: $(call objects,tests/crash/fault_vfs.cc tests/crash/story.cc)
+$(BUILD)/tests/crash/full_disk_test: $(call objects,tests/crash/fault_vfs.cc)
 
 # A gateway that can be told to die at certain points (src/base/fault_point.h).  For tests alone.
 FAULTY := $(BUILD)/tests/faulty/sealpost.fcgi

@@ -269,6 +269,15 @@ bool Database::empty_wal() {
   return done;
 }
 
+void Database::sync_wal() {
+  sqlite3_file* wal = nullptr;
+  sqlite3_file_control(handle_.getHandle(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
+  if (wal == nullptr || wal->pMethods == nullptr ||
+      wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL) != SQLITE_OK) {
+    throw Fault(paths_.database + "-wal cannot be synced: look for disk errors and quotas");
+  }
+}
+
 Write::Write(Database& database)
     : hold_(database.gate().enter()),
       database_(database),
@@ -298,10 +307,13 @@ void Write::commit() {
   database_.set_sure();
 }
 
-// A transaction that wrote nothing syncs nothing either, and an answer may be given of what it read.
+// A transaction that wrote nothing syncs nothing either, and an answer may be given of what it
+// read.
 void Write::make_sure_of_what_was_read() {
   if (database_.is_sure()) return;
   if (sqlite3_total_changes(handle_.getHandle()) != changes_before_) return;
+  if (database_.journal().mode == "wal") return database_.sync_wal();
+  // Whatever is written takes the folder's sync with it.
   const std::string version = text_of_pragma(handle_, "user_version");
   handle_.exec("PRAGMA user_version = " + version);
 }

@@ -62,10 +62,10 @@ class Database {
   // syncs, so it is not part of a commit: for between requests.
   void checkpoint();
 
-  // Whether all that this connection can read is surely on disk.  At first it is not: a process that
-  // was killed, or whose COMMIT failed, may have left a whole transaction that nobody has synced.
-  // A commit of one's own syncs a WAL, all of it.  A rollback journal's folder is synced by whoever
-  // committed, unless he was killed then, and that can be any time.
+  // Whether all that this connection can read is surely on disk.  At first it is not: a process
+  // that was killed, or whose COMMIT failed, may have left a whole transaction that nobody has
+  // synced.  A commit of one's own syncs a WAL, all of it.  A rollback journal's folder is synced by
+  // whoever committed, unless he was killed then, and that can be any time.
   [[nodiscard]] bool is_sure() const { return sure_ && journal_.mode == "wal"; }
   void set_sure() { sure_ = true; }
 
@@ -75,6 +75,8 @@ class Database {
   bool trim_wal(bool in_any_case);
   // Empties the WAL; the gate is held.
   bool empty_wal();
+  // Makes sure of all that the WAL holds.
+  void sync_wal();
 
  private:
   static int note_frames(void* database, sqlite3* handle, const char* name, int frames);

@@ -150,14 +150,25 @@ int shm_unmap(sqlite3_file* file, int remove) {
 }
 
 // Version 2: no file is mapped but the shared memory.
-const sqlite3_io_methods kMethods = {
-    2,         close_file,   read,
-    write,     truncate,     sync,
-    size_of,   lock,         unlock,
-    check_reserved_lock,     file_control,
-    sector_size,             characteristics,
-    shm_map,   shm_lock,     shm_barrier,
-    shm_unmap, nullptr,      nullptr};
+const sqlite3_io_methods kMethods = {2,
+                                     close_file,
+                                     read,
+                                     write,
+                                     truncate,
+                                     sync,
+                                     size_of,
+                                     lock,
+                                     unlock,
+                                     check_reserved_lock,
+                                     file_control,
+                                     sector_size,
+                                     characteristics,
+                                     shm_map,
+                                     shm_lock,
+                                     shm_barrier,
+                                     shm_unmap,
+                                     nullptr,
+                                     nullptr};
 
 // --- The VFS ---
 
@@ -197,13 +208,15 @@ const char* name_of(Call call) {
 }
 
 const char* name_of(Harm harm) {
-  constexpr const char* kNames[] = {"fails",    "finds no room",  "is busy",      "is torn and fails",
-                                    "fails for good", "is never made", "is torn, and the last"};
+  constexpr const char* kNames[] = {
+      "fails",         "finds no room",        "is busy", "is torn and fails", "fails for good",
+      "is never made", "is torn, and the last"};
   return kNames[static_cast<int>(harm)];
 }
 
 const char* name_of(Loss loss) {
-  constexpr const char* kNames[] = {"the process ends", "the power goes", "the power goes at random"};
+  constexpr const char* kNames[] = {"the process ends", "the power goes",
+                                    "the power goes at random"};
   return kNames[static_cast<int>(loss)];
 }
 

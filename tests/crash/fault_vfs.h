@@ -2,14 +2,13 @@
 // a VFS over the unix one, the default from install() on.
 //
 // It keeps, for each file of a database, what of it is on the platter: a file's bytes get there by
-// its sync, its name (that it was made, or deleted) by a sync of the folder.  SQLite syncs the folder
-// with the first sync of a journal or WAL that it has made, and with a deletion where it asks for that.
-// Nothing is really synced, so that a test may lose the power some thousand times.
+// its sync, its name (that it was made, or deleted) by a sync of the folder.  SQLite syncs the
+// folder with the first sync of a journal or WAL that it has made, and with a deletion where it
+// asks for that. Nothing is really synced, so that a test may lose the power some thousand times.
 #pragma once
 
 #include <sqlite3.h>
 
-#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -22,8 +21,6 @@ namespace sealpost::test {
 
 // What SQLite asks of a disk.
 enum class Call { kWrite, kSync, kOpen, kTruncate, kDelete, kLock, kRead };
-inline constexpr std::array kCalls{Call::kWrite,  Call::kSync, Call::kOpen, Call::kTruncate,
-                            Call::kDelete, Call::kLock, Call::kRead};
 [[nodiscard]] const char* name_of(Call call);
 
 // What happens at that call.
@@ -57,8 +54,8 @@ class FaultyDisk {
   // The one of this process; makes it SQLite's default.
   static FaultyDisk& install();
 
-  // From here on the files of a database are watched; all that is there is on the platter.  It may not
-  // be open.  With an empty path none is.
+  // From here on the files of a database are watched; all that is there is on the platter.  It may
+  // not be open.  With an empty path none is.
   void watch(const std::string& database);
   void plan(const std::optional<Plan>& plan);
   // Whether it has come to that.
@@ -66,8 +63,8 @@ class FaultyDisk {
   // Whether every call fails.
   [[nodiscard]] bool is_off() const { return off_; }
   void turn_off() { off_ = true; }
-  // Leaves the files as they are when the process, or the machine, is there again.  The database may not
-  // be open.
+  // Leaves the files as they are when the process, or the machine, is there again.  The database
+  // may not be open.
   void come_back(Loss loss, unsigned seed);
 
   // For the VFS's functions.

@@ -15,9 +15,7 @@ bool is_settled(const std::string& status) {
 }
 
 // What is said of a settled message that was told before.
-std::string again(const std::string& status) {
-  return status == "accepted" ? "duplicate" : status;
-}
+std::string again(const std::string& status) { return status == "accepted" ? "duplicate" : status; }
 
 bool is_in_inbox(const std::string& status, const Message& message) {
   return status == again("accepted") && message.topic != kPingTopic;
@@ -26,9 +24,11 @@ bool is_in_inbox(const std::string& status, const Message& message) {
 }  // namespace
 
 Story::Story()
-    : application_([this](const Upstream::Request& request) {
-        return http_ok("answer " + std::to_string(++answers_) + " to " + request.body);
-      }, house_.folder / "app") {
+    : application_(
+          [this](const Upstream::Request& request) {
+            return http_ok("answer " + std::to_string(++answers_) + " to " + request.body);
+          },
+          house_.folder / "app") {
   house_.set(kHandlerTimeout, "1s");
   house_.set(kQuotaBytes, "3000");
   house_.routes("ask/* - http unix:" + (house_.folder / "app") + ":/\nno - refuse\n* - inbox\n");
@@ -55,7 +55,6 @@ bool Story::tell(const Twist& twist, std::vector<std::string>& complaints) {
   } catch (const std::exception& error) {
     complaints.emplace_back(error.what());
   }
-  if (!complaints.empty() && std::getenv("LOG")) std::fprintf(stderr, "%s\n", house_.log().c_str());
   house_.restart();
   disk_.watch("");
   return struck;
@@ -108,8 +107,9 @@ void Story::talk() {
 void Story::send_batch() {
   Peer& ann = *ann_.peer;
   Peer& bob = *bob_.peer;
-  const std::pair<Actor*, Message> messages[] = {
-      {&ann_, ann.message("one of many")}, {&bob_, bob.message("two of many")}, {&ann_, ann.message("three")}};
+  const std::pair<Actor*, Message> messages[] = {{&ann_, ann.message("one of many")},
+                                                 {&bob_, bob.message("two of many")},
+                                                 {&ann_, ann.message("three")}};
   std::vector<Request> batch;
   for (const auto& [who, message] : messages) {
     batch.push_back(TestHouse::request(who->peer->seal(message, 0, 0).form()));
@@ -208,9 +208,12 @@ void Story::prove_a_rollback() {
   int refused = 0;
   while (ann.session->epoch == old && refused + unserved_ < kTries) {
     const Exchange exchange = ann.handshake();
-    if (exchange.reply.status == 403) ++refused;
-    else if (exchange.status != "accepted") was_not_served(exchange);
-    else expect(ann.session->epoch != old, "the proof was not heard");
+    if (exchange.reply.status == 403)
+      ++refused;
+    else if (exchange.status != "accepted")
+      was_not_served(exchange);
+    else
+      expect(ann.session->epoch != old, "the proof was not heard");
   }
   expect(refused <= 1, "a new epoch was begun, and forgotten");
   expect(ann.session->epoch != old, "no new epoch");
@@ -244,7 +247,8 @@ void Story::deliver(Actor& who, const Message& message) {
     const Exchange exchange = who.peer->post(who.peer->seal(message, 0, 0));
     if (is_settled(exchange.status)) {
       const bool taken = exchange.status == "accepted" || exchange.status == "duplicate";
-      who.told.push_back({message, who.peer->install_nonce, taken ? "accepted" : exchange.status, exchange.body});
+      who.told.push_back(
+          {message, who.peer->install_nonce, taken ? "accepted" : exchange.status, exchange.body});
       return;
     }
     if (exchange.status == "in_progress") {
@@ -301,24 +305,29 @@ void Story::check() {
         hello(*who);
       }
       tell_again(*who, told);
-      if (is_in_inbox(again(told.status), told.message)) expected.emplace_back(text_of(told.message.body));
+      if (is_in_inbox(again(told.status), told.message))
+        expected.emplace_back(text_of(told.message.body));
     }
   }
   std::vector<std::string> found;
   for (const InboxRow& row : house_.inbox()) found.emplace_back(text_of(row.body));
   std::sort(expected.begin(), expected.end());
   std::sort(found.begin(), found.end());
-  expect(found == expected, "the inbox has " + std::to_string(found.size()) + " messages, not those " + std::to_string(expected.size()) + " that were accepted");
+  expect(found == expected, "the inbox has " + std::to_string(found.size()) +
+                                " messages, not those " + std::to_string(expected.size()) +
+                                " that were accepted");
   expect(house_.sql("SELECT count(*) FROM usage JOIN (SELECT name, sum(length(body)) AS bytes, "
                     "count(*) AS messages FROM message JOIN installation ON installation.id = "
                     "message.installation GROUP BY name) AS real USING (name) WHERE usage.bytes = "
-                    "real.bytes AND usage.messages = real.messages") == "2", "a quota was miscounted");
+                    "real.bytes AND usage.messages = real.messages") == "2",
+         "a quota was miscounted");
 }
 
 void Story::tell_again(Actor& who, const Told& told) {
   const Exchange exchange = who.peer->post(who.peer->seal(told.message, 0, 0));
   const std::string body(text_of(told.message.body));
-  expect(exchange.status == again(told.status), "\"" + body + "\" was " + told.status + ", and now is " + exchange.status);
+  expect(exchange.status == again(told.status),
+         "\"" + body + "\" was " + told.status + ", and now is " + exchange.status);
   expect(exchange.body == told.reply, "\"" + body + "\" has another answer now: " + exchange.body);
 }
 

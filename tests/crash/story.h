@@ -1,7 +1,7 @@
-// What happens at a gateway in a few minutes, small enough to be told some thousand times, each time
-// with another fault of the disk: installations, messages alone and in a batch, handlers and what they
-// answer, checkpoints, a quota, the proof of a rollback.  Its clients behave: they ask until they are
-// told, and remember what they were told.
+// What happens at a gateway in a few minutes, small enough to be told some thousand times, each
+// time with another fault of the disk: installations, messages alone and in a batch, handlers and
+// what they answer, checkpoints, a quota, the proof of a rollback.  Its clients behave: they ask
+// until they are told, and remember what they were told.
 #pragma once
 
 #include <string>
@@ -17,7 +17,8 @@ namespace sealpost::test {
 struct Twist {
   std::optional<FaultyDisk::Plan> plan;
   Loss loss = Loss::kUnsynced;  // where the plan is that all stops
-  bool power_goes_next = false;  // once the next sealed answer after the fault has reached its client
+  bool power_goes_next =
+      false;  // once the next sealed answer after the fault has reached its client
   unsigned seed = 0;
 };
 
@@ -25,8 +26,8 @@ class Story {
  public:
   Story();
 
-  // Tells it from the beginning, and says whether it came to the fault.  Every promise that was broken
-  // is added to `complaints`.
+  // Tells it from the beginning, and says whether it came to the fault.  Every promise that was
+  // broken is added to `complaints`.
   bool tell(const Twist& twist, std::vector<std::string>& complaints);
 
  private:
