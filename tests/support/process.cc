@@ -19,7 +19,7 @@ namespace sealpost::test {
 namespace {
 
 // Between fork and exec only what is safe there; the lists are made before.
-pid_t start(const std::vector<std::string>& arguments, const char* input, const std::string& out,
+pid_t start(const std::vector<std::string>& arguments, int input, const std::string& out,
             const std::string& err, const std::map<std::string, std::string>& environment) {
   // Daemons that lose their parent become ours, so that their end can be waited for.
   prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -40,7 +40,7 @@ pid_t start(const std::vector<std::string>& arguments, const char* input, const 
                        setresuid(geteuid(), geteuid(), geteuid()) == 0;
   if (!changed) _exit(126);
   prctl(PR_SET_PDEATHSIG, SIGKILL);  // nothing outlives a test that crashes
-  dup2(open(input, O_RDONLY), 0);
+  dup2(input >= 0 ? input : open("/dev/null", O_RDONLY), 0);
   dup2(open(out.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600), 1);
   dup2(open(err.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600), 2);
   execvpe(list[0], list.data(), variables.data());
@@ -77,8 +77,8 @@ std::string program(const std::string& name) {
 }
 
 Process::Process(std::vector<std::string> arguments, const std::string& output,
-                 const std::map<std::string, std::string>& environment)
-    : id_(start(arguments, "/dev/null", output, output, environment)) {
+                 const std::map<std::string, std::string>& environment, int input)
+    : id_(start(arguments, input, output, output, environment)) {
   if (id_ < 0) throw std::runtime_error("cannot start " + arguments.front());
 }
 
@@ -118,7 +118,9 @@ std::optional<int> Process::wait(std::chrono::microseconds patience) {
 Ran run(const std::vector<std::string>& arguments, const std::string& input) {
   const TempDir folder;
   write_text(folder / "in", input);
-  Process process(start(arguments, (folder / "in").c_str(), folder / "out", folder / "err", {}));
+  const int file = open((folder / "in").c_str(), O_RDONLY | O_CLOEXEC);
+  Process process(start(arguments, file, folder / "out", folder / "err", {}));
+  close(file);
   const auto status = process.wait(std::chrono::seconds(60));
   if (!status) throw std::runtime_error(arguments.front() + " did not end within 60 s");
   return {*status, read_text(folder / "out"), read_text(folder / "err")};

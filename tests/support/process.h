@@ -25,9 +25,10 @@ void eventually(const std::string& what, const std::function<bool()>& is_so);
 
 class Process {
  public:
-  // Runs a program from $PATH; its stdout and stderr go to `output`, a file.
+  // Runs a program from $PATH; its stdout and stderr go to `output`, a file.  Its file descriptor 0
+  // is `input`, or /dev/null.
   Process(std::vector<std::string> arguments, const std::string& output,
-          const std::map<std::string, std::string>& environment = {});
+          const std::map<std::string, std::string>& environment = {}, int input = -1);
   // Takes over a child of this test's, or of one that has ended (a daemon).
   explicit Process(pid_t id) : id_(id) {}
   ~Process();

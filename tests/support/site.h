@@ -44,7 +44,7 @@ class Site {
   Home home;
 
   [[nodiscard]] const std::string& url() const { return url_; }
-  [[nodiscard]] Wire wire() const;
+  [[nodiscard]] virtual Wire wire() const;
   // Writes the home's file of routes.
   void routes(const std::string& text) const { write_text(home.routes_file(), text); }
   // Writes a shell script, executable, and says its path.
