@@ -64,9 +64,7 @@ SocketSite::SocketSite(int processes, std::vector<std::string> arguments)
 
 SocketSite::~SocketSite() { close(listener_); }
 
-Process SocketSite::start() const {
-  return {command_, folder / "out", {}, listener_};
-}
+Process SocketSite::start() const { return {command_, folder / "out", {}, listener_}; }
 
 void SocketSite::stop() {
   for (const Process& one : gateways) one.signal(SIGTERM);
