@@ -1,7 +1,6 @@
 // Life after the first day, with real gateways and clients that talk all the while: the program is
 // replaced, its log is moved away, its database is an old one.
 #define BOOST_TEST_MODULE life
-#include <SQLiteCpp/SQLiteCpp.h>
 #include <signal.h>
 #include <sys/stat.h>
 
@@ -11,8 +10,8 @@
 #include <set>
 #include <sstream>
 
-#include "store/schema.h"
 #include "support/fastcgi_peer.h"
+#include "support/old_schema.h"
 #include "support/traffic.h"
 
 namespace sealpost {
@@ -24,6 +23,7 @@ using test::Peer;
 using test::Process;
 using test::Ran;
 using test::read_text;
+using test::schema_of;
 using test::Site;
 using test::Traffic;
 using Words = std::vector<std::string>;
@@ -204,42 +204,6 @@ BOOST_AUTO_TEST_CASE(a_log_that_cannot_be_opened_anew_is_written_to_where_it_lie
 
 // --- A database of the first schema ---
 
-std::string value_of(SQLite::Database& handle, const std::string& query) {
-  return handle.execAndGet(query).getString();
-}
-
-// Puts a database as the first sealpost made it in place of the home's, with all that is there: no
-// gateway runs.
-void turn_back(const Site& site) {
-  const std::string path = site.home.store_paths().database;
-  {
-    SQLite::Database first(path + ".first", SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
-    first.exec("PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA foreign_keys = OFF");
-    first.exec("PRAGMA application_id = " + std::to_string(kApplicationId));
-    first.exec(std::string(migrations().front()));
-    first.exec("PRAGMA user_version = 1; ATTACH '" + path + "' AS now");
-    for (const std::string table :
-         {"server", "client", "installation", "session", "handshake", "message", "tally"}) {
-      const std::string columns = value_of(
-          first, "SELECT group_concat(name) FROM pragma_table_info('" + table + "', 'main')");
-      first.exec("INSERT INTO main." + table + " (" + columns + ") SELECT " + columns +
-                 " FROM now." + table);
-    }
-  }
-  for (const char* part : {"-wal", "-shm"}) fs::remove(path + part);
-  for (const char* part : {"", "-wal", "-shm"}) {
-    if (fs::exists(path + ".first" + part)) fs::rename(path + ".first" + part, path + part);
-  }
-}
-
-std::string schema_of(const std::string& path) {
-  SQLite::Database handle(path, SQLite::OPEN_READONLY);
-  std::string all = "version " + value_of(handle, "PRAGMA user_version") + "\n";
-  SQLite::Statement rows(handle, "SELECT sql FROM sqlite_schema WHERE sql <> '' ORDER BY 1");
-  while (rows.executeStep()) all.append(rows.getColumn(0).getString()).append("\n");
-  return all;
-}
-
 // How many processes wait for a lock that another one holds.
 std::size_t waiting(const std::vector<pid_t>& processes) {
   std::istringstream locks(read_text("/proc/locks"));
@@ -273,7 +237,7 @@ BOOST_AUTO_TEST_CASE(a_database_of_the_first_schema_is_brought_forward_under_loa
   }
   site.gateways.clear();
   const std::string database = site.home.store_paths().database;
-  turn_back(site);
+  test::turn_back(site);
   BOOST_REQUIRE(schema_of(database).starts_with("version 1\n"));
   const std::string log_before = site.log();
   const std::map<std::string, std::string> settings = {{"SEALPOST_HOME", site.home.root()},
@@ -304,9 +268,7 @@ BOOST_AUTO_TEST_CASE(a_database_of_the_first_schema_is_brought_forward_under_loa
 
   const std::string log = site.log().substr(log_before.size());
   BOOST_TEST(!says(log, "unavailable"), log.substr(0, 2000));
-  const Home fresh(site.folder / "fresh");
-  fresh.create(system_now());
-  BOOST_TEST(schema_of(database) == schema_of(fresh.store_paths().database));
+  BOOST_TEST(schema_of(database) == test::newest_schema());
   const Ran doctor = site.operate({"doctor"});
   BOOST_TEST(says(doctor.out, "ok      the database is whole"), doctor.out);
   test::expect_each_exactly_once(traffic, site, {"peer-1", "peer-2"});

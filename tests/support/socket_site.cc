@@ -31,11 +31,20 @@ std::string type_of(const std::string& answer) {
   return at == std::string::npos ? "" : answer.substr(at + 14, answer.find('\r', at) - at - 14);
 }
 
-std::ptrdiff_t sockets_of(const Process& process) {
+// Open files of a process, by the beginning of what /proc says of them.
+std::ptrdiff_t files_of(const Process& process, const std::string& kind) {
   const std::filesystem::directory_iterator files("/proc/" + std::to_string(process.id()) + "/fd");
-  return std::count_if(begin(files), end(files), [](const auto& file) {
+  return std::count_if(begin(files), end(files), [&](const auto& file) {
     std::error_code closed_meanwhile;
-    return std::filesystem::read_symlink(file, closed_meanwhile).string().starts_with("socket:");
+    return std::filesystem::read_symlink(file, closed_meanwhile).string().starts_with(kind);
+  });
+}
+
+bool is_stopped(const Process& process) {
+  const std::filesystem::directory_iterator tasks("/proc/" + std::to_string(process.id()) +
+                                                  "/task");
+  return std::all_of(begin(tasks), end(tasks), [](const auto& task) {
+    return read_text(task.path() / "status").find("State:\tT") != std::string::npos;
   });
 }
 
@@ -73,19 +82,30 @@ void SocketSite::stop() {
   BOOST_TEST(read_text(folder / "out") == "");
 }
 
+void SocketSite::kill() {
+  for (const Process& one : gateways) one.signal(SIGKILL);
+  for (Process& one : gateways) one.wait(std::chrono::seconds(5));
+  gateways.clear();
+}
+
 Wire SocketSite::wire() const {
   return [path = socket()](const std::string& form) { return Line(path, false).post(form); };
 }
 
-// Only one of them is awake at a time.  Its first socket is the one it listens on.
+// Only one of them is awake at a time.
 std::vector<Line> SocketSite::lines_to_each(int count) const {
   std::vector<Line> lines;
   for (const Process& one : gateways) {
+    eventually("it serves", [&] { return files_of(one, "anon_inode:[eventpoll]") > 0; });
     for (const Process& other : gateways) {
-      if (other.id() != one.id()) other.signal(SIGSTOP);
+      if (other.id() == one.id()) continue;
+      other.signal(SIGSTOP);
+      eventually("it sleeps", [&] { return is_stopped(other); });
     }
+    const std::ptrdiff_t before = files_of(one, "socket:");
     for (int i = 0; i < count; ++i) lines.emplace_back(socket(), true).connection();
-    eventually("it has taken its connections", [&] { return sockets_of(one) == 1 + count; });
+    eventually("it has taken its connections",
+               [&] { return files_of(one, "socket:") == before + count; });
     for (const Process& other : gateways) other.signal(SIGCONT);
   }
   return lines;

@@ -40,6 +40,8 @@ class SocketSite : public Site {
   [[nodiscard]] Process start() const;
   // Fails the test unless each ends in order: under a sanitizer, without a report.
   void stop();
+  // All of them, without a word.
+  void kill();
 
   [[nodiscard]] std::string socket() const { return folder / "socket"; }
   // A connection for each request.

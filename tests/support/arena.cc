@@ -1,0 +1,86 @@
+#include "support/arena.h"
+
+#include <boost/test/unit_test.hpp>
+#include <future>
+#include <latch>
+
+#include "support/senders.h"
+
+namespace sealpost::test {
+
+std::chrono::seconds race_time() {
+  return std::chrono::seconds(number_from("SEALPOST_RACE_SECONDS", 3));
+}
+
+Words words_of(const std::vector<std::string>& answers) {
+  Words words;
+  for (const std::string& one : answers) ++words[one];
+  return words;
+}
+
+std::string text_of(const Words& words) {
+  std::string text;
+  for (const auto& [word, count] : words) text += std::to_string(count) + " " + word + "; ";
+  return text;
+}
+
+std::string post(const crypto::Key& s2c, const Envelope& envelope, Line& line) {
+  const Reply reply = line.post(envelope.form());
+  const auto answer = open_answer(s2c, crypto::sha256({envelope.message}), bytes_of(reply.body));
+  return answer ? std::string(name_of(answer->status)) : "HTTP " + std::to_string(reply.status);
+}
+
+std::string post(const Peer& peer, const Envelope& envelope, Line& line) {
+  return post(peer.keys.value().s2c, envelope, line);
+}
+
+Message message_of(std::uint64_t counter, const std::string& body) {
+  return {counter, crypto::random_array<16>(), "t", Bytes(body.begin(), body.end())};
+}
+
+Peer another(const Peer& peer) { return {Credential::parse(peer.credential.json()), peer.wire}; }
+
+void Arena::at_once(int count, const std::function<void(int, Line&)>& work) {
+  std::latch ready(count);
+  std::vector<std::future<void>> all;
+  for (int i = 0; i < count; ++i) {
+    Line& line = lines.at(static_cast<std::size_t>(i % kProcesses * kLinesEach + i / kProcesses));
+    all.push_back(std::async(std::launch::async, [&ready, &work, &line, i] {
+      ready.arrive_and_wait();
+      work(i, line);
+    }));
+  }
+  for (std::future<void>& one : all) one.wait();
+  for (std::future<void>& one : all) one.get();
+}
+
+Peer Arena::speaker(const std::string& name, bool active) const {
+  Peer peer = site.client(name);
+  BOOST_REQUIRE(peer.handshake().status == "accepted");
+  if (active) BOOST_REQUIRE(peer.send("first").status == "accepted");
+  return peer;
+}
+
+int Arena::stored(const Peer& peer) {
+  SQLite::Statement count(database.handle(), R"sql(
+      SELECT count(*) FROM message JOIN installation ON installation.id = message.installation
+      WHERE install_nonce = ?)sql");
+  count.bind(1, peer.install_nonce.data(), static_cast<int>(peer.install_nonce.size()));
+  count.executeStep();
+  return count.getColumn(0).getInt();
+}
+
+std::int64_t Arena::accepted() {
+  std::int64_t all = 0;
+  for (const StatsRow& row : Inbox(database).stats()) {
+    if (row.outcome == "accepted") all += row.count;
+  }
+  return all;
+}
+
+void Arena::finish() {
+  site.stop();
+  expect_whole(site);
+}
+
+}  // namespace sealpost::test

@@ -1,0 +1,67 @@
+// Many gateways on one socket and one database, and a way to meet all of them at once.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "support/socket_site.h"
+
+namespace sealpost::test {
+
+constexpr int kProcesses = 4;
+constexpr int kLinesEach = 4;
+constexpr int kLines = kProcesses * kLinesEach;
+inline const std::vector<std::string> kArguments = {"--threads", "8"};
+
+// SEALPOST_RACE_SECONDS
+[[nodiscard]] std::chrono::seconds race_time();
+
+// At least five, and then until that time is up.
+class Rounds {
+ public:
+  [[nodiscard]] bool go_on() { return ++count_ <= 5 || Clock::now() < end_; }
+  [[nodiscard]] int count() const { return count_; }
+
+ private:
+  int count_ = 0;
+  Clock::time_point end_ = Clock::now() + race_time();
+};
+
+// How often each word was said.
+using Words = std::map<std::string, int>;
+[[nodiscard]] Words words_of(const std::vector<std::string>& answers);
+[[nodiscard]] std::string text_of(const Words& words);
+
+// The word of a sealed answer, or the HTTP status.
+[[nodiscard]] std::string post(const crypto::Key& s2c, const Envelope& envelope, Line& line);
+// To a peer that holds the keys of the session for which it was sealed.
+[[nodiscard]] std::string post(const Peer& peer, const Envelope& envelope, Line& line);
+
+[[nodiscard]] Message message_of(std::uint64_t counter, const std::string& body);
+// The same client, installed anew.
+[[nodiscard]] Peer another(const Peer& peer);
+
+struct Arena {
+  SocketSite site{kProcesses, kArguments};
+  std::vector<Line> lines = site.lines_to_each(kLinesEach);
+  Database database{site.home.store_paths(), site.home.server_id()};
+
+  // Does it for every number below `count`, all at once, each over a line of its own.  Neighbours
+  // meet different processes.  Throws what one of them threw.
+  void at_once(int count, const std::function<void(int, Line&)>& work);
+
+  // A client in a session, which is pending, or has said one thing.
+  [[nodiscard]] Peer speaker(const std::string& name, bool active = true) const;
+
+  // Messages of an installation that are in the database.
+  [[nodiscard]] int stored(const Peer& peer);
+  // What the statistics say was accepted, pruned or not.
+  [[nodiscard]] std::int64_t accepted();
+
+  // Fails the test unless all end in order and the database is whole.
+  void finish();
+};
+
+}  // namespace sealpost::test
