@@ -2,7 +2,7 @@
 // who do at once what must not be done twice, or must not be done any more.  Built with
 // ThreadSanitizer (make tsan) it also fails where two threads of a gateway meet in one place.
 //
-//   SEALPOST_RACE_SECONDS  how long each case goes on (3)
+//   SEALPOST_RACE_SECONDS  how long each case goes on (2)
 #define BOOST_TEST_MODULE races
 #include <boost/test/unit_test.hpp>
 #include <mutex>

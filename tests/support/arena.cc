@@ -9,7 +9,7 @@
 namespace sealpost::test {
 
 std::chrono::seconds race_time() {
-  return std::chrono::seconds(number_from("SEALPOST_RACE_SECONDS", 3));
+  return std::chrono::seconds(number_from("SEALPOST_RACE_SECONDS", 2));
 }
 
 Words words_of(const std::vector<std::string>& answers) {
