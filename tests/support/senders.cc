@@ -36,6 +36,11 @@ unsigned number_from(const char* variable, unsigned otherwise) {
   return text == nullptr ? otherwise : static_cast<unsigned>(std::stoul(text));
 }
 
+std::size_t Book::acknowledged_count() const {
+  const std::lock_guard lock(mutex_);
+  return acknowledged_.size();
+}
+
 std::string Book::figures() const {
   const std::lock_guard lock(mutex_);
   return std::to_string(sent_.size()) + " messages sent, " + std::to_string(acknowledged_.size()) +

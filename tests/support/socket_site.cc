@@ -40,6 +40,10 @@ std::ptrdiff_t files_of(const Process& process, const std::string& kind) {
   });
 }
 
+void wait_until_it_serves(const Process& process) {
+  eventually("it serves", [&] { return files_of(process, "anon_inode:[eventpoll]") > 0; });
+}
+
 bool is_stopped(const Process& process) {
   const std::filesystem::directory_iterator tasks("/proc/" + std::to_string(process.id()) +
                                                   "/task");
@@ -76,7 +80,10 @@ SocketSite::~SocketSite() { close(listener_); }
 Process SocketSite::start() const { return {command_, folder / "out", {}, listener_}; }
 
 void SocketSite::stop() {
-  for (const Process& one : gateways) one.signal(SIGTERM);
+  for (const Process& one : gateways) {
+    wait_until_it_serves(one);  // before that a signal is the end of any program
+    one.signal(SIGTERM);
+  }
   for (Process& one : gateways) BOOST_TEST(one.wait(std::chrono::seconds(10)).value_or(-1) == 0);
   gateways.clear();
   BOOST_TEST(read_text(folder / "out") == "");
@@ -96,7 +103,7 @@ Wire SocketSite::wire() const {
 std::vector<Line> SocketSite::lines_to_each(int count) const {
   std::vector<Line> lines;
   for (const Process& one : gateways) {
-    eventually("it serves", [&] { return files_of(one, "anon_inode:[eventpoll]") > 0; });
+    wait_until_it_serves(one);
     for (const Process& other : gateways) {
       if (other.id() == one.id()) continue;
       other.signal(SIGSTOP);
