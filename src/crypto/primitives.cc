@@ -144,6 +144,17 @@ void start_lean() {
           "its start");
 }
 
+void start_fully() {
+  const Key key = random_key();
+  Key derived;
+  hkdf({}, key.reveal(), {}, derived.fill());
+  Bytes sealed;
+  gcm_seal(derived, GcmNonce{}, {}, hmac_sha256(key.reveal(), {}), sealed);
+  (void)gcm_open(derived, GcmNonce{}, {}, sealed);
+  (void)Aes256(key).encrypt({});
+  (void)x25519(key, x25519_public(key));
+}
+
 std::string library_version() { return OpenSSL_version(OPENSSL_VERSION); }
 
 bool equal(ByteView a, ByteView b) {

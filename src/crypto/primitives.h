@@ -23,6 +23,10 @@ constexpr std::size_t kTagSize = 16;
 // names.  Must come before any other call here; halves the start of a CGI process.
 void start_lean();
 
+// Has OpenSSL set up all it sets up when first used: what fails then, for want of memory, stays as
+// it is for good.  For a process that lives longer than one request.
+void start_fully();
+
 // "OpenSSL 3.0.19 27 Jan 2026"
 [[nodiscard]] std::string library_version();
 

@@ -24,7 +24,8 @@ HandlerResult deliver(const Target& target, const Errand& errand, const Patience
     }
     return {};
   } catch (const std::exception& error) {
-    return {.why = error.what()};
+    // No descriptor, process or memory for it: our trouble, and no handler's.
+    return {.kind = HandlerResult::Kind::kCutShort, .why = error.what()};
   }
 }
 

@@ -15,8 +15,9 @@
 
 namespace sealpost {
 
-// Hands a message to its target and waits for what comes of it.  Never throws: what goes wrong here
-// is a failure of the handler's.  A target without a handler is done at once.
+// Hands a message to its target and waits for what comes of it.  Never throws: where this process
+// lacks what it takes to do so, it is as if it had been cut short, and the message stays open.  A
+// target without a handler is done at once.
 [[nodiscard]] HandlerResult deliver(const Target& target, const Errand& errand,
                                     const Patience& patience);
 

@@ -16,11 +16,11 @@ struct HandlerResult {
   enum class Kind : std::uint8_t {
     kDone,
     kFailed,
-    kCutShort,  // we were told to stop before it had ended: nothing is known of it
+    kCutShort,  // we were told to stop before it had ended, or could not begin: nothing is known
   };
   Kind kind = Kind::kFailed;
   Bytes reply;         // kDone
-  std::string why;     // kFailed: a sentence for the log
+  std::string why;     // kFailed, kCutShort: a sentence for the log
   std::string errors;  // what a program wrote to stderr, at most 64 KiB
 };
 

@@ -138,6 +138,12 @@ HandlerResult result_of(Reply reply) {
   return result;
 }
 
+// Whether it is this process that lacks what it takes to ask.
+bool is_ours(const boost::system::error_code& error) {
+  return error == asio::error::no_descriptors || error == asio::error::no_memory ||
+         error == asio::error::no_buffer_space;
+}
+
 std::string sentence_of(const boost::system::error_code& error) {
   if (error == beast::error::timeout) return "no answer in time";
   if (error == http::error::body_limit) return "it answered more than 64 KiB";
@@ -173,6 +179,7 @@ HandlerResult post_to(const std::string& address, std::uint16_t port,
       // A kept connection may have been closed just before we wrote: then a new one is tried.
       const bool stale = kept && connection->was_silent(error.code());
       connection.reset();
+      if (is_ours(error.code())) throw;
       if (!stale) return {.why = sentence_of(error.code())};
     }
   }

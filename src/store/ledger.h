@@ -85,7 +85,7 @@ class Ledger {
   Prepared count_pending_ = prepare(R"sql(
       SELECT count(*)
       FROM session
-      WHERE name = ? AND installation IS NULL AND live_until > ?)sql");
+      WHERE name = ?1 AND installation IS NULL AND live_until > ?2 AND live_until <= ?3)sql");
   Prepared add_session_ = prepare(R"sql(
       INSERT INTO session (session_id, name, generation, kid, install_nonce, sealed_keys, begun_at,
                            live_until, expires_at)

@@ -14,6 +14,7 @@
 
 #include "base/alarm.h"
 #include "base/result.h"
+#include "crypto/primitives.h"
 #include "gateway/gateways.h"
 #include "transport/executable.h"
 #include "transport/plaza.h"
@@ -236,6 +237,7 @@ void serve_fastcgi(const SettingTexts& arguments, int threads) {
   keep_memory();
   const sigset_t signals = block_stop_signals();
   { const Alarm installs_its_handler(kReadTime); }
+  crypto::start_fully();
   if (FCGX_Init() != 0) throw Fault("libfcgi cannot start");
   Plaza plaza(kListener);
   Pools pools;

@@ -1,0 +1,196 @@
+// A gateway process that runs out of file descriptors, or of memory: it says 503, or ends and is
+// started again.  It never says what is not so.
+#define BOOST_TEST_MODULE limits
+#include <sys/resource.h>
+
+#include <boost/test/unit_test.hpp>
+#include <cstdlib>
+#include <deque>
+#include <future>
+#include <set>
+
+#include "support/fastcgi_peer.h"
+#include "support/site.h"
+
+namespace sealpost::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The descriptors a process has open.
+std::set<rlim_t> descriptors(const Process& process) {
+  std::set<rlim_t> open;
+  for (const auto& file : fs::directory_iterator("/proc/" + std::to_string(process.id()) + "/fd")) {
+    open.insert(std::stoul(file.path().filename()));
+  }
+  return open;
+}
+
+// A limit that leaves a process so many more.
+rlim_t limit_for(const Process& process, int more) {
+  const std::set<rlim_t> open = descriptors(process);
+  rlim_t limit = 0;
+  for (int free = 0; free < more; ++limit) free += open.contains(limit) ? 0 : 1;
+  return limit;
+}
+
+// Whether it has all that it may have.
+bool is_full(const Process& process, rlim_t limit) {
+  const std::set<rlim_t> open = descriptors(process);
+  return std::distance(open.begin(), open.lower_bound(limit)) == static_cast<std::ptrdiff_t>(limit);
+}
+
+rlim_t bytes_of_memory(const Process& process) {
+  std::ifstream pages("/proc/" + std::to_string(process.id()) + "/statm");
+  rlim_t all = 0;
+  pages >> all;
+  return all * static_cast<rlim_t>(sysconf(_SC_PAGESIZE));
+}
+
+// Lets a process have no more; `limit` is the soft one, so that it can be given back.
+void allow(const Process& process, __rlimit_resource what, rlim_t limit) {
+  rlimit now{};
+  BOOST_REQUIRE(prlimit(process.id(), what, nullptr, &now) == 0);
+  now.rlim_cur = std::min(limit, now.rlim_max);
+  BOOST_REQUIRE(prlimit(process.id(), what, &now, nullptr) == 0);
+}
+
+// A site with a client that speaks to the gateway's socket itself, and keeps what it was told.
+struct Tight {
+  NginxSite site;
+  Peer peer = site.client();
+  std::set<std::string> told;
+
+  Tight() {
+    peer.wire = [this](const std::string& form) { return post(form); };
+  }
+  // A reply without a status is none: the gateway has broken off, or is no more.
+  [[nodiscard]] Reply post(const std::string& form) const {
+    try {
+      FastcgiPeer connection(site.socket());
+      connection.request(
+          form, false,
+          {{"SEALPOST_HOME", site.home.root()}, {"SEALPOST_LOG", site.folder / "log"}});
+      const FastcgiPeer::Answer answer = connection.read();
+      return {answer.ended ? answer.status() : 0, "", answer.body()};
+    } catch (const std::runtime_error&) {
+      return {};
+    }
+  }
+  // Whether it was accepted; if not, there must have been no answer, or one that asserts nothing.
+  bool send(const Message& message) {
+    const Exchange exchange = peer.send(message);
+    if (exchange.status == "accepted" || exchange.status == "duplicate") {
+      told.emplace(text_of(message.body));
+      return true;
+    }
+    const int status = exchange.reply.status;
+    BOOST_TEST((status == 503 || status == 0), status << " " << exchange.status);
+    return false;
+  }
+  void restart() {
+    site.kill_gateways();
+    site.start_gateways();
+  }
+  Process& gateway() { return site.gateways.front(); }
+  void check() const {
+    std::multiset<std::string> stored;
+    for (const InboxRow& row : site.inbox()) stored.emplace(text_of(row.body));
+    BOOST_TEST((stored == std::multiset(told.begin(), told.end())),
+               "what was accepted is there, once, and nothing else");
+    Database database(site.home.store_paths(), site.home.server_id());
+    BOOST_TEST(database.handle().execAndGet("PRAGMA integrity_check").getString() == "ok");
+  }
+};
+
+BOOST_AUTO_TEST_CASE(without_a_descriptor_left_it_says_503_and_with_some_it_goes_on) {
+  Tight tight;
+  BOOST_TEST(tight.peer.handshake().status == "accepted");
+  int served = 0;
+  int refused = 0;
+  for (int more = 1; more < 14; ++more) {
+    BOOST_TEST_CONTEXT(more << " descriptors") {
+      tight.restart();
+      allow(tight.gateway(), RLIMIT_NOFILE, limit_for(tight.gateway(), more));
+      const Message message = tight.peer.message(std::to_string(more));
+      ++(tight.send(message) ? served : refused);
+      allow(tight.gateway(), RLIMIT_NOFILE, RLIM_INFINITY);
+      BOOST_TEST(tight.send(message), "the very next request is served");
+      BOOST_TEST(tight.gateway().is_running());
+    }
+  }
+  BOOST_TEST(served > 0);
+  BOOST_TEST(refused > 2);
+  tight.check();
+}
+
+BOOST_AUTO_TEST_CASE(connections_that_take_all_descriptors_keep_others_waiting_and_no_longer) {
+  Tight tight;
+  BOOST_TEST(tight.peer.handshake().status == "accepted");
+  BOOST_TEST(tight.send(tight.peer.message("before")));
+  const rlim_t most = limit_for(tight.gateway(), 5);
+  allow(tight.gateway(), RLIMIT_NOFILE, most);
+  std::deque<FastcgiPeer> silent;
+  for (int i = 0; i < 8; ++i) silent.emplace_back(tight.site.socket());
+  eventually("no descriptor is left", [&] { return is_full(tight.gateway(), most); });
+  auto waiting =
+      std::async(std::launch::async, [&] { return tight.send(tight.peer.message("waits")); });
+  silent.clear();
+  BOOST_TEST(waiting.get());
+  BOOST_TEST(tight.gateway().is_running());
+  tight.check();
+}
+
+BOOST_AUTO_TEST_CASE(a_handler_that_finds_no_descriptor_fails_no_message) {
+  Tight tight;
+  tight.site.routes("* - exec " + tight.site.script("handler", "cat\n") + "\n");
+  BOOST_TEST(tight.peer.handshake().status == "accepted");
+  BOOST_TEST(tight.peer.send("before").status == "accepted");
+  int in_progress = 0;
+  for (int more = 1; more < 8; ++more) {
+    allow(tight.gateway(), RLIMIT_NOFILE, limit_for(tight.gateway(), more));
+    const Exchange exchange = tight.peer.send(std::to_string(more));
+    BOOST_TEST(exchange.status != "failed", more << " descriptors");
+    in_progress += exchange.status == "in_progress" ? 1 : 0;
+  }
+  BOOST_TEST(in_progress > 0);
+  allow(tight.gateway(), RLIMIT_NOFILE, RLIM_INFINITY);
+  eventually("they are handed over after all", [&] {
+    const std::vector<InboxRow> rows = tight.site.inbox();
+    (void)tight.send(tight.peer.message("awake"));
+    return std::all_of(rows.begin(), rows.end(),
+                       [](const InboxRow& row) { return row.state == "settled"; });
+  });
+}
+
+BOOST_AUTO_TEST_CASE(without_memory_it_says_503_or_ends_and_never_says_what_is_not_so) {
+  const char* sanitizer = std::getenv("SEALPOST_SANITIZE");
+  if (sanitizer != nullptr && *sanitizer != 0) return;  // which needs the address space itself
+  Tight tight;
+  BOOST_TEST(tight.peer.handshake().status == "accepted");
+  int served = 0;
+  int refused = 0;
+  for (const rlim_t more : {0, 64, 128, 256, 512, 1024, 2048, 4096, 6144, 8192, 12288, 65536}) {
+    for (const std::size_t size : {10U, 10'000U, 700'000U}) {
+      BOOST_TEST_CONTEXT(more << " KiB more, a message of " << size) {
+        if (!tight.gateway().is_running()) tight.restart();
+        allow(tight.gateway(), RLIMIT_AS, bytes_of_memory(tight.gateway()) + more * 1024);
+        const std::string body = std::to_string(more) + std::string(size, '-');
+        const Message message = tight.peer.message(body);
+        ++(tight.send(message) ? served : refused);
+        eventually("with memory it goes on", [&] {
+          if (!tight.gateway().is_running()) tight.restart();
+          allow(tight.gateway(), RLIMIT_AS, RLIM_INFINITY);
+          return tight.send(message);
+        });
+      }
+    }
+    tight.restart();
+  }
+  BOOST_TEST(served > 0);
+  BOOST_TEST(refused > 0);
+  tight.check();
+}
+
+}  // namespace
+}  // namespace sealpost::test
