@@ -146,21 +146,25 @@ BOOST_AUTO_TEST_CASE(a_handler_that_finds_no_descriptor_fails_no_message) {
   tight.site.routes("* - exec " + tight.site.script("handler", "cat\n") + "\n");
   BOOST_TEST(tight.peer.handshake().status == "accepted");
   BOOST_TEST(tight.peer.send("before").status == "accepted");
-  int in_progress = 0;
+  std::vector<Message> open;
   for (int more = 1; more < 8; ++more) {
     allow(tight.gateway(), RLIMIT_NOFILE, limit_for(tight.gateway(), more));
-    const Exchange exchange = tight.peer.send(std::to_string(more));
+    const Message message = tight.peer.message(std::to_string(more), "t");
+    const Exchange exchange = tight.peer.send(message);
     BOOST_TEST(exchange.status != "failed", more << " descriptors");
-    in_progress += exchange.status == "in_progress" ? 1 : 0;
+    if (exchange.status == "in_progress") open.push_back(message);
   }
-  BOOST_TEST(in_progress > 0);
+  BOOST_TEST(!open.empty());
   allow(tight.gateway(), RLIMIT_NOFILE, RLIM_INFINITY);
-  eventually("they are handed over after all", [&] {
-    const std::vector<InboxRow> rows = tight.site.inbox();
-    (void)tight.send(tight.peer.message("awake"));
-    return std::all_of(rows.begin(), rows.end(),
-                       [](const InboxRow& row) { return row.state == "settled"; });
-  });
+  for (const Message& message : open) {
+    Exchange exchange;
+    eventually("it is handed over after all", [&] {
+      exchange = tight.peer.send(message);
+      return exchange.status != "in_progress";
+    });
+    BOOST_TEST((exchange.status == "accepted" || exchange.status == "duplicate"), exchange.status);
+    BOOST_TEST(exchange.body == text_of(message.body));
+  }
 }
 
 BOOST_AUTO_TEST_CASE(without_memory_it_says_503_or_ends_and_never_says_what_is_not_so) {
