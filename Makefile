@@ -129,9 +129,10 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(call objects,tests/support/*.cc) \
 	@$(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(TEST_LIBS)
 .SECONDARY:
 
-# With a disk that fails: its statfs must be no other test's.
-$(BUILD)/tests/crash/faults_test: $(call objects,tests/crash/fault_vfs.cc tests/crash/story.cc)
-$(BUILD)/tests/crash/full_disk_test: $(call objects,tests/crash/fault_vfs.cc)
+# With a disk that fails, or says that it is a network's: that must be no other test's.
+$(BUILD)/tests/crash/faults_test: $(call objects,$(addprefix tests/crash/,fault_vfs.cc faulty_disk.cc network_disk.cc \
+  story.cc story_scenes.cc))
+$(BUILD)/tests/crash/full_disk_test: $(call objects,tests/crash/network_disk.cc)
 
 # A gateway that can be told to die at certain points (src/base/fault_point.h).  For tests alone.
 FAULTY := $(BUILD)/tests/faulty/sealpost.fcgi

@@ -48,7 +48,7 @@ class FaultyDisk {
   struct Plan {
     Call call;
     Harm harm;
-    int at;  // the how manieth such call, from 1
+    int at;  // which such call, from 1
   };
 
   // The one of this process; makes it SQLite's default.
@@ -102,15 +102,6 @@ class FaultyDisk {
   int met_ = 0;  // calls of the plan's kind
   bool struck_ = false;
   bool off_ = false;
-};
-
-// While one lives, every file system says that it is NFS: the gateway keeps its database as there.
-class NetworkDisk {
- public:
-  NetworkDisk();
-  ~NetworkDisk();
-  NetworkDisk(const NetworkDisk&) = delete;
-  NetworkDisk& operator=(const NetworkDisk&) = delete;
 };
 
 }  // namespace sealpost::test

@@ -11,6 +11,7 @@
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>
 
+#include "crash/network_disk.h"
 #include "crash/story.h"
 
 namespace sealpost::test {
@@ -71,7 +72,7 @@ std::vector<Kind> kinds_of(Call call) {
   return all;
 }
 
-// Every so manieth call; how many of them there were.
+// Every step-th call; how many of them there were.
 int tell_all(Story& story, const Kind& kind, int first, int step) {
   int told = 0;
   for (int at = first;; at += step) {

@@ -9,7 +9,7 @@
 #include <iostream>
 #include <set>
 
-#include "crash/fault_vfs.h"
+#include "crash/network_disk.h"
 #include "support/house.h"
 
 namespace sealpost::test {

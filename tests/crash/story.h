@@ -4,6 +4,8 @@
 // until they are told, and remember what they were told.
 #pragma once
 
+#include <atomic>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +33,9 @@ class Story {
   bool tell(const Twist& twist, std::vector<std::string>& complaints);
 
  private:
+  static constexpr int kTries = 5;  // more than one fault can cost
+  static constexpr Milliseconds kLease = (Pool::kQueue + 2) * kSecond;
+
   // What a client was told of a message.
   struct Told {
     Message message;
@@ -64,6 +69,7 @@ class Story {
   // A message, until it is settled.
   void deliver(Actor& who, const std::string& body, const std::string& topic = "t");
   void deliver(Actor& who, const Message& message);
+  static bool is_settled(const std::string& status);
   void tell_again(Actor& who, const Told& told);
 
   Reply carry(const std::string& form);

@@ -1,0 +1,132 @@
+// The parts of the story, each as a client, the operator or the gateway's own process acts it.
+#include "crash/story.h"
+
+namespace sealpost::test {
+namespace {
+
+constexpr const char* kNever = "there is no room for this one";
+
+}  // namespace
+
+void Story::send_batch() {
+  Peer& ann = *ann_.peer;
+  Peer& bob = *bob_.peer;
+  const std::pair<Actor*, Message> messages[] = {{&ann_, ann.message("one of many")},
+                                                 {&bob_, bob.message("two of many")},
+                                                 {&ann_, ann.message("three")}};
+  std::vector<Request> batch;
+  for (const auto& [who, message] : messages) {
+    batch.push_back(TestHouse::request(who->peer->seal(message, 0, 0).form()));
+  }
+  batch.push_back(TestHouse::request("garbage"));
+  batch.push_back(batch[0]);
+  const std::vector<Handled> handled = house_.gateway().handle(batch, house_.now);
+  const bool heard = has_power();
+  for (std::size_t i = 0; i < std::size(messages); ++i) {
+    const auto& [who, message] = messages[i];
+    if (heard && handled[i].response->status == 200) {
+      who->told.push_back({message, who->peer->install_nonce, "accepted", ""});
+    } else {
+      deliver(*who, message);
+    }
+  }
+}
+
+// The process ends while a handler is at work; another one takes the message up.
+void Story::cut_a_handler_short() {
+  const Message message = ann_.peer->message("cut short", "ask/it");
+  const Request request = TestHouse::request(ann_.peer->seal(message, 0, 0).form());
+  for (bool begun = false; !begun;) {
+    const Handled handled = house_.gateway().handle({&request, 1}, house_.now).front();
+    if (!has_power()) continue;
+    begun = handled.handover || handled.response->status == 409;  // the second time, in progress
+    if (!begun) was_not_served({.reply = {handled.response->status, "", ""}});
+  }
+  restart();
+  house_.now += kLease;
+  take_up();
+  deliver(ann_, message);
+}
+
+void Story::take_up() {
+  for (int i = 0; i < 2; ++i) {
+    try {
+      for (const auto& one : house_.gateway().take_up(house_.now)) {
+        one->run();
+        (void)house_.gateway().finish({&one, 1}, house_.now);
+      }
+    } catch (const Fault&) {
+      // The gateway's loop tries again in a while.
+    }
+    (void)has_power();
+  }
+}
+
+// Another process's, as the thousandth page of a WAL is reached.
+void Story::checkpoint() {
+  for (int i = 0; i < 2; ++i) {
+    try {
+      Database at = house_.database();
+      const Gate::Hold hold = at.gate().enter();
+      at.handle().exec("PRAGMA wal_checkpoint(PASSIVE)");
+    } catch (const std::exception&) {
+      // That process's own trouble.
+    }
+    (void)has_power();
+  }
+}
+
+void Story::tidy() {
+  for (const Milliseconds later : {Milliseconds{0}, 5 * kMinute}) {
+    house_.gateway().tidy(house_.now + later, false);
+    (void)has_power();
+  }
+}
+
+void Story::exceed_a_quota() {
+  deliver(bob_, std::string(2000, 'b'));
+  const Message message = bob_.peer->message(kNever + std::string(2000, 'b'));
+  bool told = false;
+  for (int i = 0; i < 2; ++i) {
+    const Exchange exchange = bob_.peer->post(bob_.peer->seal(message, 0, 0));
+    expect(!is_settled(exchange.status), "the quota let one through: " + exchange.status);
+    told = told || exchange.status == "unavailable";
+  }
+  expect(told, "nobody says that the quota is used up");
+  --bob_.peer->next;  // its counter is not used
+}
+
+void Story::install_anew() {
+  ann_.peer->install_nonce = crypto::random_array<16>();
+  ann_.peer->next = 0;
+  ann_.peer->receipt = {};
+  hello(ann_);
+}
+
+void Story::prove_a_rollback() {
+  Peer& ann = *ann_.peer;
+  const Epoch old = ann.session->epoch;
+  const Credential& as = ann.credential;
+  ann.receipt = give_receipt(house_.home.keyring().receipt_key(as.kid), old,
+                             {as.name, as.generation, ann.install_nonce}, ann.next + 100);
+  int refused = 0;
+  while (ann.session->epoch == old && refused + unserved_ < kTries) {
+    const Exchange exchange = ann.handshake();
+    if (exchange.reply.status == 403)
+      ++refused;
+    else if (exchange.status != "accepted")
+      was_not_served(exchange);
+    else
+      expect(ann.session->epoch != old, "the proof was not heard");
+  }
+  expect(refused <= 1, "a new epoch was begun, and forgotten");
+  expect(ann.session->epoch != old, "no new epoch");
+  ann.receipt = ann.session->receipt;
+}
+
+void Story::replay(const std::string& handshake) {
+  const int status = carry(handshake).status;
+  expect(status != 200, "a handshake was taken twice");
+}
+
+}  // namespace sealpost::test
