@@ -175,6 +175,8 @@ model:  ## check the protocol's promises on a model of it, and that each rule is
 	@deploy/install-deps model
 	@TMPDIR=$(TMPDIR) tests/model/run
 
+include tests/fuzz/rules.mk
+
 # --- Packages ------------------------------------------------------------------------------------
 
 PACKAGING := deploy/packaging
