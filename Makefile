@@ -149,7 +149,14 @@ $(FAULTY): $(BUILD)/obj/faulty/src/gateway/gateway.o \
 	@echo "  link    $@"
 	@$(LINK) -o $@ $^ $(LIBS)
 
-tests: all $(UNIT_TESTS) $(GATEWAY_TESTS) $(CRASH_TESTS) $(FAULTY)
+# Not a test but a tool of one: `build/tests/wycheproof FOLDER` runs anybody's copy of those vectors.
+WYCHEPROOF := $(BUILD)/tests/wycheproof
+$(WYCHEPROOF): $(BUILD)/obj/tests/trust/wycheproof.o $(call archive,crypto) $(call archive,base)
+	@mkdir -p $(@D)
+	@echo "  link    $@"
+	@$(LINK) -o $@ $^ -lcrypto
+
+tests: all $(UNIT_TESTS) $(GATEWAY_TESTS) $(CRASH_TESTS) $(FAULTY) $(WYCHEPROOF)
 
 vectors: $(BUILD)/tests/vectors/print_vectors  ## write sealpost's own test vectors anew
 	$< > tests/vectors/sealpost_v1.json

@@ -148,6 +148,8 @@ Target target_of(std::string_view rest) {
 }
 
 Route route_of(std::string_view line, int number) {
+  // What runs a program or opens a socket ends its path there, and would take another one.
+  if (line.find('\0') != std::string_view::npos) throw Unreadable{"there is a zero byte in it"};
   Route route;
   route.line = number;
   route.topic = topic_of(take_word(line));

@@ -36,9 +36,8 @@ std::vector<std::string> words_of(const std::string& line) {
 bool naive_is_ip(const std::string& text) {
   in_addr four{};
   in6_addr six{};
-  const bool has_zero = text.find('\0') != std::string::npos;
-  return !has_zero && (inet_pton(AF_INET, text.c_str(), &four) == 1 ||
-                       inet_pton(AF_INET6, text.c_str(), &six) == 1);
+  return inet_pton(AF_INET, text.c_str(), &four) == 1 ||
+         inet_pton(AF_INET6, text.c_str(), &six) == 1;
 }
 
 bool naive_is_path(const std::string& text) {
@@ -61,8 +60,7 @@ bool naive_is_url(const std::string& text) {
     const bool split = colon != std::string::npos && colon > 0;
     const std::string socket = split ? rest.substr(0, colon) : rest;
     const std::string path = split ? rest.substr(colon + 1) : "/";
-    return socket.starts_with("/") && socket.size() <= 107 &&
-           socket.find('\0') == std::string::npos && naive_is_path(path);
+    return socket.starts_with("/") && socket.size() <= 107 && naive_is_path(path);
   }
   if (!text.starts_with("http://")) return false;
   std::string host = text.substr(7);
@@ -82,6 +80,7 @@ bool naive_is_url(const std::string& text) {
 
 // Whether a line that says something can be read, by its words.
 bool naive_is_route(const std::string& line) {
+  if (line.find('\0') != std::string::npos) return false;
   std::vector<std::string> words = words_of(line);
   if (!only(words[0], std::string(kTopicBytes) + "*|")) return false;
   std::size_t at = 1;
@@ -103,7 +102,7 @@ bool naive_is_route(const std::string& line) {
     rest = rest.substr(rest.find(words[i]) + words[i].size());
     rest = rest.substr(std::min(rest.find_first_not_of(" \t\r"), rest.size()));
   }
-  if (kind == "exec") return rest.starts_with("/") && rest.find('\0') == std::string::npos;
+  if (kind == "exec") return rest.starts_with("/");
   if (kind == "http") return naive_is_url(rest);
   return false;
 }

@@ -1,0 +1,124 @@
+// The runner of Project Wycheproof's vectors: it passes samples in their format whose values are the
+// standards' own, and notices each one that was doctored.
+#define BOOST_TEST_MODULE wycheproof
+#include <boost/test/unit_test.hpp>
+#include <filesystem>
+
+#include "support/process.h"
+#include "support/temp.h"
+#include "support/vectors.h"
+
+namespace sealpost {
+namespace {
+
+using Json = nlohmann::json;
+
+const std::string kSamples = "tests/vectors/wycheproof-format";
+
+test::Ran wycheproof(const std::string& folder) {
+  return test::run({test::program("../tests/wycheproof"), folder});
+}
+
+bool has(const test::Ran& ran, const std::string& line) {
+  return ("\n" + ran.out).find("\n" + line) != std::string::npos;
+}
+
+BOOST_AUTO_TEST_CASE(the_samples_pass_and_what_is_not_ours_is_skipped) {
+  const test::Ran ran = wycheproof(kSamples);
+  BOOST_TEST(ran.status == 0, ran.out);
+  BOOST_TEST(has(ran,
+                 "aes_gcm_test.json: 10 passed, 0 failed; skipped 1 of ivSize 64; skipped 1 of "
+                 "keySize 128\n"),
+             ran.out);
+  BOOST_TEST(has(ran, "hkdf_sha256_test.json: 4 passed, 0 failed\n"), ran.out);
+  BOOST_TEST(has(ran, "hmac_sha256_test.json: 15 passed, 0 failed\n"), ran.out);
+  BOOST_TEST(has(ran, "x25519_test.json: 10 passed, 0 failed\n"), ran.out);
+}
+
+// The samples again, with one file changed.
+struct Copy {
+  test::TempDir folder;
+  std::string file;
+  Json content;
+
+  explicit Copy(const std::string& which)
+      : file(which), content(test::vectors("wycheproof-format/" + which)) {
+    std::filesystem::copy(kSamples, folder.path(),
+                          std::filesystem::copy_options::overwrite_existing);
+  }
+  [[nodiscard]] test::Ran run() const {
+    test::write_text(folder / file, content.dump());
+    return wycheproof(folder.path());
+  }
+};
+
+void flip_first_bit(Json& text) {
+  std::string hex = text.get<std::string>();
+  hex.front() = hex.front() == '0' ? '1' : '0';
+  text = hex;
+}
+
+// Changed so that it must fail: what was valid is not any more, what was invalid is said to be.
+void doctor(Json& test) {
+  if (test["result"] == "invalid") {
+    test["result"] = "valid";
+  } else if (test["flags"] == Json::array({"LowOrderPublic", "ZeroSharedSecret"})) {
+    test["flags"] = Json::array();
+    flip_first_bit(test["shared"]);
+  } else {
+    for (const char* expected : {"tag", "okm", "shared"}) {
+      if (test.contains(expected)) flip_first_bit(test[expected]);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(each_case_that_was_doctored_fails_alone) {
+  int doctored = 0;
+  for (const char* file : {"aes_gcm_test.json", "hkdf_sha256_test.json", "hmac_sha256_test.json",
+                           "x25519_test.json"}) {
+    Copy copy(file);
+    const Json good = copy.content;
+    for (std::size_t g = 0; g < good["testGroups"].size(); ++g) {
+      const Json& group = good["testGroups"][g];
+      if (group.value("keySize", 0) == 128 || group.value("ivSize", 96) != 96) continue;
+      for (std::size_t i = 0; i < group["tests"].size(); ++i) {
+        copy.content = good;
+        doctor(copy.content["testGroups"][g]["tests"][i]);
+        const test::Ran ran = copy.run();
+        BOOST_TEST(ran.status == 1, file << " " << group["tests"][i].dump());
+        BOOST_TEST(ran.out.find(" passed, 1 failed") != std::string::npos, ran.out);
+        ++doctored;
+      }
+    }
+  }
+  BOOST_TEST(doctored == 39);
+}
+
+BOOST_AUTO_TEST_CASE(a_result_of_zero_must_be_refused_whatever_the_flags_say) {
+  Copy copy("x25519_test.json");
+  for (Json& test : copy.content["testGroups"][0]["tests"]) test.erase("flags");
+  BOOST_TEST(copy.run().status == 0, "the shared secret itself says so");
+  Copy flagged("x25519_test.json");
+  flagged.content["testGroups"][0]["tests"][0]["flags"] = {"ZeroSharedSecret"};
+  BOOST_TEST(flagged.run().status == 1, "one that is not zero is not refused");
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_is_missing_broken_empty_or_another_fails) {
+  const test::TempDir empty;
+  BOOST_TEST(wycheproof(empty.path()).status == 1);
+  Copy other("hmac_sha256_test.json");
+  other.content["algorithm"] = "HMACSHA512";
+  BOOST_TEST(other.run().status == 1);
+  Copy skipped("aes_gcm_test.json");
+  for (Json& group : skipped.content["testGroups"]) group["keySize"] = 192;
+  BOOST_TEST(skipped.run().status == 1, "nothing was run");
+  Copy broken("hkdf_sha256_test.json");
+  broken.content["testGroups"][0]["tests"][0]["ikm"] = "0x";
+  const test::Ran ran = broken.run();
+  BOOST_TEST(ran.status == 1);
+  BOOST_TEST(has(ran, "hkdf_sha256_test.json: 3 passed, 1 failed\n"), ran.out);
+  BOOST_TEST(test::run({test::program("../tests/wycheproof")}).status == 2);
+}
+
+}  // namespace
+}  // namespace sealpost
