@@ -23,6 +23,12 @@ bool has(const test::Ran& ran, const std::string& line) {
   return ("\n" + ran.out).find("\n" + line) != std::string::npos;
 }
 
+int times(const test::Ran& ran, const std::string& words) {
+  int count = 0;
+  for (std::size_t at = 0; (at = ran.out.find(words, at)) != std::string::npos; ++at) ++count;
+  return count;
+}
+
 BOOST_AUTO_TEST_CASE(the_samples_pass_and_what_is_not_ours_is_skipped) {
   const test::Ran ran = wycheproof(kSamples);
   BOOST_TEST(ran.status == 0, ran.out);
@@ -43,8 +49,7 @@ struct Copy {
 
   explicit Copy(const std::string& which)
       : file(which), content(test::vectors("wycheproof-format/" + which)) {
-    std::filesystem::copy(kSamples, folder.path(),
-                          std::filesystem::copy_options::overwrite_existing);
+    std::filesystem::copy(kSamples, folder.path(), std::filesystem::copy_options::recursive);
   }
   [[nodiscard]] test::Ran run() const {
     test::write_text(folder / file, content.dump());
@@ -86,7 +91,10 @@ BOOST_AUTO_TEST_CASE(each_case_that_was_doctored_fails_alone) {
         doctor(copy.content["testGroups"][g]["tests"][i]);
         const test::Ran ran = copy.run();
         BOOST_TEST(ran.status == 1, file << " " << group["tests"][i].dump());
-        BOOST_TEST(ran.out.find(" passed, 1 failed") != std::string::npos, ran.out);
+        BOOST_TEST(has(ran, std::string(file) + ": case " + group["tests"][i]["tcId"].dump() + " "),
+                   ran.out);
+        BOOST_TEST(times(ran, " passed, 1 failed") == 1, ran.out);
+        BOOST_TEST(times(ran, " passed, 0 failed") == 3, ran.out);
         ++doctored;
       }
     }
@@ -97,7 +105,8 @@ BOOST_AUTO_TEST_CASE(each_case_that_was_doctored_fails_alone) {
 BOOST_AUTO_TEST_CASE(a_result_of_zero_must_be_refused_whatever_the_flags_say) {
   Copy copy("x25519_test.json");
   for (Json& test : copy.content["testGroups"][0]["tests"]) test.erase("flags");
-  BOOST_TEST(copy.run().status == 0, "the shared secret itself says so");
+  const test::Ran unflagged = copy.run();
+  BOOST_TEST(unflagged.status == 0, "the shared secret itself says so: " + unflagged.out);
   Copy flagged("x25519_test.json");
   flagged.content["testGroups"][0]["tests"][0]["flags"] = {"ZeroSharedSecret"};
   BOOST_TEST(flagged.run().status == 1, "one that is not zero is not refused");
