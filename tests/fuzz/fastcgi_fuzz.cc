@@ -2,9 +2,10 @@
 // between them that do not belong there.  A second reader of the stream says which requests are
 // whole, and naive_answer() what each must hear.  Whatever came, the loop must serve the next one.
 //
-// Two things are left out, in which libfcgi trusts the web server, and nobody else can connect: a
-// parameter's length is never made up (it aborts where it cannot allocate what was announced), and
-// there are no management records (it leaks 48 bytes at each).
+// Three things are left out, in which libfcgi trusts the web server, and nobody else can connect: a
+// parameter's length is never made up (it aborts where it cannot allocate what was announced); there
+// are no management records (it leaks 48 bytes at each); and a record that breaks into its own
+// request is empty (its content would be read as records).
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -128,10 +129,12 @@ void put_stream(fuzz::Choices& choices, Stream& stream, std::uint8_t type, const
     at += size;
     if (habit < 0xf0) continue;
     stream.whole = false;
+    const auto other = static_cast<std::uint8_t>(1 + choices.of(12));
+    const auto id = static_cast<std::uint8_t>(kId + choices.of(3));
     std::string content = choices.text();
     for (char& c : content) c = static_cast<char>(c & 0x7f);  // no long length
-    stream.record(static_cast<std::uint8_t>(choices.of(13)), static_cast<std::uint8_t>(1 + choices.of(3)),
-                  content, 0);
+    if (id == kId && other != type) content.clear();
+    stream.record(other, id, content, 0);
   }
   if (choices.of(16) == 15) {
     stream.whole = false;  // its end is missing

@@ -174,15 +174,15 @@ class Play {
     other.nonce[0] ^= 1;
     switch (choices_.of(16)) {
       case 1:
-        return give_receipt(key, model_.epoch, who, next);
+        return give_receipt(key, *model_.epoch, who, next);
       case 2:
-        return give_receipt(key, model_.epoch, other, next + 9);
+        return give_receipt(key, *model_.epoch, other, next + 9);
       case 3:
         return give_receipt(key, Epoch{}, who, next + 9);
       case 4:
         return {next + 9, fuzz::filled<16>(choices_.byte())};
       case 5:  // what the gateway never gave, unless it has forgotten
-        return give_receipt(key, model_.epoch, who, next + 1 + (choices_.number() >> 2));
+        return give_receipt(key, *model_.epoch, who, next + 1 + (choices_.number() >> 2));
       default:
         return {};
     }
@@ -336,6 +336,7 @@ class Play {
     model_.now = now();
     std::vector<Request> requests;
     for (const Sent& one : waiting_) requests.push_back(test::TestHouse::request(form_of(one)));
+    const Epoch old_epoch = *model_.epoch;
     const int before = version();
     const std::vector<Handled> handled = place_.house.gateway().handle(requests, now());
     const int after = version();
@@ -347,11 +348,11 @@ class Play {
     for (std::size_t i = 0; i < waiting_.size(); ++i) {
       check(waiting_[i], *handled[i].response, verdicts[i]);
     }
-    if (model_.take_rolled_back()) {
-      require(epoch() != model_.epoch, "a proven rollback begins a new epoch");
+    if (!model_.epoch) {
       model_.epoch = epoch();
+      require(*model_.epoch != old_epoch, "a proven rollback begins a new epoch");
     }
-    require(epoch() == model_.epoch, "and nothing else does");
+    require(epoch() == *model_.epoch, "and nothing else does");
     waiting_.clear();
   }
 
@@ -391,6 +392,7 @@ class Play {
     Reader reader(ByteView(opened->payload).subspan(9));
     const SessionId id = reader.array<16>();
     const Epoch epoch = reader.array<16>();
+    if (!model_.epoch) model_.epoch = epoch;  // rolled back earlier in this batch
     require(!model_.sessions.contains(id) && epoch == model_.epoch, "in this epoch, a new session");
     model_.begin(sent.model, id);
     const Model::Live& live = model_.sessions.at(id);
@@ -452,7 +454,7 @@ class Play {
   void check_receipt(const Receipt& receipt, const Installation& who, const Verdict& verdict) {
     // One batch is answered when all of it is counted: its receipts may say more than one step.
     require(receipt.next == (verdict.counted ? verdict.next : 0), "how far it has counted");
-    require(receipt.next == 0 || is_genuine(receipt, keyring_.receipt_key(1), model_.epoch, who),
+    require(receipt.next == 0 || is_genuine(receipt, keyring_.receipt_key(1), *model_.epoch, who),
             "a receipt that will be believed");
   }
 

@@ -188,14 +188,14 @@ bool Model::alive(const SessionId& id) const {
 }
 
 bool Model::proves_rollback(const Receipt& receipt, const Installation& who) const {
-  return receipt.next > next_of(who) &&
-         receipt == give_receipt(keyring_.receipt_key(1), epoch, who, receipt.next);
+  return epoch && receipt.next > next_of(who) &&
+         receipt == give_receipt(keyring_.receipt_key(1), *epoch, who, receipt.next);
 }
 
 void Model::roll_back() {
   sessions.clear();
   seen_.clear();
-  rolled_back_ = true;
+  epoch.reset();
 }
 
 }  // namespace sealpost::fuzz

@@ -6,7 +6,6 @@
 #include <optional>
 #include <string>
 #include <tuple>
-#include <utility>
 #include <vector>
 
 #include "base/time.h"
@@ -48,7 +47,7 @@ class Model {
   explicit Model(const Keyring& keyring) : keyring_(keyring) {}
 
   Time now = 0;
-  Epoch epoch{};
+  std::optional<Epoch> epoch;  // none: it has been replaced, and nobody has heard by what
   std::map<std::string, Generation> clients;  // the generation of each name's row
 
   struct Used {
@@ -75,9 +74,8 @@ class Model {
   // Steps 1 to 4 of PROTOCOL 6; nothing where the transaction must decide.  `who` sealed it.
   [[nodiscard]] std::optional<Verdict> before_admission(const ModelRecord& sent,
                                                        const Installation& who) const;
-  // The rest, for all of a batch; whether the database was proven an old copy, and has a new epoch.
+  // The rest, for all of a batch.
   [[nodiscard]] std::vector<Verdict> admit(const std::vector<ModelRecord>& batch);
-  [[nodiscard]] bool take_rolled_back() { return std::exchange(rolled_back_, false); }
 
   static constexpr Milliseconds kSessionLife = 600 * kSecond;
 
@@ -89,7 +87,6 @@ class Model {
 
   const Keyring& keyring_;
   std::map<crypto::Digest, Time> seen_;
-  bool rolled_back_ = false;
 };
 
 // Who may send what, in the fuzzer's house.
