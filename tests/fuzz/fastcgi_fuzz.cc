@@ -5,7 +5,7 @@
 // Three things are left out, in which libfcgi trusts the web server, and nobody else can connect: a
 // parameter's length is never made up (it aborts where it cannot allocate what was announced); there
 // are no management records (it leaks 48 bytes at each); and a record that breaks into its own
-// request is empty (its content would be read as records).
+// request is empty, a second BEGIN_REQUEST 8 bytes (another content would be read as records).
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -134,6 +134,7 @@ void put_stream(fuzz::Choices& choices, Stream& stream, std::uint8_t type, const
     std::string content = choices.text();
     for (char& c : content) c = static_cast<char>(c & 0x7f);  // no long length
     if (id == kId && other != type) content.clear();
+    if (other == kBegin) content.resize(8, 'x');
     stream.record(other, id, content, 0);
   }
   if (choices.of(16) == 15) {
