@@ -1,9 +1,9 @@
 // What a client opens, well sealed by whoever can play the server to it: the answer to a record
 // (PROTOCOL 6) and message 2 of a handshake (PROTOCOL 5).
 #include "crypto/xaes.h"
-#include "fuzz/support/fuzz.h"
-#include "fuzz/support/keys.h"
-#include "fuzz/support/naive.h"
+#include "fuzz/fuzz.h"
+#include "fuzz/keys.h"
+#include "fuzz/naive.h"
 #include "protocol/installation.h"
 
 namespace sealpost {
@@ -30,8 +30,8 @@ void answer_to_record(ByteView plaintext) {
   require(answer->server_time == fuzz::naive_number(plaintext, 1, 8), "the same time");
   require(answer->receipt.next == fuzz::naive_number(plaintext, 9, 8), "the same receipt");
   require(fuzz::same(answer->body, plaintext.subspan(33)), "the same body");
-  const auto again = open_answer(
-      fuzz::key(3), request, seal_answer(fuzz::key(3), request, fuzz::filled<32>(5), *answer));
+  const auto again = open_answer(fuzz::key(3), request,
+                                 seal_answer(fuzz::key(3), request, fuzz::filled<32>(5), *answer));
   require(again && again->status == answer->status && again->server_time == answer->server_time &&
               again->receipt == answer->receipt && again->body == answer->body,
           "what the gateway seals is read");
@@ -58,12 +58,12 @@ void answer_to_handshake(ByteView payload) {
   Writer prologue;
   prologue.put("sealpost/1 handshake").put(me.server_id).put(message.first(6));
   prologue.put(call.envelope().clear());
-  auto noise = crypto::NoiseResponder::read(psk_of(me.client_key), prologue.view(),
-                                            message.subspan(6));
+  auto noise =
+      crypto::NoiseResponder::read(psk_of(me.client_key), prologue.view(), message.subspan(6));
   require(noise && noise->agree(fuzz::key(3)), "the call is well formed");
   const auto answer = call.finish(Writer().u8(0x91).put(noise->write(payload)).view());
-  const bool shaped = !payload.empty() && payload[0] < kStatuses &&
-                      payload.size() == (payload[0] == 0 ? 77U : 9U);
+  const bool shaped =
+      !payload.empty() && payload[0] < kStatuses && payload.size() == (payload[0] == 0 ? 77U : 9U);
   require(static_cast<bool>(answer) == shaped, "a known status, and what belongs to it");
   if (answer) check_welcome(*answer, payload);
 }

@@ -7,8 +7,8 @@
 
 #include <map>
 
-#include "fuzz/support/fuzz.h"
-#include "fuzz/support/http.h"
+#include "fuzz/fuzz.h"
+#include "fuzz/http.h"
 #include "gateway/home.h"
 #include "support/temp.h"
 #include "transport/cgi.h"

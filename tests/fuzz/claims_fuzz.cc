@@ -2,7 +2,7 @@
 // which works on code points and knows no table of lengths, takes the same blocks.
 #include <set>
 
-#include "fuzz/support/fuzz.h"
+#include "fuzz/fuzz.h"
 #include "protocol/claims.h"
 
 namespace sealpost {
@@ -13,7 +13,11 @@ std::optional<std::vector<std::uint32_t>> naive_code_points(ByteView text) {
   std::vector<std::uint32_t> points;
   for (std::size_t i = 0; i < text.size();) {
     const std::uint32_t lead = text[i];
-    const int more = lead < 0x80 ? 0 : lead >> 5 == 6 ? 1 : lead >> 4 == 14 ? 2 : lead >> 3 == 30 ? 3 : -1;
+    const int more = lead < 0x80       ? 0
+                     : lead >> 5 == 6  ? 1
+                     : lead >> 4 == 14 ? 2
+                     : lead >> 3 == 30 ? 3
+                                       : -1;
     if (more < 0) return std::nullopt;
     std::uint32_t point = more == 0 ? lead : lead & (0x3fU >> more);
     for (int k = 1; k <= more; ++k) {

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/encoding.h"
-#include "fuzz/support/fuzz.h"
+#include "fuzz/fuzz.h"
 #include "protocol/credential.h"
 
 namespace sealpost {
@@ -40,9 +40,8 @@ bool is_url(const std::string& url) {
   const std::size_t host = url.starts_with("https://") ? 8 : 7;
   if (!url.starts_with("http://") && !url.starts_with("https://")) return false;
   if (url.size() == host || std::string("/?#").find(url[host]) != std::string::npos) return false;
-  return std::all_of(url.begin() + static_cast<std::ptrdiff_t>(host), url.end(), [](char c) {
-    return static_cast<unsigned char>(c) > 0x20 && c != 0x7f;
-  });
+  return std::all_of(url.begin() + static_cast<std::ptrdiff_t>(host), url.end(),
+                     [](char c) { return static_cast<unsigned char>(c) > 0x20 && c != 0x7f; });
 }
 
 bool has_claims(const Json& json) {

@@ -2,7 +2,7 @@
 #include <map>
 
 #include "base/encoding.h"
-#include "fuzz/support/fuzz.h"
+#include "fuzz/fuzz.h"
 #include "protocol/envelope.h"
 
 namespace sealpost {
@@ -52,8 +52,7 @@ std::optional<Envelope> naive_parse(const std::string& body) {
   Envelope envelope;
   for (const auto& [key, value] : *fields) {
     if (key == "name") {
-      const std::string good =
-          "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+      const std::string good = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
       if (value.empty() || value.size() > 64) return std::nullopt;
       if (value.find_first_not_of(good) != std::string::npos) return std::nullopt;
       envelope.name = value;

@@ -1,11 +1,12 @@
-// FastCGI streams through the real accept loop: requests cut into records in every way, with records
-// between them that do not belong there.  A second reader of the stream says which requests are
-// whole, and naive_answer() what each must hear.  Whatever came, the loop must serve the next one.
+// FastCGI streams through the real accept loop: requests cut into records in every way, with
+// records between them that do not belong there.  A second reader of the stream says which requests
+// are whole, and naive_answer() what each must hear.  Whatever came, the loop must serve the next
+// one.
 //
 // Three things are left out, in which libfcgi trusts the web server, and nobody else can connect: a
-// parameter's length is never made up (it aborts where it cannot allocate what was announced); there
-// are no management records (it leaks 48 bytes at each); and a record that breaks into its own
-// request is empty, a second BEGIN_REQUEST 8 bytes (another content would be read as records).
+// parameter's length is never made up (it aborts where it cannot allocate what was announced);
+// there are no management records (it leaks 48 bytes at each); and a record that breaks into its
+// own request is empty, a second BEGIN_REQUEST 8 bytes (another content would be read as records).
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -15,8 +16,8 @@
 #include <memory>
 #include <thread>
 
-#include "fuzz/support/fuzz.h"
-#include "fuzz/support/http.h"
+#include "fuzz/fuzz.h"
+#include "fuzz/http.h"
 #include "gateway/home.h"
 #include "support/fastcgi_peer.h"
 #include "support/temp.h"
@@ -82,7 +83,8 @@ struct Stream {
   std::string params;
   std::string body;
 
-  void record(std::uint8_t type, std::uint8_t id, const std::string& content, std::uint8_t padding) {
+  void record(std::uint8_t type, std::uint8_t id, const std::string& content,
+              std::uint8_t padding) {
     bytes += std::string{1, static_cast<char>(type), 0, static_cast<char>(id)};
     bytes += static_cast<char>(content.size() >> 8);
     bytes += static_cast<char>(content.size());
@@ -159,13 +161,15 @@ Stream request_of(fuzz::Choices& choices, std::vector<std::string>& lines) {
   stream.keep = choices.yes();
   const std::size_t begin = choices.of(16);
   stream.record(begin == 15 ? kAbort : kBegin, begin == 14 ? kId + 1 : kId,
-                std::string{0, static_cast<char>(begin == 13 ? 2 : 1), stream.keep, 0, 0, 0, 0, 0}, 0);
+                std::string{0, static_cast<char>(begin == 13 ? 2 : 1), stream.keep, 0, 0, 0, 0, 0},
+                0);
   if (begin >= 13) stream.whole = false;
   put_stream(choices, stream, kParams, stream.params);
   put_stream(choices, stream, kStdin, stream.body);
   if (choices.of(16) == 15) {
     stream.whole = false;
-    stream.bytes.resize(stream.bytes.size() - std::min<std::size_t>(choices.byte(), stream.bytes.size()));
+    stream.bytes.resize(stream.bytes.size() -
+                        std::min<std::size_t>(choices.byte(), stream.bytes.size()));
   }
   return stream;
 }
@@ -193,7 +197,8 @@ fuzz::Expected expected_of(const std::vector<std::string>& lines, const std::str
   std::vector<std::string> seen;
   for (const std::string& line : lines) seen.push_back(line.substr(0, line.find('\0')));
   fuzz::Variables variables = fuzz::naive_variables(seen);
-  std::erase_if(variables, [](const auto& one) { return one.first.find("SEALPOST_") != std::string::npos; });
+  std::erase_if(variables,
+                [](const auto& one) { return one.first.find("SEALPOST_") != std::string::npos; });
   variables["SEALPOST_MAX_BODY"] = "4096";
   return fuzz::naive_answer(variables, body, true);
 }

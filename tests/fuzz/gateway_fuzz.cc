@@ -1,22 +1,23 @@
 // The whole gateway, against somebody who holds every key: clients' keys, the keys that claims and
-// receipts are signed with, the sessions' keys.  The input is a row of deeds: handshakes and records
-// with honest or made-up insides, sent once, again, or several in one batch, with time passing and
-// the process restarting between them.  What support/gateway_model.h says must come is what comes;
-// nothing is written that may not be; every answer opens; and at the end the database holds exactly
-// the messages that were counted.
+// receipts are signed with, the sessions' keys.  The input is a row of deeds: handshakes and
+// records with honest or made-up insides, sent once, again, or several in one batch, with time
+// passing and the process restarting between them.  What gateway_model.h says must come is
+// what comes; nothing is written that may not be; every answer opens; and at the end the database
+// holds exactly the messages that were counted.
 #include <SQLiteCpp/SQLiteCpp.h>
 
 #include <memory>
 #include <variant>
 
-#include "fuzz/support/fuzz.h"
-#include "fuzz/support/gateway_model.h"
-#include "fuzz/support/keys.h"
-#include "fuzz/support/naive.h"
-#include "fuzz/support/sealer.h"
+#include "fuzz/fuzz.h"
+#include "fuzz/gateway_model.h"
+#include "fuzz/keys.h"
+#include "fuzz/naive.h"
+#include "fuzz/sealer.h"
 #include "support/house.h"
 
-// What survives a loss of power is not the question here, and to wait for the disk is most of the time.
+// What survives a loss of power is not the question here, and to wait for the disk is most of the
+// time.
 extern "C" int fsync(int) { return 0; }
 extern "C" int fdatasync(int) { return 0; }
 
@@ -137,8 +138,8 @@ class Play {
 
   void pass_time() {
     deliver();
-    constexpr std::array<Milliseconds, 7> kSpans{1,           30 * kSecond,  59 * kSecond, kMinute,
-                                                 150 * kSecond, 301 * kSecond, Model::kSessionLife};
+    constexpr std::array<Milliseconds, 7> kSpans{
+        1, 30 * kSecond, 59 * kSecond, kMinute, 150 * kSecond, 301 * kSecond, Model::kSessionLife};
     const std::size_t which = choices_.of(kSpans.size() + 1);
     if (which == kSpans.size()) return place_.house.restart();
     now() += kSpans.at(which);
@@ -147,7 +148,7 @@ class Play {
   // --- What is sent ---
 
   std::int64_t shift() {
-    constexpr std::array<std::int64_t, 8> kShifts{0,      0,      60'000,   -60'000,
+    constexpr std::array<std::int64_t, 8> kShifts{0,      0,       60'000,   -60'000,
                                                   60'001, 300'000, -300'001, 4'000'000'000'000};
     return kShifts.at(choices_.of(kShifts.size()));
   }
@@ -191,8 +192,8 @@ class Play {
   void put_statement(Writer& writer, std::size_t client, const Installation& who, bool in_clear) {
     const Credential& me = place_.credentials[client];
     Statement statement{receipt(who), claims(client), {}};
-    statement.key_use_hmac = keyring_.key_use_hmac(me.kid, me.name, me.generation,
-                                                   statement.claims.encode());
+    statement.key_use_hmac =
+        keyring_.key_use_hmac(me.kid, me.name, me.generation, statement.claims.encode());
     if (choices_.of(16) == 15) statement.key_use_hmac[0] ^= 1;
     statement.write(writer, in_clear);
   }
@@ -212,7 +213,8 @@ class Play {
     return handshake(client, payload.take(), in_clear);
   }
 
-  // Shaped at its beginning, so that it is not always late, and counts an installation of this input.
+  // Shaped at its beginning, so that it is not always late, and counts an installation of this
+  // input.
   Bytes made_up_payload() {
     const Time at = shifted();
     const InstallNonce nonce = nonces_.at(choices_.of(nonces_.size()));
@@ -302,7 +304,8 @@ class Play {
     if (old == nullptr) return;
     Bytes plaintext = old->model.plaintext;
     if (choices_.of(4) == 3 && !plaintext.empty()) plaintext.back() ^= 1;
-    send(record(any_session(), old->model.counter, plaintext, old->model.hmac_in_clear.has_value()));
+    send(
+        record(any_session(), old->model.counter, plaintext, old->model.hmac_in_clear.has_value()));
   }
 
   // Something that was sent with a bit changed, or bytes of no kind.

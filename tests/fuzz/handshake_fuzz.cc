@@ -1,9 +1,10 @@
 // A handshake's payload, well sealed by whoever holds a client's key (PROTOCOL 5): what is read of
-// it is written again as the same bytes, and a second reader reads the same.  Message 1 itself, too.
+// it is written again as the same bytes, and a second reader reads the same.  Message 1 itself,
+// too.
 #include "crypto/noise.h"
-#include "fuzz/support/fuzz.h"
-#include "fuzz/support/keys.h"
-#include "fuzz/support/naive.h"
+#include "fuzz/fuzz.h"
+#include "fuzz/keys.h"
+#include "fuzz/naive.h"
 #include "protocol/installation.h"
 
 namespace sealpost {
@@ -21,16 +22,18 @@ void sealed_payload(ByteView payload, bool hmac_in_clear) {
   envelope.message = Writer().put(header).put(noise.write(payload)).take();
 
   auto opened = OpenedHandshake::open(envelope, fuzz::keyring());
-  require(static_cast<bool>(opened) == (envelope.message.size() <= 2048), "it opens if not too long");
+  require(static_cast<bool>(opened) == (envelope.message.size() <= 2048),
+          "it opens if not too long");
   if (!opened) return;
   require(opened->name() == me.name && opened->kid() == me.kid, "it is this client's");
   require(opened->sent_at().has_value() == (payload.size() >= 8), "eight bytes are a time");
 
   const auto read = opened->introduction();
   std::size_t at = 24;
-  const auto naive = payload.size() < at ? std::nullopt
-                                         : fuzz::naive_statement(payload, at, hmac_in_clear);
-  require(static_cast<bool>(read) == (naive && at == payload.size()), "both take the same payloads");
+  const auto naive =
+      payload.size() < at ? std::nullopt : fuzz::naive_statement(payload, at, hmac_in_clear);
+  require(static_cast<bool>(read) == (naive && at == payload.size()),
+          "both take the same payloads");
   if (!read) return;
   require(*opened->sent_at() == fuzz::naive_number(payload, 0, 8), "the same time");
   require(fuzz::same(read->install_nonce, payload.subspan(8, 16)), "the same installation");

@@ -1,7 +1,7 @@
 // Receipts (PROTOCOL 6): read and written as they are, and genuine for nobody but whom they were
 // given to.
-#include "fuzz/support/fuzz.h"
-#include "fuzz/support/keys.h"
+#include "fuzz/fuzz.h"
+#include "fuzz/keys.h"
 #include "protocol/receipt.h"
 
 namespace sealpost {
@@ -64,8 +64,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const Bytes proof = next == 0 ? Bytes(16) : naive_proof(key.reveal(), one, next);
   require(fuzz::same(given.proof, proof), "and proves it as PROTOCOL 6 says");
   require(is_genuine(given, key, one.epoch, one.installation) == (next != 0), "to its holder");
-  require(is_genuine(given, key, other.epoch, other.installation) == (next != 0 && same(one, other)),
-          "and to nobody else");
+  require(
+      is_genuine(given, key, other.epoch, other.installation) == (next != 0 && same(one, other)),
+      "and to nobody else");
 
   const Bytes bytes = choices.rest();
   Reader reader(bytes);
@@ -74,7 +75,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!reader.complete()) return 0;
   Writer again;
   read.write(again);
-  require(fuzz::same(again.view(), ByteView(bytes).first(Receipt::kSize)), "written as it was read");
+  require(fuzz::same(again.view(), ByteView(bytes).first(Receipt::kSize)),
+          "written as it was read");
   const bool genuine = read == give_receipt(key, one.epoch, one.installation, read.next);
   require(is_genuine(read, key, one.epoch, one.installation) == (genuine && read.next != 0),
           "no other is genuine");

@@ -1,9 +1,9 @@
 // A record's plaintext, well sealed by whoever holds a session's key (PROTOCOL 6): what is read of
 // it is written again as the same bytes, and a second reader reads the same.
 #include "crypto/xaes.h"
-#include "fuzz/support/fuzz.h"
-#include "fuzz/support/keys.h"
-#include "fuzz/support/naive.h"
+#include "fuzz/fuzz.h"
+#include "fuzz/keys.h"
+#include "fuzz/naive.h"
 
 namespace sealpost {
 namespace {
@@ -16,14 +16,9 @@ const Session& session() {
 }
 
 Envelope sealed(std::uint64_t counter, Envelope envelope, ByteView plaintext) {
-  const Bytes header = Writer()
-                           .u8(kRecordKind)
-                           .put(session().id)
-                           .u64(counter)
-                           .put(fuzz::filled<16>(7))
-                           .take();
-  const Bytes context =
-      Writer().put("sealpost/1 record").put(header).put(envelope.clear()).take();
+  const Bytes header =
+      Writer().u8(kRecordKind).put(session().id).u64(counter).put(fuzz::filled<16>(7)).take();
+  const Bytes context = Writer().put("sealpost/1 record").put(header).put(envelope.clear()).take();
   crypto::XaesNonce nonce;
   std::copy(header.begin() + 17, header.end(), nonce.begin());
   envelope.message = header;
@@ -101,7 +96,8 @@ void bare_message(const Bytes& message) {
   if (!header) return;
   Envelope envelope;
   envelope.message = message;
-  require(!OpenedSeal::open(envelope, *header, session(), fuzz::key(8)), "a stranger's does not open");
+  require(!OpenedSeal::open(envelope, *header, session(), fuzz::key(8)),
+          "a stranger's does not open");
 }
 
 }  // namespace

@@ -5,8 +5,8 @@
 #include <sstream>
 
 #include "delivery/routes.h"
-#include "fuzz/support/fuzz.h"
-#include "fuzz/support/keys.h"
+#include "fuzz/fuzz.h"
+#include "fuzz/keys.h"
 
 namespace sealpost {
 namespace {
@@ -132,7 +132,8 @@ bool naive_matches(const std::string& pattern, const std::string& text) {
 
 std::string written(const Route& route) {
   std::string line = route.topic;
-  for (const auto& [key, value] : route.claims) line.append(" ").append(key).append("=").append(value);
+  for (const auto& [key, value] : route.claims)
+    line.append(" ").append(key).append("=").append(value);
   if (route.claims.empty()) line += " -";
   return line + " " + route.to.text;
 }
@@ -182,7 +183,8 @@ void check_file(const std::string& text, const std::string& topic) {
   require(good == routes.routes.size() && bad == routes.complaints.size(), "no line is left over");
   for (const Route& route : routes.routes) {
     const Routes again = Routes::parse(written(route));
-    require(again.routes.size() == 1 && same(again.routes[0], route), "written again, it is the same");
+    require(again.routes.size() == 1 && same(again.routes[0], route),
+            "written again, it is the same");
   }
   check_match(routes, topic);
 }

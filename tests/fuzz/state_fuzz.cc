@@ -1,8 +1,8 @@
-// A client's state: a file that can be read is written again as the same bytes.  The sum at its end,
-// which nobody hits by chance, is set right here.
+// A client's state: a file that can be read is written again as the same bytes.  The sum at its
+// end, which nobody hits by chance, is set right here.
 #include "client/state.h"
 #include "crypto/primitives.h"
-#include "fuzz/support/fuzz.h"
+#include "fuzz/fuzz.h"
 
 namespace sealpost {
 namespace {
@@ -20,9 +20,9 @@ bool naive_is_state(ByteView content) {
   const std::uint8_t leave = rest[29];
   const std::uint8_t session = rest[behind_name - 1];
   const bool generation = rest[1] != 0 || rest[2] != 0 || rest[3] != 0 || rest[4] != 0;
-  const bool beyond = rest[21] > 0x80 ||
-                      (rest[21] == 0x80 && std::any_of(rest.begin() + 22, rest.begin() + 29,
-                                                       [](std::uint8_t byte) { return byte != 0; }));
+  const bool beyond = rest[21] > 0x80 || (rest[21] == 0x80 &&
+                                          std::any_of(rest.begin() + 22, rest.begin() + 29,
+                                                      [](std::uint8_t byte) { return byte != 0; }));
   if (leave > 1 || session > 1 || rest[0] == 0 || !generation || beyond) return false;
   if (!is_name(text_of(fields.subspan(1, name)))) return false;
   const std::size_t size = behind_name + (session == 1 ? 16 + 64 + 8 + 4 + 1 : 0);

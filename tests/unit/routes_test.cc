@@ -119,8 +119,8 @@ BOOST_AUTO_TEST_CASE(targets_are_read_whole) {
 
 // execv() and connect() would end the path there: another program than the one that was written.
 BOOST_AUTO_TEST_CASE(a_zero_byte_makes_a_line_unreadable) {
-  for (const char* before : {"a - exec /bin/take", "a - http unix:/s", "a - http http://127.0.0.1",
-                             "a role=x"}) {
+  for (const char* before :
+       {"a - exec /bin/take", "a - http unix:/s", "a - http http://127.0.0.1", "a role=x"}) {
     const Routes routes = Routes::parse(std::string(before) + '\0' + " inbox\n* - inbox\n");
     BOOST_REQUIRE_MESSAGE(routes.complaints.size() == 1U, before);
     BOOST_TEST(routes.complaints[0].reason.find("zero byte") != std::string::npos, before);

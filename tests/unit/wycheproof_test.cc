@@ -1,5 +1,5 @@
-// The runner of Project Wycheproof's vectors: it passes samples in their format whose values are the
-// standards' own, and notices each one that was doctored.
+// The runner of Project Wycheproof's vectors: it passes samples in their format whose values are
+// the standards' own, and notices each one that was doctored.
 #define BOOST_TEST_MODULE wycheproof
 #include <boost/test/unit_test.hpp>
 #include <filesystem>

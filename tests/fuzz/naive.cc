@@ -1,6 +1,6 @@
-#include "fuzz/support/naive.h"
+#include "fuzz/naive.h"
 
-#include "fuzz/support/fuzz.h"
+#include "fuzz/fuzz.h"
 
 namespace sealpost::fuzz {
 
@@ -12,7 +12,8 @@ std::uint64_t naive_number(ByteView bytes, std::size_t at, std::size_t size) {
 
 std::optional<NaiveStatement> naive_statement(ByteView bytes, std::size_t& at, bool hmac_in_clear) {
   if (bytes.size() < at + 26) return std::nullopt;
-  NaiveStatement statement{naive_number(bytes, at, 8), bytes_from(bytes.subspan(at + 8, 16)), {}, {}};
+  NaiveStatement statement{
+      naive_number(bytes, at, 8), bytes_from(bytes.subspan(at + 8, 16)), {}, {}};
   const std::size_t claims = naive_number(bytes, at + 24, 2);
   at += 26;
   if (bytes.size() < at + claims + 1) return std::nullopt;

@@ -9,7 +9,8 @@ namespace sealpost::fuzz {
 
 using Variables = std::map<std::string, std::string>;
 
-// NAME=VALUE; of a name that comes twice the first counts, without "=" it is no variable.
+// NAME=VALUE; of a name that comes twice the first counts, of a setting the first that is not
+// empty. Without "=" it is no variable.
 [[nodiscard]] Variables naive_variables(const std::vector<std::string>& lines);
 
 // SEALPOST_X, REDIRECT_SEALPOST_X, SSL_SEALPOST_X: the first that is not empty.

@@ -1,9 +1,9 @@
-#include "fuzz/support/sealer.h"
+#include "fuzz/sealer.h"
 
 #include "crypto/noise.h"
 #include "crypto/xaes.h"
-#include "fuzz/support/fuzz.h"
-#include "fuzz/support/keys.h"
+#include "fuzz/fuzz.h"
+#include "fuzz/keys.h"
 
 namespace sealpost::fuzz {
 namespace {
@@ -60,8 +60,7 @@ std::optional<Handshake::Opened> Handshake::open(ByteView answer) const {
 Envelope seal_plaintext(const crypto::Key& c2s, const SessionId& session, std::uint64_t counter,
                         Envelope clear, ByteView plaintext) {
   const auto random = crypto::random_array<16>();
-  const Bytes header =
-      Writer().u8(kRecordKind).put(session).u64(counter).put(random).take();
+  const Bytes header = Writer().u8(kRecordKind).put(session).u64(counter).put(random).take();
   const Bytes context = Writer().put("sealpost/1 record").put(header).put(clear.clear()).take();
   crypto::XaesNonce nonce;
   std::copy(header.begin() + 17, header.end(), nonce.begin());

@@ -1,6 +1,6 @@
-#include "fuzz/support/http.h"
+#include "fuzz/http.h"
 
-#include "fuzz/support/fuzz.h"
+#include "fuzz/fuzz.h"
 #include "protocol/envelope.h"
 
 namespace sealpost::fuzz {
@@ -69,7 +69,10 @@ Variables naive_variables(const std::vector<std::string>& lines) {
   for (const std::string& line : lines) {
     const std::size_t equals = line.find('=');
     if (equals == std::string::npos) continue;
-    variables.emplace(line.substr(0, equals), line.substr(equals + 1));
+    const std::string name = line.substr(0, equals);
+    const auto [one, is_first] = variables.emplace(name, line.substr(equals + 1));
+    const bool is_setting = name.find("SEALPOST_") != std::string::npos;
+    if (!is_first && is_setting && one->second.empty()) one->second = line.substr(equals + 1);
   }
   return variables;
 }
@@ -101,13 +104,16 @@ Expected naive_answer(const Variables& variables, std::string body, bool whole) 
 }
 
 void check_answer(const std::string& answer, const Expected& expected) {
-  const std::map<int, std::string> phrases{
-      {400, "Bad Request"},       {403, "Forbidden"},
-      {405, "Method Not Allowed"}, {413, "Content Too Large"},
-      {415, "Unsupported Media Type"}, {503, "Service Unavailable"}};
-  std::string text = "Status: " + std::to_string(expected.status) + " " +
-                     phrases.at(expected.status) + "\r\nContent-Type: text/plain\r\nContent-Length: " +
-                     std::to_string(expected.body.size()) + "\r\nCache-Control: no-store\r\n";
+  const std::map<int, std::string> phrases{{400, "Bad Request"},
+                                           {403, "Forbidden"},
+                                           {405, "Method Not Allowed"},
+                                           {413, "Content Too Large"},
+                                           {415, "Unsupported Media Type"},
+                                           {503, "Service Unavailable"}};
+  std::string text =
+      "Status: " + std::to_string(expected.status) + " " + phrases.at(expected.status) +
+      "\r\nContent-Type: text/plain\r\nContent-Length: " + std::to_string(expected.body.size()) +
+      "\r\nCache-Control: no-store\r\n";
   if (expected.status == 405) text += "Allow: POST\r\n";
   text += "\r\n" + expected.body;
   if (answer != text) {

@@ -1,8 +1,8 @@
-#include "fuzz/support/gateway_model.h"
+#include "fuzz/gateway_model.h"
 
 #include <algorithm>
 
-#include "fuzz/support/naive.h"
+#include "fuzz/naive.h"
 
 namespace sealpost::fuzz {
 namespace {
@@ -147,7 +147,8 @@ std::optional<Verdict> Model::admit_one(const ModelRecord& sent) {
   Live& session = sessions.at(sent.session);
   const Installation who = session.who;
   const NaiveRecord record = *read(sent);
-  if (clients.at(who.name) > who.generation) return Verdict{.status = Status::kRevoked, .writes = true};
+  if (clients.at(who.name) > who.generation)
+    return Verdict{.status = Status::kRevoked, .writes = true};
   if (proves_rollback(receipt_of(record.statement), who)) return std::nullopt;
   if (session.pending) {
     session.pending = false;
@@ -159,13 +160,10 @@ std::optional<Verdict> Model::admit_one(const ModelRecord& sent) {
 
   auto& counters = used[key_of(who)];
   const std::uint64_t next = next_of(who);
-  const auto digest = crypto::sha256(
-      {record.id, Writer().lp8(record.topic).view(), record.body});
+  const auto digest = crypto::sha256({record.id, Writer().lp8(record.topic).view(), record.body});
   const auto verdict = [&](Status status, bool counted) {
-    return Verdict{.status = status,
-                   .writes = true,
-                   .counted = counted,
-                   .next = counted ? next_of(who) : 0};
+    return Verdict{
+        .status = status, .writes = true, .counted = counted, .next = counted ? next_of(who) : 0};
   };
   if (next > kWindow && sent.counter < next - kWindow) return verdict(Status::kTooOld, true);
   if (const auto old = counters.find(sent.counter); old != counters.end()) {
@@ -178,7 +176,8 @@ std::optional<Verdict> Model::admit_one(const ModelRecord& sent) {
   }
   const Status status = allowed(record, now) ? Status::kAccepted : Status::kForbidden;
   const bool kept = status == Status::kAccepted && record.topic != "sealpost/ping";
-  counters[sent.counter] = {digest, status, kept ? Bytes(record.body.begin(), record.body.end()) : Bytes()};
+  counters[sent.counter] = {digest, status,
+                            kept ? Bytes(record.body.begin(), record.body.end()) : Bytes()};
   return verdict(status, true);
 }
 

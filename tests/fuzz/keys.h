@@ -1,5 +1,5 @@
-// The keys of a server and one client, which a fuzzer holds: always the same, so that an input means
-// the same whenever it is run.
+// The keys of a server and one client, which a fuzzer holds: always the same, so that an input
+// means the same whenever it is run.
 #pragma once
 
 #include "protocol/credential.h"

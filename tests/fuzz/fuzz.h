@@ -17,7 +17,9 @@ inline void require(bool holds, std::string_view what) {
   std::abort();
 }
 
-inline bool same(ByteView a, ByteView b) { return std::equal(a.begin(), a.end(), b.begin(), b.end()); }
+inline bool same(ByteView a, ByteView b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end());
+}
 
 inline Bytes bytes_from(ByteView view) { return {view.begin(), view.end()}; }
 

@@ -1,5 +1,6 @@
-// What PROTOCOL 5 to 7 say a gateway must answer, in the plainest way: maps in memory, no window but
-// an arithmetic one, nothing cached.  The fuzzer holds every key, so all of it is known beforehand.
+// What PROTOCOL 5 to 7 say a gateway must answer, in the plainest way: maps in memory, no window
+// but an arithmetic one, nothing cached.  The fuzzer holds every key, so all of it is known
+// beforehand.
 #pragma once
 
 #include <map>
@@ -73,7 +74,7 @@ class Model {
 
   // Steps 1 to 4 of PROTOCOL 6; nothing where the transaction must decide.  `who` sealed it.
   [[nodiscard]] std::optional<Verdict> before_admission(const ModelRecord& sent,
-                                                       const Installation& who) const;
+                                                        const Installation& who) const;
   // The rest, for all of a batch.
   [[nodiscard]] std::vector<Verdict> admit(const std::vector<ModelRecord>& batch);
 

@@ -7,8 +7,8 @@
 
 namespace sealpost::fuzz {
 
-// receipt, lp16(claims block), lp8(key_use_hmac or empty), from `at` on, which is moved behind them.
-// Nothing where they are not there or, without one in clear, hold no MAC.
+// receipt, lp16(claims block), lp8(key_use_hmac or empty), from `at` on, which is moved behind
+// them. Nothing where they are not there or, without one in clear, hold no MAC.
 struct NaiveStatement {
   std::uint64_t next;
   Bytes proof;
