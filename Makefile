@@ -143,7 +143,7 @@ $(BUILD)/obj/faulty/%.o: %.cc
 	@$(COMPILE) -c -o $@ $<
 $(FAULTY): LIBS := -lfcgi -lSQLiteCpp -lsqlite3 -lcrypto
 $(FAULTY): $(BUILD)/obj/faulty/src/gateway/gateway.o \
-    $(BUILD)/obj/faulty/src/gateway/gateway_delivery.o $(call objects,src/cmd/gateway/*.cc) \
+    $(BUILD)/obj/faulty/src/gateway/gateway_delivery.o $(BUILD)/obj/faulty/src/cmd/gateway/main.o \
     $(foreach room,transport $(SERVER_ROOMS),$(call archive,$(room)))
 	@mkdir -p $(@D)
 	@echo "  link    $@"
@@ -183,6 +183,15 @@ model:  ## check the protocol's promises on a model of it, and that each rule is
 	@TMPDIR=$(TMPDIR) tests/model/run
 
 include tests/fuzz/rules.mk
+
+mutants: deps  ## break one rule at a time, and see that the tests notice
+	@$(MAKE) --no-print-directory -j$$(nproc) tests
+	@TMPDIR=$(TMPDIR) BUILD=$(BUILD) tests/mutants/run
+
+timing: deps  ## compare how long the refusals of strangers take
+	@$(MAKE) --no-print-directory -j$$(nproc) all $(BUILD)/tests/trust/timing
+	@TMPDIR=$(TMPDIR) SEALPOST_BIN=$(BUILD)/bin $(BUILD)/tests/trust/timing
+
 
 # --- Packages ------------------------------------------------------------------------------------
 
@@ -268,7 +277,7 @@ lint: deps  ## clang-format, clang-tidy, shellcheck and the man pages, without c
 	@$(MAKE) --no-print-directory -j$$(nproc) $(addprefix tidy/,$(SOURCES) $(TEST_SOURCES))
 
 SCRIPTS := deploy/install-deps deploy/floors deploy/examples/spool.sh deploy/nginx/start-sealpost \
-  htaccess/sealpost-wrapper tests/run tests/demo/demo .ci/run \
+  htaccess/sealpost-wrapper tests/run tests/mutants/run tests/demo/demo .ci/run \
   $(addprefix $(PACKAGING)/,dist reproduce deb deb-check) tests/packaging/tarball tests/packaging/newcomer \
   $(wildcard deploy/completion/*)
 tidy/%: %
@@ -311,7 +320,7 @@ clean:  ## remove all that was built
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
-.PHONY: all tests vectors deps check dist reproducible deb deb-check demo asan tsan model bench-programs bench bench-small floors format lint install uninstall clean help
+.PHONY: all tests vectors deps check dist reproducible deb deb-check demo asan tsan model mutants timing trust bench-programs bench bench-small floors format lint install uninstall clean help
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 SHELL := /bin/bash

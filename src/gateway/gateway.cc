@@ -324,6 +324,7 @@ House& Gateway::house() {
     settings_ = Settings::parse(texts_);
     house_ = std::make_unique<House>(settings_);
     sessions_.forget_all();
+    heir_ = true;
     looked_over_ = false;
   }
   if (!looked_over_) house_->look_over();

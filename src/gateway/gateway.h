@@ -68,6 +68,7 @@ class Gateway {
   void conclude(Handover& handover, const Settled& settled, Time now);
   Receipt receipt_for(const Session& session, const Epoch& epoch, std::uint64_t next);
   void note(Caller& caller, Time now);
+  void trim(bool presume_ended_sessions);
   void note_errors(const Handover& handover, Time now);
   template <class Work>
   void guarded(Visit& visit, Work work);
@@ -91,6 +92,7 @@ class Gateway {
   bool has_written_ = false;  // messages, since tidy() was last called
   Time tally_written_at_ = 0;
   Time trimmed_at_ = 0;
+  bool heir_ = false;  // of a process, or a house, that may have ended sessions and left their keys
   Time looked_at_ = 0;  // for messages to take up
 };
 

@@ -33,18 +33,22 @@ void Gateway::tidy(Time now, bool at_exit) {
   }
   if (trimmed_at_ == 0) trimmed_at_ = now;
   const bool trim_is_due = at_exit || distance(now, trimmed_at_) >= kTrimInterval;
-  if (house_->store().has_ended_sessions() && trim_is_due) {
+  if (!is_tidy() && trim_is_due) {
     trimmed_at_ = now;
     sessions_.forget_all();  // their keys lie there, too
-    trim();
+    trim(std::exchange(heir_, false));
   }
 }
 
-bool Gateway::is_tidy() const { return !(house_ && house_->store().has_ended_sessions()); }
+bool Gateway::is_tidy() const {
+  return !house_ || (!heir_ && !house_->store().has_ended_sessions());
+}
 
-void Gateway::trim() {
+void Gateway::trim() { trim(false); }
+
+void Gateway::trim(bool presume_ended_sessions) {
   try {
-    if (house_) house_->store().trim();
+    if (house_) house_->store().trim(presume_ended_sessions);
   } catch (const std::exception&) {
     // Only the next start is slower.
   }

@@ -55,7 +55,8 @@ void Ledger::forget_the_past(Time now) {
   if (Query(select_old_handshake_, forgettable).row()) Query(forget_handshakes_, forgettable).run();
 }
 
-void Ledger::trim() {
+void Ledger::trim(bool presume_ended_sessions) {
+  ended_sessions_ |= presume_ended_sessions;
   if (database_.trim_wal(ended_sessions_)) ended_sessions_ = false;
 }
 

@@ -24,7 +24,7 @@ class Ledger {
   // Whether sessions were deleted over this connection: their keys may still lie in the WAL.
   [[nodiscard]] bool has_ended_sessions() const { return ended_sessions_; }
   // Outside of any transaction: erases them there, and what else makes the next start slow.
-  void trim();
+  void trim(bool presume_ended_sessions);
 
   // PROTOCOL 5, steps 4 and 8-10, and the session they lead to.
   [[nodiscard]] Beginning begin(const NewSession& session, const Keyring& keyring, Time now);

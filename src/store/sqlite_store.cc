@@ -132,9 +132,9 @@ void SqliteStore::checkpoint() {
   if (ledger_) ledger_->database().checkpoint();
 }
 
-void SqliteStore::trim() {
+void SqliteStore::trim(bool presume_ended_sessions) {
   if (!ledger_) return;  // who was refused has opened nothing
-  with_ledger([](Ledger& ledger) { ledger.trim(); });
+  with_ledger([&](Ledger& ledger) { ledger.trim(presume_ended_sessions); });
 }
 
 bool SqliteStore::has_ended_sessions() const { return ledger_ && ledger_->has_ended_sessions(); }

@@ -29,7 +29,7 @@ class SqliteStore : public Store {
                                             Time now) override;
   void add(const Tally& counts) override;
   void checkpoint() override;
-  void trim() override;
+  void trim(bool presume_ended_sessions) override;
   [[nodiscard]] bool has_ended_sessions() const override;
 
  private:

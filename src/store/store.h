@@ -191,8 +191,9 @@ class Store {
   virtual void checkpoint() = 0;
 
   // Leaves the files so that the next process to open them starts fast, and erases what is left in
-  // them of sessions that have ended.  Costs some syncs: for CGI, after its answer.
-  virtual void trim() = 0;
+  // them of sessions that have ended here, or, if so presumed, in a process that died before it
+  // could.  Costs some syncs: for CGI, after its answer.
+  virtual void trim(bool presume_ended_sessions) = 0;
   // Whether a session has ended since the last trim().
   [[nodiscard]] virtual bool has_ended_sessions() const = 0;
 };

@@ -195,7 +195,7 @@ BOOST_AUTO_TEST_CASE(eight_clients_at_32_connections_across_all_kinds) {
 }
 
 BOOST_AUTO_TEST_CASE(three_hundred_handlers_leave_descriptors_and_processes_as_they_were) {
-  NginxSite site({.keep = true});
+  NginxSite site({.keep = true, .gateway = test::kFaultyGateway});
   const Upstream upstream(reply_of);
   site.routes("run - exec " + site.script("run", "cat") +
               "\nweb - http http://127.0.0.1:" + std::to_string(upstream.port()) + "/\n");
@@ -335,7 +335,7 @@ BOOST_AUTO_TEST_CASE(killed_500_times_around_its_handlers_it_loses_and_doubles_n
   constexpr int kClients = 4;
   setenv("SEALPOST_FAULT_POINT", "committed:4", 1);
   NginxSite site(
-      {.arguments = {"--handler-timeout", "3s"}, .gateway = "../tests/faulty/sealpost.fcgi"});
+      {.arguments = {"--handler-timeout", "3s"}, .gateway = test::kFaultyGateway});
   const std::string ran = site.folder / "ran";
   // The handler itself kills the gateway where the fault points do not.
   site.routes(

@@ -454,7 +454,7 @@ std::size_t open_files(pid_t id) {
 }
 
 BOOST_AUTO_TEST_CASE(ten_thousand_requests_leave_descriptors_and_memory_as_they_were) {
-  NginxSite site({.keep = true});
+  NginxSite site({.keep = true, .gateway = test::kFaultyGateway});
   Peer peer = site.client();
   peer.handshake();
   const auto some_of_all = [&](int rounds) {

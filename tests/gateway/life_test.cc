@@ -48,7 +48,7 @@ struct Upgradable {
 
   Upgradable() {
     site.kill_gateways();
-    fs::copy_file(test::program("sealpost.fcgi"), gateway);
+    fs::copy_file(test::program(test::kFaultyGateway), gateway);
   }
 
   // As `spawn-fcgi -n` starts it, which is the gateway itself then, or multiwatch.
@@ -63,7 +63,7 @@ struct Upgradable {
 
   // In one step, as an installation should.
   void replace() const {
-    fs::copy_file(test::program("sealpost.fcgi"), gateway + ".new");
+    fs::copy_file(test::program(test::kFaultyGateway), gateway + ".new");
     fs::rename(gateway + ".new", gateway);
   }
 
@@ -144,7 +144,7 @@ bool has_open(pid_t process, const std::string& path) {
 }
 
 BOOST_AUTO_TEST_CASE(a_log_that_is_moved_away_is_followed_by_a_new_one_and_no_line_is_lost) {
-  NginxSite site({.processes = 2});
+  NginxSite site({.processes = 2, .gateway = test::kFaultyGateway});
   Traffic traffic(site, 4);
   traffic.start();
   const std::string moved = site.folder / "log.1";

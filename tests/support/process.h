@@ -22,6 +22,8 @@ void eventually(const std::string& what, const std::function<bool()>& is_so);
 
 // The path of a program under test: "sealpost", "sealpost.fcgi", "sealpost-client".
 [[nodiscard]] std::string program(const std::string& name);
+// The gateway with fault points.  Unlike the real one it lets others look into its /proc.
+inline const std::string kFaultyGateway = "../tests/faulty/sealpost.fcgi";
 
 class Process {
  public:

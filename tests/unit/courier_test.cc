@@ -82,10 +82,11 @@ struct Road {
     return courier.deliver_or_drop(outbox.store(kPingTopic, ""));
   }
   // What a gateway with the right keys could answer a handshake.
-  HttpAnswer welcome(const std::string& form, std::uint32_t max_body, Time server_time) const {
+  HttpAnswer welcome(const std::string& form, std::uint32_t max_body, Time server_time,
+                     const Epoch& epoch = {2}) const {
     auto call = OpenedHandshake::open(*Envelope::parse(form), house.home.keyring());
     BOOST_TEST_REQUIRE(call->agree(crypto::random_key()));
-    const Welcome words{SessionId{1}, Epoch{2}, house.now + kHour, Receipt{}, max_body};
+    const Welcome words{SessionId{1}, epoch, house.now + kHour, Receipt{}, max_body};
     return {200, std::string(text_of(call->accept(words, server_time))), ""};
   }
   // The answer to what is sent next is lost, whatever it did.
@@ -575,12 +576,14 @@ BOOST_AUTO_TEST_CASE(
   copy_folder(road.folder, road.folder + ".copy");
   road.send("2");
   copy_folder(road.folder + ".copy", road.folder);
+  const InstallNonce copied = road.state().install_nonce;
 
   const Outcome outcome = road.send("other 2");  // counter 1, in the session that is still alive
   BOOST_TEST((outcome.kind == Kind::kUnknown));
   BOOST_TEST(outcome.status == "conflict");
   BOOST_TEST(road.open() == 0U);
-  BOOST_TEST(road.send("3").status == "accepted", "as a new installation");
+  BOOST_TEST(road.send("3").status == "accepted");
+  BOOST_TEST((road.state().install_nonce != copied), "as a new installation");
   BOOST_TEST(road.bodies() == "1 2 3 ");
 }
 
@@ -624,6 +627,50 @@ BOOST_AUTO_TEST_CASE(a_new_epoch_clears_the_receipt_and_the_client_recovers_by_i
   BOOST_TEST(road.bodies() == "1 3 ");
   BOOST_TEST(road.state().receipt.next == 3U);
   BOOST_TEST(road.reports.empty(), "nobody is accused");
+}
+
+// What the client said in a record that went out, in the session that it still has.
+OpenedRecord record_in(const Road& road, const std::string& form) {
+  const Envelope envelope = *Envelope::parse(form);
+  const ClientState state = road.state();
+  const Session session{state.session->id, state.kid, {state.name, state.generation, {}}};
+  return *OpenedRecord::read(*OpenedSeal::open(envelope, *RecordHeader::read(envelope.message),
+                                               session, state.session->keys.c2s));
+}
+
+BOOST_AUTO_TEST_CASE(every_record_names_the_lowest_counter_whose_answer_is_awaited) {
+  Road road;
+  road.send("0");
+  BOOST_TEST(record_in(road, road.forms.back()).oldest() == 0U, "its own");
+  road.network = [](const std::string&, const Post&) { return lost(); };
+  road.send("1");
+  road.network = nullptr;
+  BOOST_TEST((road.ping().kind == Kind::kAccepted));
+  const OpenedRecord ping = record_in(road, road.forms.back());
+  BOOST_TEST(ping.message().counter == 2U);
+  BOOST_TEST(ping.oldest() == 1U, "that one is still open");
+  BOOST_TEST((road.flush().kind == Kind::kAccepted));
+  road.send("3");
+  BOOST_TEST(record_in(road, road.forms.back()).oldest() == 3U);
+}
+
+BOOST_AUTO_TEST_CASE(the_highest_receipt_of_an_epoch_is_kept_whatever_comes_later) {
+  Road road;
+  road.send("1");
+  road.clock_shift = 3'600'000;  // the next answer is `late`, with no receipt
+  BOOST_TEST(road.send("2").status == "accepted");
+  BOOST_TEST(road.forms.size() == 4U);
+  BOOST_TEST(record_in(road, road.forms.back()).statement().receipt.next == 1U);
+  BOOST_TEST(road.state().receipt.next == 2U);
+
+  // Whoever has stolen this client's key can answer so, and would make it forget what proves a
+  // rollback.
+  road.network = [&](const std::string& form, const Post&) {
+    return road.welcome(form, 1U << 20, road.house.now, road.state().epoch);
+  };
+  const Outbox outbox(road.folder);
+  BOOST_TEST(Courier(outbox, road.world()).connect().status == "accepted");
+  BOOST_TEST(road.state().receipt.next == 2U, "a message 2 of the same epoch never lowers it");
 }
 
 BOOST_AUTO_TEST_CASE(being_replaced_twice_within_an_hour_is_reported) {

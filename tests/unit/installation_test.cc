@@ -186,6 +186,11 @@ BOOST_AUTO_TEST_CASE(claims_that_were_not_issued_are_seen) {
   BOOST_TEST(!was_issued(ring(), 1, {"client2", 4, {}}, issued));
   const Statement raised{{}, credential("admin").claims, credential().key_use_hmac};
   BOOST_TEST(!was_issued(ring(), 1, who, raised));
+  for (std::size_t i = 0; i < issued.key_use_hmac.size(); ++i) {
+    Statement forged = issued;
+    forged.key_use_hmac[i] ^= 0x80;
+    BOOST_TEST(!was_issued(ring(), 1, who, forged), "byte " << i);
+  }
 }
 
 }  // namespace

@@ -397,7 +397,7 @@ BOOST_AUTO_TEST_CASE(a_trimmed_wal_is_empty_and_nothing_is_lost) {
   for (std::uint64_t counter = 0; counter < 40; ++counter) (void)s.admit(counter);
   const std::string wal = s.home.store_paths().database + "-wal";
   BOOST_TEST(std::filesystem::file_size(wal) > 0U);
-  s.store->trim();
+  s.store->trim(false);
   BOOST_TEST(std::filesystem::file_size(wal) == 0U);
   BOOST_TEST((s.admit(39).verdict == Verdict::kUsed));
 }

@@ -8,6 +8,7 @@
 #include <iostream>
 #include <iterator>
 
+#include "base/core_dumps.h"
 #include "base/result.h"
 #include "client/probe.h"
 #include "sealpost/client.h"
@@ -106,6 +107,7 @@ int complain(const CLI::App& app, const CLI::ParseError& error) {
 }
 
 int run(int argc, char** argv) {
+  forbid_core_dumps();
   umask(077);
   Order order;
   order.state = default_state();

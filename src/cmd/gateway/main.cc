@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "base/core_dumps.h"
 #include "crypto/primitives.h"
 #include "store/database.h"
 #include "transport/cgi.h"
@@ -61,6 +62,9 @@ Arguments parse(int argc, char** argv) {
 // What a web server may have left otherwise, and handlers need: their pipes must not become file
 // descriptors 1 and 2, their ends must be waited for, and one that reads nothing must not end us.
 void set_up_process() {
+#ifndef SEALPOST_FAULT_POINTS  // the tests look into that one's /proc, which this would close
+  forbid_core_dumps();
+#endif
   umask(077);
   while (const int file = open("/dev/null", O_RDWR | O_CLOEXEC)) {
     if (file > STDERR_FILENO || file < 0) {

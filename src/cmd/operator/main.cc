@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 
+#include "base/core_dumps.h"
 #include "cmd/operator/commands.h"
 #include "cmd/operator/words.h"
 #include "crypto/primitives.h"
@@ -54,6 +55,7 @@ int complain(const CLI::App& app, const CLI::ParseError& error) {
 }
 
 int run(int argc, char** argv) {
+  forbid_core_dumps();
   umask(077);
   crypto::start_lean();
   Office office;
