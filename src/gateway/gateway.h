@@ -47,7 +47,8 @@ class Gateway {
 
   // What need not be done while somebody waits, at most every so often unless `at_exit`: adds what
   // was refused to the database, every 10 s and only behind a batch that wrote messages; and erases
-  // the keys of sessions that have ended, every 5 minutes.
+  // the keys of sessions that have ended, here or in a process that has died since, every 5
+  // minutes.
   void tidy(Time now, bool at_exit);
   // Whether there is nothing that must be done soon.
   [[nodiscard]] bool is_tidy() const;

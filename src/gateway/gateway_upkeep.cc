@@ -23,6 +23,7 @@ void Gateway::tidy(Time now, bool at_exit) {
       tally_.clear();
     } catch (const std::exception&) {
       // The database is in trouble, and the log says so already: the counts wait.
+      heir_ = true;  // the store has closed it, and forgotten what it ended
     }
   }
   if (!house_) return;
@@ -32,12 +33,11 @@ void Gateway::tidy(Time now, bool at_exit) {
     // Another process holds the gate; the next time will do.
   }
   if (trimmed_at_ == 0) trimmed_at_ = now;
-  const bool trim_is_due = at_exit || distance(now, trimmed_at_) >= kTrimInterval;
-  if (!is_tidy() && trim_is_due) {
-    trimmed_at_ = now;
-    sessions_.forget_all();  // their keys lie there, too
-    trim(std::exchange(heir_, false));
-  }
+  if (!at_exit && distance(now, trimmed_at_) < kTrimInterval) return;
+  trimmed_at_ = now;
+  // The keys of sessions that have ended lie there, too, and another process may have ended them.
+  sessions_.forget_all();
+  if (!is_tidy()) trim(std::exchange(heir_, false));
 }
 
 bool Gateway::is_tidy() const {
@@ -50,7 +50,7 @@ void Gateway::trim(bool presume_ended_sessions) {
   try {
     if (house_) house_->store().trim(presume_ended_sessions);
   } catch (const std::exception&) {
-    // Only the next start is slower.
+    heir_ = true;  // tried again
   }
 }
 

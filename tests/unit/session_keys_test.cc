@@ -188,6 +188,24 @@ BOOST_AUTO_TEST_CASE(a_gateway_that_died_before_it_was_tidy_leaves_no_key_to_the
   BOOST_TEST(w.found(old) == 0);
 }
 
+// A line of the log that names the client was written by who still had the keys to open its record.
+BOOST_AUTO_TEST_CASE(keys_of_a_session_that_another_process_ended_are_forgotten) {
+  Watched w(Manner::kFastcgi);
+  Peer peer = w.start("client1");
+  Peer other = w.start("client2");
+  const auto last_line = [&] {
+    const std::string log = w.house.log();
+    return log.substr(log.rfind('\n', log.size() - 2) + 1);
+  };
+  w.house.gateway().tidy(w.house.now, false);
+  w.house.sql("DELETE FROM session");
+  BOOST_TEST(other.send().reply.status == 403);
+  BOOST_TEST(last_line().find("client2") != std::string::npos, "it still knew the keys");
+  w.tidy();
+  BOOST_TEST(peer.send().reply.status == 403);
+  BOOST_TEST(last_line().find("client1") == std::string::npos, last_line());
+}
+
 // SQLite moves rows from page to page as their tree grows and shrinks: no copy may stay behind.
 BOOST_AUTO_TEST_CASE(hundreds_of_sessions_that_come_and_go_leave_no_key) {
   Watched w(Manner::kFastcgi);
