@@ -334,8 +334,7 @@ BOOST_AUTO_TEST_CASE(killed_500_times_around_its_handlers_it_loses_and_doubles_n
   const int rounds = slow ? 100 : 500;
   constexpr int kClients = 4;
   setenv("SEALPOST_FAULT_POINT", "committed:4", 1);
-  NginxSite site(
-      {.arguments = {"--handler-timeout", "3s"}, .gateway = test::kFaultyGateway});
+  NginxSite site({.arguments = {"--handler-timeout", "3s"}, .gateway = test::kFaultyGateway});
   const std::string ran = site.folder / "ran";
   // The handler itself kills the gateway where the fault points do not.
   site.routes(
