@@ -178,6 +178,37 @@ BOOST_AUTO_TEST_CASE(the_payload_has_one_shape) {
   BOOST_TEST(open_payload(Bytes(8))->sent_at().value() == 0U);
 }
 
+// Whether a client takes a message 2 with any payload at all, from a holder of its key.
+bool is_taken(ByteView payload) {
+  const Credential as = credential();
+  HandshakeCall ours = call(as);
+  const ByteView message = ours.envelope().message;
+  const Bytes prologue = Writer()
+                             .put("sealpost/1 handshake")
+                             .put(as.server_id)
+                             .put(message.first(6))
+                             .put(ours.envelope().clear())
+                             .take();
+  auto noise = crypto::NoiseResponder::read(psk_of(as.client_key), prologue, message.subspan(6));
+  BOOST_TEST_REQUIRE(noise->agree(crypto::random_key()));
+  return static_cast<bool>(ours.finish(Writer().u8(0x91).put(noise->write(payload)).view()));
+}
+
+BOOST_AUTO_TEST_CASE(the_payload_of_an_answer_has_one_shape) {
+  const Bytes welcome = Writer().u8(0).put(Bytes(8 + 16 + 16 + 8 + 24 + 4)).take();
+  const Bytes refusal = Writer().u8(5).put(Bytes(8)).take();
+  for (const Bytes& whole : {welcome, refusal}) {
+    BOOST_TEST(is_taken(whole));
+    Bytes longer = whole;
+    longer.push_back(0);
+    BOOST_TEST(!is_taken(longer), "a byte too many");
+    for (std::size_t size = 0; size < whole.size(); ++size) {
+      BOOST_TEST(!is_taken(ByteView(whole).first(size)), size << " bytes");
+    }
+  }
+  BOOST_TEST(!is_taken(Writer().u8(11).put(Bytes(8)).view()), "a status there is not");
+}
+
 BOOST_AUTO_TEST_CASE(claims_that_were_not_issued_are_seen) {
   const Statement issued{{}, credential().claims, credential().key_use_hmac};
   const Installation who{"client1", 4, {}};

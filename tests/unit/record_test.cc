@@ -203,6 +203,19 @@ BOOST_AUTO_TEST_CASE(an_answer_opens_for_its_own_request_alone) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(an_answer_that_is_too_short_is_not_ours) {
+  const crypto::Digest request{3};
+  const auto is_taken = [&](std::size_t size) {
+    const crypto::XaesNonce nonce{4};
+    Bytes bytes = Writer().u8(0x92).put(nonce).take();
+    crypto::xaes_seal(key_of(2), nonce, Writer().put("sealpost/1 answer").put(request).view(),
+                      Bytes(size), bytes);
+    return static_cast<bool>(open_answer(key_of(2), request, bytes));
+  };
+  BOOST_TEST(is_taken(1 + 8 + 24));
+  for (std::size_t size = 0; size < 1 + 8 + 24; ++size) BOOST_TEST(!is_taken(size), size);
+}
+
 BOOST_AUTO_TEST_CASE(an_answer_of_a_status_this_version_does_not_know_is_not_ours) {
   Answer answer{static_cast<Status>(11), 99, {}, {}};
   const Bytes bytes = seal_answer(key_of(2), {}, crypto::random_array<32>(), answer);
