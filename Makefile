@@ -192,6 +192,13 @@ timing: deps  ## compare how long the refusals of strangers take
 	@$(MAKE) --no-print-directory -j$$(nproc) all $(BUILD)/tests/trust/timing
 	@TMPDIR=$(TMPDIR) SEALPOST_BIN=$(BUILD)/bin $(BUILD)/tests/trust/timing
 
+# For about as many minutes; of them the fuzzers and mutants get what the rest leaves.
+MINUTES ?= 10
+trust: deps  ## all the evidence of SECURITY.md, for MINUTES (10) once all is built
+	@deploy/install-deps fuzz model
+	@$(MAKE) --no-print-directory -j$$(nproc) tests fuzzers $(BUILD)/tests/trust/timing
+	@TMPDIR=$(TMPDIR) MINUTES=$(MINUTES) tests/trust/run $(BUILD)
+
 
 # --- Packages ------------------------------------------------------------------------------------
 
@@ -277,7 +284,8 @@ lint: deps  ## clang-format, clang-tidy, shellcheck and the man pages, without c
 	@$(MAKE) --no-print-directory -j$$(nproc) $(addprefix tidy/,$(SOURCES) $(TEST_SOURCES))
 
 SCRIPTS := deploy/install-deps deploy/floors deploy/examples/spool.sh deploy/nginx/start-sealpost \
-  htaccess/sealpost-wrapper tests/run tests/mutants/run tests/demo/demo .ci/run \
+  htaccess/sealpost-wrapper tests/run tests/demo/demo .ci/run \
+  $(addprefix tests/,mutants/run fuzz/run trust/run) \
   $(addprefix $(PACKAGING)/,dist reproduce deb deb-check) tests/packaging/tarball tests/packaging/newcomer \
   $(wildcard deploy/completion/*)
 tidy/%: %
