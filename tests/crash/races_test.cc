@@ -192,7 +192,8 @@ void speak_until(Arena& arena, Peer& peer, const std::string& word_then,
     }
   });
   peer.next = next;
-  BOOST_REQUIRE((words_of(wrong) == Words{{"", kLines}}));
+  const Words words = words_of(wrong);
+  BOOST_REQUIRE_MESSAGE((words == Words{{"", kLines}}), test::text_of(words));
   BOOST_REQUIRE(arena.stored(peer) == stored_then);
   BOOST_REQUIRE(stored_then == before + accepted);
 }
