@@ -298,7 +298,7 @@ BOOST_AUTO_TEST_CASE(a_message_that_is_pruned_is_never_accepted_a_second_time) {
         }
       }
     });
-    BOOST_REQUIRE_MESSAGE(wrong == "", wrong);
+    BOOST_REQUIRE_MESSAGE(wrong.empty(), wrong);
   }
   BOOST_TEST(pruned.deleted > 20);
   BOOST_TEST(pruned.emptied > 20);
