@@ -44,7 +44,8 @@ void Arena::at_once(int count, const std::function<void(int, Line&)>& work) {
   std::latch ready(count);
   std::vector<std::future<void>> all;
   for (int i = 0; i < count; ++i) {
-    Line& line = lines.at(static_cast<std::size_t>(i % kProcesses * kLinesEach + i / kProcesses));
+    const int at = i % kProcesses * kLinesEach + i / kProcesses;
+    Line& line = lines.at(static_cast<std::size_t>(at));
     all.push_back(std::async(std::launch::async, [&ready, &work, &line, i] {
       ready.arrive_and_wait();
       work(i, line);
