@@ -8,8 +8,6 @@
 namespace sealpost {
 namespace {
 
-using fuzz::require;
-
 // base64url bit by bit.
 std::optional<Bytes> naive_base64url(std::string_view text) {
   Bytes bytes;

@@ -109,7 +109,7 @@ constexpr std::string_view kEnvelope = "encrypted_message=EgA";
 
 std::vector<std::string> lines_of(fuzz::Choices& choices, const std::string& body) {
   std::vector<std::string> lines;
-  if (choices.of(8) != 7) lines.push_back("REQUEST_METHOD=POST");
+  if (choices.of(8) != 7) lines.emplace_back("REQUEST_METHOD=POST");
   if (choices.of(8) != 7) lines.push_back("CONTENT_TYPE=" + std::string(kForm));
   if (choices.of(8) != 7) lines.push_back("CONTENT_LENGTH=" + std::to_string(body.size()));
   for (std::size_t more = choices.of(4); more > 0; --more) {
@@ -124,7 +124,7 @@ std::vector<std::string> lines_of(fuzz::Choices& choices, const std::string& bod
 void put_stream(fuzz::Choices& choices, Stream& stream, std::uint8_t type, const std::string& all) {
   std::size_t at = 0;
   while (at < all.size()) {
-    const std::size_t chosen = choices.byte() * 31U;  // 0: all of it
+    const std::size_t chosen = std::size_t{31} * choices.byte();  // 0: all of it
     const std::size_t size = std::min(all.size() - at, chosen == 0 ? all.size() : chosen);
     const std::uint8_t habit = choices.byte();
     stream.record(type, kId, all.substr(at, size), static_cast<std::uint8_t>(habit & 7));
@@ -161,7 +161,8 @@ Stream request_of(fuzz::Choices& choices, std::vector<std::string>& lines) {
   stream.keep = choices.yes();
   const std::size_t begin = choices.of(16);
   stream.record(begin == 15 ? kAbort : kBegin, begin == 14 ? kId + 1 : kId,
-                std::string{0, static_cast<char>(begin == 13 ? 2 : 1), stream.keep, 0, 0, 0, 0, 0},
+                std::string{0, static_cast<char>(begin == 13 ? 2 : 1),
+                            static_cast<char>(stream.keep ? 1 : 0), 0, 0, 0, 0, 0},
                 0);
   if (begin >= 13) stream.whole = false;
   put_stream(choices, stream, kParams, stream.params);

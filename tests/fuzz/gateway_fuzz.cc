@@ -1,9 +1,9 @@
 // The whole gateway, against somebody who holds every key: clients' keys, the keys that claims and
 // receipts are signed with, the sessions' keys.  The input is a row of deeds: handshakes and
 // records with honest or made-up insides, sent once, again, or several in one batch, with time
-// passing and the process restarting between them.  What gateway_model.h says must come is
-// what comes; nothing is written that may not be; every answer opens; and at the end the database
-// holds exactly the messages that were counted.
+// passing, the process restarting and a client being issued anew between them.  What
+// gateway_model.h says must come is what comes; nothing is written that may not be; every answer
+// opens; and at the end the database holds exactly the messages that were counted.
 #include <SQLiteCpp/SQLiteCpp.h>
 
 #include <memory>
@@ -45,11 +45,17 @@ struct Place {
     house.routes(fuzz::kModelRoutes);
     credentials.push_back(std::move(house.client("a", "sensor").credential));
     credentials.push_back(std::move(house.client("b", "shop").credential));
-    test::Peer twice = house.client("c", "sensor");
-    credentials.push_back(std::move(house.renewed(twice).credential));
-    credentials.push_back(std::move(twice.credential));
+    Credential first = std::move(house.client("c", "sensor").credential);
+    credentials.push_back(renewed(first));
+    credentials.push_back(std::move(first));
     eye = std::make_unique<SQLite::Database>(house.home.store_paths().database,
                                              SQLite::OPEN_READONLY, 5000);
+  }
+
+  [[nodiscard]] Credential renewed(const Credential& old) const {
+    Database at = house.database();
+    const Generation generation = ClientBook(at).renew(old.name, old.kid, old.claims, house.now);
+    return Credential::issue(house.home.keyring(), old.kid, old.name, generation, old.claims, "");
   }
 };
 
@@ -94,7 +100,7 @@ class Play {
       generation = std::max(generation, one.generation);
     }
     model_.epoch = epoch();
-    for (std::size_t i = 0; i < nonces_.size(); ++i) nonces_.at(i) = crypto::random_array<16>();
+    for (InstallNonce& nonce : nonces_) nonce = crypto::random_array<16>();
   }
 
   void run() {
@@ -140,9 +146,19 @@ class Play {
     deliver();
     constexpr std::array<Milliseconds, 7> kSpans{
         1, 30 * kSecond, 59 * kSecond, kMinute, 150 * kSecond, 301 * kSecond, Model::kSessionLife};
-    const std::size_t which = choices_.of(kSpans.size() + 1);
+    const std::size_t which = choices_.of(kSpans.size() + 2);
     if (which == kSpans.size()) return place_.house.restart();
+    if (which > kSpans.size()) return renew();
     now() += kSpans.at(which);
+  }
+
+  // The third client is issued anew: what it was before is revoked from here on.
+  void renew() {
+    Credential& newest = place_.credentials[2];
+    place_.credentials[3] = std::move(newest);
+    newest = place_.renewed(place_.credentials[3]);
+    model_.clients[newest.name] = newest.generation;
+    for (Begun& one : begun_) one.client = one.client == 2 ? 3 : one.client;
   }
 
   // --- What is sent ---
@@ -463,9 +479,11 @@ class Play {
 
   // --- The database ---
 
-  int version() { return place_.eye->execAndGet("PRAGMA data_version").getInt(); }
+  [[nodiscard]] int version() const {
+    return place_.eye->execAndGet("PRAGMA data_version").getInt();
+  }
 
-  Epoch epoch() {
+  [[nodiscard]] Epoch epoch() const {
     SQLite::Statement query(*place_.eye, "SELECT epoch FROM server");
     require(query.executeStep(), "the database has an epoch");
     Epoch epoch;
