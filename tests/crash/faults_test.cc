@@ -2,9 +2,8 @@
 // open, truncation, deletion, lock or read fails, the process dies there, or the power goes; with a
 // WAL, as on a local disk, and with a rollback journal, as on a network's.
 //
-// Every call is the faulty one in turn.  With SEALPOST_TRUST_MINUTES set that is so for every kind
-// of fault, in some minutes; without, each kind takes a part of the calls, and together they take
-// all.
+// With SEALPOST_EVERY_FAULT set every call is the faulty one in turn, for every kind of fault, in
+// some minutes; without, each kind takes every tenth or second of the calls.
 #define BOOST_TEST_MODULE faults
 #include <sys/stat.h>
 
@@ -88,7 +87,7 @@ int tell_all(Story& story, const Kind& kind, int first, int step) {
 
 // There are hundreds of writes, locks and reads, and some dozen of all else.
 int step_of(Call call) {
-  if (std::getenv("SEALPOST_TRUST_MINUTES") != nullptr) return 1;
+  if (std::getenv("SEALPOST_EVERY_FAULT") != nullptr) return 1;
   return call == Call::kWrite || call == Call::kLock || call == Call::kRead ? 10 : 2;
 }
 
