@@ -141,9 +141,10 @@ bool Ledger::is_revoked(const Installation& who) {
   return !query.row() || query.number(0) > who.generation;
 }
 
-// Those that seem to live longer than any may were begun before the clock was set back.
+// Those that seem to live longer than any may were begun before the clock was set back.  Another
+// process may be some way ahead of `now`, which is a batch's.
 int Ledger::pending_sessions(const std::string& name, Time now) {
-  Query query(count_pending_, name, now, now + kPendingLife);
+  Query query(count_pending_, name, now, now + 2 * kPendingLife);
   query.row();
   return static_cast<int>(query.number(0));
 }

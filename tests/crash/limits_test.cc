@@ -57,7 +57,7 @@ void allow(const Process& process, __rlimit_resource what, rlim_t limit) {
 
 // A site with a client that speaks to the gateway's socket itself, and keeps what it was told.
 struct Tight {
-  NginxSite site;
+  NginxSite site{{.gateway = kFaultyGateway}};
   Peer peer = site.client();
   std::set<std::string> told;
 

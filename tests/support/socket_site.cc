@@ -68,7 +68,7 @@ FastcgiPeer& Line::connection() {
 }
 
 SocketSite::SocketSite(int processes, std::vector<std::string> arguments)
-    : command_{program("sealpost.fcgi"), "--home", home.root(), "--log", folder / "log"},
+    : command_{program(kFaultyGateway), "--home", home.root(), "--log", folder / "log"},
       listener_(listen_on(socket())) {
   command_.insert(command_.end(), arguments.begin(), arguments.end());
   set_url("http://127.0.0.1/gate");
