@@ -64,8 +64,8 @@ class Database {
 
   // Whether all that this connection can read is surely on disk.  At first it is not: a process
   // that was killed, or whose COMMIT failed, may have left a whole transaction that nobody has
-  // synced.  A commit of one's own syncs a WAL, all of it.  A rollback journal's folder is synced by
-  // whoever committed, unless he was killed then, and that can be any time.
+  // synced.  A commit of one's own syncs a WAL, all of it.  A rollback journal's folder is synced
+  // by whoever committed, unless he was killed then, and that can be any time.
   [[nodiscard]] bool is_sure() const { return sure_ && journal_.mode == "wal"; }
   void set_sure() { sure_ = true; }
 
