@@ -16,8 +16,8 @@ namespace {
 
 constexpr int kBusyTimeout = 5'000;  // ms; only writers that do not know the gate are waited for
 constexpr off_t kPageSize = 8192;
-constexpr int kCheckpointFrames = 1000;
-constexpr int kFramesMost = 4000;  // 32 MiB: for whoever writes on and never calls checkpoint()
+constexpr int kCheckpointFrames = 4000;  // 32 MiB; at 1,000 they took a tenth of all time
+constexpr int kFramesMost = 8000;        // for whoever writes on and never calls checkpoint()
 constexpr int kCacheKib = 16384;
 constexpr off_t kFewFrames = 16;
 

@@ -58,7 +58,7 @@ class Database {
   // Whether the paths still name the files that are open.
   [[nodiscard]] bool is_current();
 
-  // Moves what the WAL holds into the database where it has grown past 1,000 frames.  Costs two
+  // Moves what the WAL holds into the database where it has grown past 4,000 frames.  Costs two
   // syncs, so it is not part of a commit: for between requests.
   void checkpoint();
 

@@ -402,41 +402,40 @@ BOOST_AUTO_TEST_CASE(a_trimmed_wal_is_empty_and_nothing_is_lost) {
   BOOST_TEST((s.admit(39).verdict == Verdict::kUsed));
 }
 
-BOOST_AUTO_TEST_CASE(a_commit_waits_for_no_checkpoint_and_the_wal_is_used_again_after_one) {
-  Stored s;
-  const std::string database = s.home.store_paths().database;
-  const auto size = [&](const char* part) { return std::filesystem::file_size(database + part); };
+// Messages of 1 MiB each, whose frames fill a WAL.
+struct Filled : Stored {
   std::uint64_t counter = 0;
-  const auto write = [&](std::size_t bytes) {
-    const Candidate large =
-        test::candidate(s.session, {counter++, MessageId{1}, "t", Bytes(bytes)}, Ruling::kInbox);
-    BOOST_REQUIRE(
-        (s.store->admit({&large, 1}, *s.ring, s.terms, kNow)[0].verdict == Verdict::kNew));
-  };
-  const auto before = size("");
-  write(1 << 20);
-  s.store->checkpoint();
-  BOOST_TEST(size("") == before, "too little to be worth it");
 
-  for (int i = 0; i < 9; ++i) write(1 << 20);
-  BOOST_TEST(size("") == before);
+  void write(int messages) {
+    for (; messages > 0; --messages) {
+      const Candidate large =
+          test::candidate(session, {counter++, MessageId{1}, "t", Bytes(1U << 20)}, Ruling::kInbox);
+      BOOST_REQUIRE((store->admit({&large, 1}, *ring, terms, kNow)[0].verdict == Verdict::kNew));
+    }
+  }
+  [[nodiscard]] std::uintmax_t mib(const char* part) const {
+    return std::filesystem::file_size(home.store_paths().database + part) >> 20;
+  }
+};
+
+BOOST_AUTO_TEST_CASE(a_commit_waits_for_no_checkpoint_and_the_wal_is_used_again_after_one) {
+  Filled s;
+  s.write(20);
   s.store->checkpoint();
-  BOOST_TEST(size("") > 10U << 20);
-  const auto wal = size("-wal");
-  for (int i = 0; i < 9; ++i) write(1 << 20);
-  BOOST_TEST(size("-wal") == wal);
+  BOOST_TEST(s.mib("") == 0U, "too little to be worth it");
+  s.write(15);
+  BOOST_TEST(s.mib("") == 0U);
+  s.store->checkpoint();
+  BOOST_TEST(s.mib("") >= 35U);
+  const auto wal = s.mib("-wal");
+  s.write(30);
+  BOOST_TEST(s.mib("-wal") == wal);
 }
 
 BOOST_AUTO_TEST_CASE(a_wal_that_nobody_checkpoints_has_an_end) {
-  Stored s;
-  const std::string wal = s.home.store_paths().database + "-wal";
-  for (std::uint64_t counter = 0; counter < 70; ++counter) {
-    const Candidate large =
-        test::candidate(s.session, {counter, MessageId{1}, "t", Bytes(1 << 20)}, Ruling::kInbox);
-    BOOST_REQUIRE(
-        (s.store->admit({&large, 1}, *s.ring, s.terms, kNow)[0].verdict == Verdict::kNew));
-  }
-  BOOST_TEST(std::filesystem::file_size(wal) < 40U << 20);
+  Filled s;
+  s.write(100);
+  BOOST_TEST(s.mib("-wal") < 70U);
 }
 
 BOOST_AUTO_TEST_CASE(an_older_schema_is_brought_forward) {
