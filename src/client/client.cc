@@ -76,7 +76,7 @@ struct Client::Inside {
   // Before another credential starts empty: what is open goes over to a renewed one, and forbids
   // any other.  A message that has its number may have acted under the former; under new counters
   // it would be another message and could act again, so it is let go of.
-  void make_way(const Outbox& outbox, const Credential& credential) {
+  void make_way(const Outbox& outbox, const Credential& credential) const {
     const std::vector<Outbox::Entry> open = outbox.entries();
     if (open.empty()) return;
     const std::optional<ClientState> former = outbox.former();
