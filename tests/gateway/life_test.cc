@@ -24,7 +24,6 @@ using test::Process;
 using test::Ran;
 using test::read_text;
 using test::schema_of;
-using test::Site;
 using test::Traffic;
 using Words = std::vector<std::string>;
 
