@@ -221,7 +221,8 @@ extern "C" int LLVMFuzzerInitialize(int*, char***) {
 }
 
 // Its leak, where what it reads after a broken request looks like a management record.
-// NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): LeakSanitizer asks for it by this name
+// LeakSanitizer asks for it by this name.
+// NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
 extern "C" const char* __lsan_default_suppressions();
 extern "C" const char* __lsan_default_suppressions() { return "leak:libfcgi\n"; }
 // NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
