@@ -39,31 +39,32 @@ unexport PWD
 
 # --- What is built of what -----------------------------------------------------------------------
 
-ROOMS := base crypto protocol store delivery gateway transport client
+LAYERS := base crypto protocol delivery store gateway server admin client
 SOURCES := $(wildcard src/*/*.cc src/cmd/*/*.cc)
 HEADERS := $(wildcard src/*/*.h src/cmd/*/*.h include/sealpost/*.h tests/*/*.h)
 TEST_SOURCES := $(wildcard tests/*/*.cc)
 
-# One archive a room; a program takes from each only what it uses.
-archive = $(BUILD)/lib/lib$(1).a
+# One archive per layer; a program takes from each only what it uses.
+# Only what other programs link against lies in $(BUILD)/lib: a libcrypto.a there would hide OpenSSL's.
+archive = $(BUILD)/obj/$(1).a
 objects = $(patsubst %.cc,$(BUILD)/obj/%.o,$(sort $(wildcard $(1))))
 
 PROGRAMS := $(addprefix $(BUILD)/bin/,sealpost.fcgi sealpost sealpost-client)
-SERVER_ROOMS := gateway delivery store protocol crypto base
-CLIENT_ROOMS := client protocol crypto base
+SERVER_LAYERS := gateway store delivery protocol crypto base
+CLIENT_LAYERS := client protocol crypto base
 
 all: $(PROGRAMS) $(BUILD)/lib/libsealpost-client.a  ## build the three programs and the client library
 
-$(BUILD)/bin/sealpost.fcgi: $(call objects,src/cmd/gateway/*.cc) \
-    $(foreach room,transport $(SERVER_ROOMS),$(call archive,$(room)))
+$(BUILD)/bin/sealpost.fcgi: $(call objects,src/cmd/sealpost.fcgi/*.cc) \
+    $(foreach layer,server $(SERVER_LAYERS),$(call archive,$(layer)))
 $(BUILD)/bin/sealpost.fcgi: LIBS := $(STATIC) -lfcgi -lSQLiteCpp -lsqlite3 -lcrypto
 
-$(BUILD)/bin/sealpost: $(call objects,src/cmd/operator/*.cc) \
-    $(foreach room,$(SERVER_ROOMS),$(call archive,$(room)))
+$(BUILD)/bin/sealpost: $(call objects,src/cmd/sealpost/*.cc) \
+    $(foreach layer,admin $(SERVER_LAYERS),$(call archive,$(layer)))
 $(BUILD)/bin/sealpost: LIBS := $(STATIC) -lSQLiteCpp -lsqlite3 -lcrypto
 
-$(BUILD)/bin/sealpost-client: $(call objects,src/cmd/client/*.cc) \
-    $(foreach room,$(CLIENT_ROOMS),$(call archive,$(room)))
+$(BUILD)/bin/sealpost-client: $(call objects,src/cmd/sealpost-client/*.cc) \
+    $(foreach layer,$(CLIENT_LAYERS),$(call archive,$(layer)))
 $(BUILD)/bin/sealpost-client: LIBS := -lcurl -lcrypto
 
 $(PROGRAMS):
@@ -71,17 +72,17 @@ $(PROGRAMS):
 	@echo "  link    $@"
 	@$(LINK) -o $@ $^ $(LIBS)
 
-define room_rule
+define layer_rule
 $(call archive,$(1)): $(call objects,src/$(1)/*.cc)
 	@mkdir -p $$(@D)
 	@rm -f $$@
 	@ar rcsD $$@ $$^
 endef
-$(foreach room,$(ROOMS),$(eval $(call room_rule,$(room))))
+$(foreach layer,$(LAYERS),$(eval $(call layer_rule,$(layer))))
 $(call archive,store): $(BUILD)/obj/sql.o
 
-# What another program links against: the client's room and all below it, in one archive.
-$(BUILD)/lib/libsealpost-client.a: $(foreach room,$(CLIENT_ROOMS),$(call objects,src/$(room)/*.cc))
+# What another program links against: the client layer and all below it, in one archive.
+$(BUILD)/lib/libsealpost-client.a: $(foreach layer,$(CLIENT_LAYERS),$(call objects,src/$(layer)/*.cc))
 	@mkdir -p $(@D)
 	@rm -f $@
 	@ar rcsD $@ $^
@@ -94,8 +95,8 @@ $(BUILD)/obj/%.o: %.cc
 # What no message passes on its way to the inbox is compiled for size: command lines, JSON files, Boost.Beast.
 ifeq ($(SANITIZE),)
 $(BUILD)/obj/src/cmd/%.o: FOR_SIZE := -Os
-$(addprefix $(BUILD)/obj/src/,$(addsuffix .o,delivery/web gateway/doctor gateway/home \
-  protocol/credential store/issue_file store/upkeep)): FOR_SIZE := -Os
+$(addprefix $(BUILD)/obj/src/,$(addsuffix .o,delivery/http_handler admin/diagnose store/home \
+  protocol/credential store/issuance_log store/backup)): FOR_SIZE := -Os
 endif
 
 # The migrations, embedded: an array of the scripts in sql/, in the order of their numbers.
@@ -123,7 +124,7 @@ TEST_LIBS := -lboost_unit_test_framework -lfcgi -lcurl -lSQLiteCpp -lsqlite3 -lc
 
 $(BUILD)/obj/tests/%.o: CPPFLAGS += -Itests -DBOOST_TEST_DYN_LINK
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(call objects,tests/support/*.cc) \
-    $(foreach room,transport client $(SERVER_ROOMS),$(call archive,$(room)))
+    $(foreach layer,server client admin $(SERVER_LAYERS),$(call archive,$(layer)))
 	@mkdir -p $(@D)
 	@echo "  link    $@"
 	@$(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(TEST_LIBS)
@@ -143,8 +144,8 @@ $(BUILD)/obj/faulty/%.o: %.cc
 	@$(COMPILE) -c -o $@ $<
 $(FAULTY): LIBS := -lfcgi -lSQLiteCpp -lsqlite3 -lcrypto
 $(FAULTY): $(BUILD)/obj/faulty/src/gateway/gateway.o \
-    $(BUILD)/obj/faulty/src/gateway/gateway_delivery.o $(BUILD)/obj/faulty/src/cmd/gateway/main.o \
-    $(foreach room,transport $(SERVER_ROOMS),$(call archive,$(room)))
+    $(BUILD)/obj/faulty/src/gateway/pending_delivery.o $(BUILD)/obj/faulty/src/cmd/sealpost.fcgi/main.o \
+    $(foreach layer,server $(SERVER_LAYERS),$(call archive,$(layer)))
 	@mkdir -p $(@D)
 	@echo "  link    $@"
 	@$(LINK) -o $@ $^ $(LIBS)
@@ -162,7 +163,7 @@ vectors: $(BUILD)/tests/vectors/print_vectors  ## write sealpost's own test vect
 	$< > tests/vectors/sealpost_v1.json
 
 deps:
-	@deploy/install-deps build check
+	@tests/tools/install-deps build check
 
 check: deps  ## set up what is needed, build, and run every test
 	@$(MAKE) --no-print-directory -j$$(nproc) tests $(if $(SANITIZE),,$(TARBALL))
@@ -179,7 +180,7 @@ tsan:  ## the tests with threads under ThreadSanitizer
 	@$(MAKE) --no-print-directory check BUILD=build/tsan SANITIZE=thread
 
 model:  ## check the protocol's promises on a model of it, and that each rule is needed, with Spin
-	@deploy/install-deps model
+	@tests/tools/install-deps model
 	@TMPDIR=$(TMPDIR) tests/model/run
 
 include tests/fuzz/rules.mk
@@ -195,7 +196,7 @@ timing: deps  ## compare how long the refusals of strangers take
 # For about as many minutes; of them the fuzzers and mutants get what the rest leaves.
 MINUTES ?= 10
 trust: deps  ## all the evidence of SECURITY.md, for MINUTES (10) once all is built
-	@deploy/install-deps fuzz model
+	@tests/tools/install-deps fuzz model
 	@$(MAKE) --no-print-directory -j$$(nproc) tests fuzzers $(BUILD)/tests/trust/timing
 	@TMPDIR=$(TMPDIR) MINUTES=$(MINUTES) tests/trust/run $(BUILD)
 
@@ -211,7 +212,7 @@ SOURCE_DATE_EPOCH ?= $(shell date +%s -d \
 export SOURCE_DATE_EPOCH
 
 dist:  ## a tarball for a host, with static programs: build/dist
-	@deploy/install-deps build
+	@tests/tools/install-deps build
 	@$(MAKE) --no-print-directory -j$$(nproc) $(TARBALL)
 
 $(TARBALL): $(PROGRAMS) README.md CHANGELOG.md LICENSE src/protocol/PROTOCOL.md Makefile \
@@ -223,7 +224,7 @@ reproducible:  ## build the tarball twice, in two folders, and compare the bytes
 	@$(PACKAGING)/reproduce $(BUILD)/reproducible
 
 deb:  ## Debian packages: build/deb
-	@deploy/install-deps build deb
+	@tests/tools/install-deps build deb
 	@$(PACKAGING)/deb $(BUILD)/deb
 
 deb-check: deb  ## lintian; and, as root, install, upgrade and purge them in a fresh Debian
@@ -241,11 +242,11 @@ $(BUILD)/bench/bin/hello: $(call bench_objects,hello)
 $(BUILD)/bench/bin/hello: LIBS := $(STATIC)
 $(BUILD)/bench/bin/upstream: $(call bench_objects,upstream)
 $(BUILD)/bench/bin/upstream: LIBS := $(STATIC)
-$(BUILD)/bench/bin/empty: $(call bench_objects,empty) $(call objects,src/cmd/gateway/*.cc) \
-    $(foreach room,transport $(SERVER_ROOMS),$(call archive,$(room)))
+$(BUILD)/bench/bin/empty: $(call bench_objects,empty) $(call objects,src/cmd/sealpost.fcgi/*.cc) \
+    $(foreach layer,server $(SERVER_LAYERS),$(call archive,$(layer)))
 $(BUILD)/bench/bin/empty: LIBS := $(STATIC) -lfcgi -lSQLiteCpp -lsqlite3 -lcrypto
 $(BUILD)/bench/bin/seal: $(call bench_objects,seal crowd) \
-    $(foreach room,$(SERVER_ROOMS),$(call archive,$(room)))
+    $(foreach layer,$(SERVER_LAYERS),$(call archive,$(layer)))
 $(BUILD)/bench/bin/seal: LIBS := $(STATIC) -lSQLiteCpp -lsqlite3 -lcrypto
 
 $(BENCH_PROGRAMS):
@@ -256,26 +257,26 @@ $(BENCH_PROGRAMS):
 bench-programs: all $(BENCH_PROGRAMS)
 
 bench: deps  ## measure it beside an empty FastCGI program and a PHP script: a table, in 10 minutes
-	@deploy/install-deps bench
+	@tests/tools/install-deps bench
 	@$(MAKE) --no-print-directory -j$$(nproc) bench-programs
 	@tests/bench/bench $(BUILD)
 
 bench-small: deps  ## the same in one minute, for CI: fails where sealpost has become slow
-	@deploy/install-deps bench
+	@tests/tools/install-deps bench
 	@$(MAKE) --no-print-directory -j$$(nproc) bench-programs
 	@tests/bench/bench $(BUILD) --small
 
 # --- The house -----------------------------------------------------------------------------------
 
-floors:  ## check that includes point down only, and that each library is named in one room
-	@deploy/floors
+layers:  ## check that includes point down only, and that each library is named in one room
+	@tests/tools/layers
 
 format:  ## lay out all C++ as .clang-format says
-	@deploy/install-deps lint
+	@tests/tools/install-deps lint
 	clang-format -i $(SOURCES) $(HEADERS) $(TEST_SOURCES)
 
 lint: deps  ## clang-format, clang-tidy, shellcheck and the man pages, without changing anything
-	@deploy/install-deps lint
+	@tests/tools/install-deps lint
 	clang-format --dry-run --Werror $(SOURCES) $(HEADERS) $(TEST_SOURCES)
 	shellcheck $(SCRIPTS)
 	mandoc -T lint -W warning $(MANUALS)
@@ -283,7 +284,7 @@ lint: deps  ## clang-format, clang-tidy, shellcheck and the man pages, without c
 	  { ! grep .; }
 	@$(MAKE) --no-print-directory -j$$(nproc) $(addprefix tidy/,$(SOURCES) $(TEST_SOURCES))
 
-SCRIPTS := deploy/install-deps deploy/floors deploy/examples/spool.sh deploy/nginx/start-sealpost \
+SCRIPTS := tests/tools/install-deps tests/tools/layers deploy/examples/spool.sh deploy/nginx/start-sealpost \
   htaccess/sealpost-wrapper tests/run tests/demo/demo .ci/run \
   $(addprefix tests/,mutants/run fuzz/run trust/run) \
   $(addprefix $(PACKAGING)/,dist reproduce deb deb-check) tests/packaging/tarball tests/packaging/newcomer \
@@ -328,7 +329,7 @@ clean:  ## remove all that was built
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
-.PHONY: all tests vectors deps check dist reproducible deb deb-check demo asan tsan model mutants timing trust bench-programs bench bench-small floors format lint install uninstall clean help
+.PHONY: all tests vectors deps check dist reproducible deb deb-check demo asan tsan model mutants timing trust bench-programs bench bench-small layers format lint install uninstall clean help
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 SHELL := /bin/bash

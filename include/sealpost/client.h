@@ -63,7 +63,7 @@ class Client {
   Outcome install(const std::string& credential_file);
 
   // Stores a message, then sends it, after those that are still open, with some patience: about 15
-  // s where nobody answers.  topic: 1-128 bytes of A-Z a-z 0-9 . _ - /, not beginning with
+  // s where nobody answers.  topic: 1-128 bytes of A-Z a-z 0-9 . _ - /, not start with
   // "sealpost/".  body: at most 768 MiB, and what the gateway takes, which is often 1 MiB.
   Outcome send(std::string_view topic, std::string_view body);
 

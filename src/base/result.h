@@ -1,4 +1,4 @@
-// A refusal is a value, a fault is an exception.
+// A rejection is a value, a fault is an exception.
 #pragma once
 
 #include <stdexcept>
@@ -9,26 +9,26 @@
 namespace sealpost {
 
 // The peer's doing.  `reason` is a code for the log (a literal); a stranger never sees it.
-struct Refusal {
+struct Rejection {
   std::string_view reason;
 };
 
-// A T, or the Refusal that explains why there is none.
+// A T, or the Rejection that explains why there is none.
 template <class T>
 class [[nodiscard]] Result {
  public:
   Result(T value) : held_(std::move(value)) {}
-  Result(Refusal refusal) : held_(refusal) {}
+  Result(Rejection rejection) : held_(rejection) {}
 
   explicit operator bool() const { return std::holds_alternative<T>(held_); }
   T& operator*() { return std::get<T>(held_); }
   const T& operator*() const { return std::get<T>(held_); }
   T* operator->() { return &std::get<T>(held_); }
   const T* operator->() const { return &std::get<T>(held_); }
-  [[nodiscard]] Refusal refusal() const { return std::get<Refusal>(held_); }
+  [[nodiscard]] Rejection rejection() const { return std::get<Rejection>(held_); }
 
  private:
-  std::variant<T, Refusal> held_;
+  std::variant<T, Rejection> held_;
 };
 
 // Ours: disk, entropy, a broken invariant, a set-up that cannot work.  Says what happened, where,

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <thread>
 
-#include "client/courier.h"
+#include "client/sender.h"
 
 namespace sealpost {
 namespace {
@@ -51,7 +51,7 @@ struct Client::Inside {
   std::string url;
   Post post;
 
-  Courier courier(const Outbox& outbox) {
+  Sender sender(const Outbox& outbox) {
     const std::string now_at = outbox.credential().url;
     if (now_at.empty()) {
       throw Fault(
@@ -126,10 +126,10 @@ Outcome Client::install(const std::string& credential_file) {
     inside_->make_way(outbox, credential);
     outbox.install(text, ClientState::fresh(credential));
   }
-  Courier courier = inside_->courier(outbox);
-  Outcome connected = courier.connect();
+  Sender sender = inside_->sender(outbox);
+  Outcome connected = sender.connect();
   if (connected.kind != Outcome::Kind::kAccepted) return connected;
-  return courier.deliver_or_drop(outbox.store(kPingTopic, ""));
+  return sender.deliver_or_drop(outbox.store(kPingTopic, ""));
 }
 
 Outcome Client::send(std::string_view topic, std::string_view body) {
@@ -140,7 +140,7 @@ Outcome Client::send(std::string_view topic, std::string_view body) {
   const Outbox::Entry entry = outbox.store(topic, body);
   if (!locked) return busy();
   try {
-    return inside_->courier(outbox).deliver(entry);
+    return inside_->sender(outbox).deliver(entry);
   } catch (const Fault& fault) {
     return {Outcome::Kind::kOpen, "stored", fault.what(),
             ""};  // it lies in the outbox all the same
@@ -157,14 +157,14 @@ void Client::queue(std::string_view topic, std::string_view body) {
 Outcome Client::flush() {
   Outbox outbox(inside_->options.state);
   if (!outbox.lock(kLockPatience)) return busy();
-  return inside_->courier(outbox).deliver_all();
+  return inside_->sender(outbox).deliver_all();
 }
 
 Outcome Client::ping() {
   Outbox outbox(inside_->options.state);
   (void)outbox.credential();
   if (!outbox.lock(kLockPatience)) return busy();
-  return inside_->courier(outbox).deliver_or_drop(outbox.store(kPingTopic, ""));
+  return inside_->sender(outbox).deliver_or_drop(outbox.store(kPingTopic, ""));
 }
 
 Client::Status Client::status() const {

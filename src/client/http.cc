@@ -96,7 +96,7 @@ void require_curl() {
 
 }  // namespace
 
-HttpAnswer http_ask(const HttpQuestion& question) {
+HttpAnswer http_request(const HttpRequest& question) {
   require_curl();
   Poster poster(question.url, true);
   for (const std::string& header : question.headers) poster.add_header(header);

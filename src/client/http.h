@@ -16,7 +16,7 @@ struct HttpAnswer {
 };
 
 // Any request, for who wants to know what stands before the gateway.
-struct HttpQuestion {
+struct HttpRequest {
   std::string url;
   std::string method = "POST";
   std::optional<std::string> body;   // of a POST; none: GET
@@ -25,9 +25,9 @@ struct HttpQuestion {
 
 // Asks over a connection of its own, under the limits below; of a larger answer the first MiB
 // comes.
-[[nodiscard]] HttpAnswer http_ask(const HttpQuestion& question);
+[[nodiscard]] HttpAnswer http_request(const HttpRequest& question);
 
-// Sends a form and waits for the answer.  What the courier sees of the network.
+// Sends a form and waits for the answer.  What the sender sees of the network.
 using Post = std::function<HttpAnswer(const std::string& form)>;
 
 // Posts to `url`, keeping the connection from one call to the next.  Redirects are not followed; a

@@ -100,8 +100,8 @@ Credential Outbox::written_credential() const {
 ClientState Outbox::state() const {
   Result<ClientState> state = ClientState::decode(read_secret_file(path("state")));
   if (!state) {
-    throw Fault(path("state") + " is " + std::string(state.refusal().reason) + ": move " + folder_ +
-                " away and install the credential again");
+    throw Fault(path("state") + " is " + std::string(state.rejection().reason) + ": move " +
+                folder_ + " away and install the credential again");
   }
   return std::move(*state);
 }

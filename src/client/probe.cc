@@ -16,7 +16,7 @@ namespace sealpost {
 namespace {
 
 namespace fs = std::filesystem;
-using Kind = Finding::Kind;
+using Kind = CheckResult::Kind;
 
 constexpr std::int64_t kClockNote = 60'000;  // ms: a handshake further off needs two tries
 constexpr std::size_t kPrecision = 1024;     // bytes, of the limit that is found
@@ -68,7 +68,7 @@ std::string form_of(std::size_t size) {
 
 class Prober {
  public:
-  Prober(const ProbeOrder& order, const std::function<void(const Finding&)>& say)
+  Prober(const ProbeOrder& order, const std::function<void(const CheckResult&)>& say)
       : order_(order), say_(say), client_({.state = scratch_.path() + "/state"}) {}
 
   void run() {
@@ -82,9 +82,9 @@ class Prober {
 
  private:
   HttpAnswer post(std::string body, std::vector<std::string> headers = {}) const {
-    return http_ask({.url = url_, .body = std::move(body), .headers = std::move(headers)});
+    return http_request({.url = url_, .body = std::move(body), .headers = std::move(headers)});
   }
-  HttpAnswer get(const std::string& path) const { return http_ask({.url = origin_ + path}); }
+  HttpAnswer get(const std::string& path) const { return http_request({.url = origin_ + path}); }
 
   // Whether a gateway is there at all, before a client with all its patience asks.
   bool reach_it() {
@@ -107,8 +107,8 @@ class Prober {
     const auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(
         std::chrono::steady_clock::now() - begun);
     if (ping.kind != Outcome::Kind::kAccepted) return no_answer(ping);
-    say_({Kind::kGood, url_ + " answers a handshake and a sealed message, this one in " +
-                           std::to_string(spent.count()) + " ms"});
+    say_({Kind::kOk, url_ + " answers a handshake and a sealed message, this one in " +
+                         std::to_string(spent.count()) + " ms"});
     const ClientState state = Outbox(scratch_.path() + "/state").state();
     max_body_ = state.session ? state.session->max_body : 0;
     if (std::abs(state.offset) > kClockNote) {
@@ -126,9 +126,9 @@ class Prober {
   }
 
   // What it is that a stranger's message does not reach the gateway.
-  [[nodiscard]] Finding explain(const HttpAnswer& answer) const {
+  [[nodiscard]] CheckResult explain(const HttpAnswer& answer) const {
     const auto broken = [&](const std::string& what) {
-      return Finding{Kind::kBroken, url_ + what};
+      return CheckResult{Kind::kBroken, url_ + what};
     };
     if (answer.status == 0) return {Kind::kBroken, answer.trouble};
     if (is_program(answer)) {
@@ -172,8 +172,8 @@ class Prober {
 
   void ask_for_the_largest_body() {
     if (passes(max_body_)) {
-      return say_({Kind::kGood, "a body of " + std::to_string(max_body_) +
-                                    " bytes, the most that the gateway takes, comes through"});
+      return say_({Kind::kOk, "a body of " + std::to_string(max_body_) +
+                                  " bytes, the most that the gateway takes, comes through"});
     }
     std::size_t good = 0;
     std::size_t bad = max_body_;
@@ -192,7 +192,7 @@ class Prober {
   void ask_with_an_encoding() {
     const HttpAnswer answer = post(form_of(100), {"Content-Encoding: gzip"});
     if (answer.body == "type\n") {
-      return say_({Kind::kGood, "a compressed body is refused by the gateway"});
+      return say_({Kind::kOk, "a compressed body is refused by the gateway"});
     }
     say_({Kind::kNote, "a compressed body does not come to the gateway as it was sent (" +
                            said(answer) + "); clients send none"});
@@ -200,7 +200,7 @@ class Prober {
 
   void ask_in_chunks() {
     const HttpAnswer answer = post(form_of(100), {"Transfer-Encoding: chunked"});
-    say_({is_ours(answer) ? Kind::kGood : Kind::kNote,
+    say_({is_ours(answer) ? Kind::kOk : Kind::kNote,
           is_ours(answer) ? std::string("a body in chunks comes through")
                           : "the web server refuses a body in chunks (" + said(answer) +
                                 "); clients send none"});
@@ -213,7 +213,7 @@ class Prober {
                                       " sends the program itself: it must be run for every method, "
                                       "or refused"});
     }
-    say_({Kind::kGood, "a GET is refused (" + said(answer) + ")"});
+    say_({Kind::kOk, "a GET is refused (" + said(answer) + ")"});
   }
 
   void ask_for_what_is_hidden() {
@@ -233,11 +233,11 @@ class Prober {
                 " is shown to everybody, so the home with its keys is served: move it out of "
                 "the document root, then `sealpost key rotate` and renew every client"});
     }
-    if (!shown) say_({Kind::kGood, "neither .htaccess nor the home is shown"});
+    if (!shown) say_({Kind::kOk, "neither .htaccess nor the home is shown"});
   }
 
   const ProbeOrder& order_;
-  const std::function<void(const Finding&)>& say_;
+  const std::function<void(const CheckResult&)>& say_;
   Scratch scratch_;
   Client client_;
   std::string url_;
@@ -248,7 +248,7 @@ class Prober {
 
 }  // namespace
 
-void probe(const ProbeOrder& order, const std::function<void(const Finding&)>& say) {
+void probe(const ProbeOrder& order, const std::function<void(const CheckResult&)>& say) {
   Prober(order, say).run();
 }
 

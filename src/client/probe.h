@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "base/finding.h"
+#include "base/check_result.h"
 
 namespace sealpost {
 
@@ -19,6 +19,6 @@ struct ProbeOrder {
 // Says what it finds, one by one.  Sends a handshake and a ping, which are delivered nowhere, and
 // some thirty requests that are refused; the largest is as large as the gateway takes.  Throws
 // Fault for what is wrong on this side: no credential, no URL in it, nowhere to put a state.
-void probe(const ProbeOrder& order, const std::function<void(const Finding&)>& say);
+void probe(const ProbeOrder& order, const std::function<void(const CheckResult&)>& say);
 
 }  // namespace sealpost

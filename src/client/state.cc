@@ -54,14 +54,14 @@ crypto::SecretBytes ClientState::encode() const {
 }
 
 Result<ClientState> ClientState::decode(ByteView bytes) {
-  constexpr Refusal kDamaged{"damaged"};
+  constexpr Rejection kDamaged{"damaged"};
   constexpr std::size_t kSum = 32;
   if (bytes.size() < kSum) return kDamaged;
   const ByteView content = bytes.first(bytes.size() - kSum);
   if (!crypto::equal(crypto::sha256({content}), bytes.last(kSum))) return kDamaged;
 
   Reader reader(content);
-  if (text_of(reader.take(kMagic.size())) != kMagic) return Refusal{"another version's"};
+  if (text_of(reader.take(kMagic.size())) != kMagic) return Rejection{"another version's"};
   bool sane = true;
   ClientState state;
   state.server_id = reader.array<16>();

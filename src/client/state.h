@@ -8,8 +8,8 @@
 #include "base/time.h"
 #include "crypto/secret.h"
 #include "protocol/credential.h"
+#include "protocol/ids.h"
 #include "protocol/keyring.h"
-#include "protocol/names.h"
 #include "protocol/receipt.h"
 
 namespace sealpost {

@@ -10,7 +10,7 @@
 #include <optional>
 
 #include "base/result.h"
-#include "protocol/names.h"
+#include "protocol/ids.h"
 
 namespace sealpost {
 namespace {
@@ -124,7 +124,7 @@ Target target_of(std::string_view rest) {
   to.text = trimmed(rest);
   const std::string_view kind = take_word(rest);
   if (kind == "inbox" || kind == "refuse") {
-    to.kind = kind == "inbox" ? Target::Kind::kInbox : Target::Kind::kRefuse;
+    to.kind = kind == "inbox" ? Target::Kind::kInbox : Target::Kind::kReject;
     if (!rest.empty()) throw Unreadable{"nothing may stand behind " + std::string(kind)};
   } else if (kind == "exec") {
     to.kind = Target::Kind::kExec;

@@ -19,14 +19,14 @@
 #include <utility>
 #include <vector>
 
-#include "base/watch.h"
+#include "base/file_watch.h"
 #include "protocol/claims.h"
 
 namespace sealpost {
 
 // Where a message goes.
 struct Target {
-  enum class Kind : std::uint8_t { kInbox, kExec, kHttp, kRefuse };
+  enum class Kind : std::uint8_t { kInbox, kExec, kHttp, kReject };
   Kind kind = Kind::kInbox;
   std::string program;         // exec: an absolute path
   std::string address;         // http: an IP address, or the path of a unix socket
@@ -75,7 +75,7 @@ class RoutesFile {
 
  private:
   std::string path_;
-  Watch watch_;
+  FileWatch watch_;
   Routes routes_;
 };
 

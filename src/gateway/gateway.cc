@@ -18,12 +18,12 @@ struct Gateway::Visit : Caller {
   Envelope envelope;
   std::optional<Candidate> candidate;
   std::optional<Target> target;  // of a candidate for a handler, and so is the next
-  std::optional<Pool::Place> place;
-  std::shared_ptr<Handover> handover;
+  std::optional<WorkerPool::Place> place;
+  std::shared_ptr<PendingDelivery> delivery;
 };
 
-Gateway::Gateway(SettingTexts texts, Pool& pool)
-    : texts_(std::move(texts)), pool_(pool), max_body_(settings_.max_body), journal_(texts_[kLog]) {
+Gateway::Gateway(SettingTexts texts, WorkerPool& pool)
+    : texts_(std::move(texts)), pool_(pool), max_body_(settings_.max_body), log_(texts_[kLog]) {
   try {
     max_body_ = Settings::parse(texts_).max_body;
   } catch (const Fault&) {
@@ -42,10 +42,10 @@ std::vector<Handled> Gateway::handle(std::span<const Request> batch, Time now) {
 
   std::vector<Handled> handled;
   for (Visit& visit : visits) {
-    if (!visit.handover) note(visit, now);
-    handled.push_back({std::move(visit.response), std::move(visit.handover)});
+    if (!visit.delivery) note(visit, now);
+    handled.push_back({std::move(visit.response), std::move(visit.delivery)});
   }
-  journal_.flush();
+  log_.flush();
   return handled;
 }
 
@@ -53,7 +53,7 @@ std::vector<Handled> Gateway::handle(std::span<const Request> batch, Time now) {
 void Gateway::receive(Visit& visit, Time now) {
   if (const auto no = check_http(visit.request)) return visit.answer(*no);
   Result<Envelope> envelope = Envelope::parse(visit.request.body);
-  if (!envelope) return visit.answer(not_the_form(envelope.refusal().reason));
+  if (!envelope) return visit.answer(not_the_form(envelope.rejection().reason));
   visit.envelope = std::move(*envelope);
   house();  // 503 comes before 403: without a home, without keys, with routes that cannot be read
   if (visit.envelope.kind() == kHandshakeKind) return handshake(visit, now);
@@ -68,7 +68,7 @@ void Gateway::handshake(Visit& visit, Time now) {
 
   // 1-4: a stranger's until here, and nothing is written
   Result<OpenedHandshake> opened = OpenedHandshake::open(visit.envelope, keyring);
-  if (!opened) return visit.answer(refused(opened.refusal().reason));
+  if (!opened) return visit.answer(refused(opened.rejection().reason));
   if (store.has_seen(opened->digest(), now)) return visit.answer(refused("replayed_handshake"));
   if (!opened->agree(crypto::random_key())) return visit.answer(refused("handshake_point"));
   visit.entry.name = opened->name();
@@ -80,10 +80,10 @@ void Gateway::handshake(Visit& visit, Time now) {
   const std::optional<Time> sent_at = opened->sent_at();
   if (!sent_at) return refuse(Status::kMalformed, "short");
   if (distance(*sent_at, now) > kHandshakeTolerance) return refuse(Status::kLate, "clock");
-  const Result<Introduction> introduction = opened->introduction();
-  if (!introduction) return refuse(Status::kMalformed, introduction.refusal().reason);
-  const Statement& statement = introduction->statement;
-  const Installation who{opened->name(), opened->generation(), introduction->install_nonce};
+  const Result<HandshakeRequest> request = opened->request();
+  if (!request) return refuse(Status::kMalformed, request.rejection().reason);
+  const ClaimsProof& statement = request->statement;
+  const Installation who{opened->name(), opened->generation(), request->install_nonce};
   if (!was_issued(keyring, opened->kid(), who, statement)) {
     return refuse(Status::kForbidden, "key_use_hmac");
   }
@@ -93,29 +93,29 @@ void Gateway::handshake(Visit& visit, Time now) {
   const Session session{crypto::random_array<16>(), opened->kid(), who};
   const Time expires_at =
       std::min(now + settings_.session_life, statement.claims.end().value_or(~Time{0}));
-  const Beginning beginning =
-      store.begin({session,
-                   keyring.seal_session_keys(session.kid, session.id, who.name, opened->keys(),
-                                             crypto::random_array<24>()),
-                   opened->digest(), statement.receipt, expires_at},
-                  keyring, now);
-  switch (beginning.verdict) {
-    case Beginning::Verdict::kReplayed:
+  const SessionStart start =
+      store.start_session({session,
+                           keyring.seal_session_keys(session.kid, session.id, who.name,
+                                                     opened->keys(), crypto::random_array<24>()),
+                           opened->digest(), statement.receipt, expires_at},
+                          keyring, now);
+  switch (start.verdict) {
+    case SessionStart::Verdict::kReplayed:
       return visit.answer(refused("replayed_handshake"));
-    case Beginning::Verdict::kRevoked:
+    case SessionStart::Verdict::kRevoked:
       return refuse(Status::kRevoked, "generation");
-    case Beginning::Verdict::kRolledBack:
+    case SessionStart::Verdict::kRolledBack:
       return visit.answer(refused("rollback"));
-    case Beginning::Verdict::kTooManyPending:
+    case SessionStart::Verdict::kTooManyPending:
       return refuse(Status::kUnavailable, "pending_sessions");
-    case Beginning::Verdict::kBegun:
+    case SessionStart::Verdict::kStarted:
       break;
   }
-  const Welcome welcome{
-      session.id, beginning.epoch, expires_at,
-      give_receipt(keyring.receipt_key(session.kid), beginning.epoch, who, beginning.next),
+  const SessionGrant grant{
+      session.id, start.epoch, expires_at,
+      make_receipt(keyring.receipt_key(session.kid), start.epoch, who, start.next),
       static_cast<std::uint32_t>(settings_.max_body)};
-  visit.answer(Status::kAccepted, "", opened->accept(welcome, now));
+  visit.answer(Status::kAccepted, "", opened->accept(grant, now));
   visit.entry.outcome = "session";
 }
 
@@ -123,7 +123,7 @@ void Gateway::handshake(Visit& visit, Time now) {
 void Gateway::record(Visit& visit, Time now) {
   // 1: form, header, live session
   const Result<RecordHeader> header = RecordHeader::read(visit.envelope.message);
-  if (!header) return visit.answer(refused(header.refusal().reason));
+  if (!header) return visit.answer(refused(header.rejection().reason));
   const auto known = find_session(header->session_id, now);
   if (!known) return visit.answer(refused("session"));
   const Session& session = known->session;
@@ -136,7 +136,7 @@ void Gateway::record(Visit& visit, Time now) {
 
   // 2: the seal.  Nothing is written before this point, whatever arrives
   Result<OpenedSeal> seal = OpenedSeal::open(visit.envelope, *header, session, known->keys.c2s);
-  if (!seal) return visit.answer(refused(seal.refusal().reason));
+  if (!seal) return visit.answer(refused(seal.rejection().reason));
   visit.session = known;
   visit.request_hash = seal->request_hash();
   visit.entry.name = name;
@@ -144,34 +144,34 @@ void Gateway::record(Visit& visit, Time now) {
   // 3: the plaintext's shape
   Result<OpenedRecord> record = OpenedRecord::read(std::move(*seal));
   if (!record) {
-    return visit.answer_sealed(Status::kMalformed, record.refusal().reason, now, {}, {});
+    return visit.answer_sealed(Status::kMalformed, record.rejection().reason, now, {}, {});
   }
   visit.entry.topic = record->message().topic;
 
   // 4: what this client was issued
-  if (!was_issued(keyring, session.kid, session.installation, record->statement())) {
+  if (!was_issued(keyring, session.kid, session.installation, record->proof())) {
     return visit.answer_sealed(Status::kForbidden, "key_use_hmac", now, {}, {});
   }
-  const Ruling ruling = rule(*record, visit, now);
-  visit.candidate = Candidate{std::move(*record), ruling};
+  const Decision decision = rule(*record, visit, now);
+  visit.candidate = Candidate{std::move(*record), decision};
 }
 
 // PROTOCOL 6, step 8: what is to be said of a message if its counter turns out to be new.
-Ruling Gateway::rule(const OpenedRecord& record, Visit& visit, Time now) {
+Decision Gateway::rule(const OpenedRecord& record, Visit& visit, Time now) {
   if (settings_.tolerance != 0 && distance(record.sent_at(), now) > settings_.tolerance) {
-    return Ruling::kLate;
+    return Decision::kLate;
   }
-  const Claims& claims = record.statement().claims;
-  if (!claims.valid_at(now)) return Ruling::kForbidden;
+  const Claims& claims = record.proof().claims;
+  if (!claims.valid_at(now)) return Decision::kForbidden;
   const std::string& topic = record.message().topic;
-  if (topic == kPingTopic) return Ruling::kNowhere;
-  if (is_reserved_topic(topic)) return Ruling::kForbidden;
+  if (topic == kPingTopic) return Decision::kNowhere;
+  if (is_reserved_topic(topic)) return Decision::kForbidden;
   const Route* route = house().routes().match(topic, claims);
-  if (route == nullptr || route->to.kind == Target::Kind::kRefuse) return Ruling::kForbidden;
-  if (!route->to.has_handler()) return Ruling::kInbox;
+  if (route == nullptr || route->to.kind == Target::Kind::kReject) return Decision::kForbidden;
+  if (!route->to.has_handler()) return Decision::kInbox;
   visit.target = route->to;
   visit.place = pool_.reserve(settings_.handlers);
-  return visit.place ? Ruling::kHandler : Ruling::kBusy;
+  return visit.place ? Decision::kHandler : Decision::kBusy;
 }
 
 // PROTOCOL 6, steps 5 to 9, for all that have come this far, in one transaction.
@@ -185,9 +185,10 @@ void Gateway::admit(std::deque<Visit>& visits, Time now) {
   }
   if (batch.empty()) return;
   try {
-    const Terms terms{settings_.lease(), settings_.quota_messages, settings_.quota_bytes};
+    const AdmissionLimits limits{settings_.lease(), settings_.quota_messages,
+                                 settings_.quota_bytes};
     const std::vector<Admission> admissions =
-        house().store().admit(batch, house().keyring(), terms, now);
+        house().store().admit(batch, house().keyring(), limits, now);
     FAULT_POINT("committed");
     for (std::size_t i = 0; i < waiting.size(); ++i) {
       waiting[i]->candidate = std::move(batch[i]);
@@ -218,10 +219,10 @@ void Gateway::settle(Visit& visit, const Admission& admission, Time now) {
       return answer(accepted ? Status::kDuplicate : admission.status, "used");
     case Verdict::kConflict:
       if (admission.alarm) {
-        journal_.alarm("conflict", session.installation.name,
-                       "two copies of one client's state are at work: a restored backup, a clone, "
-                       "or a stolen credential",
-                       now);
+        log_.alarm("conflict", session.installation.name,
+                   "two copies of one client's state are at work: a restored backup, a clone, "
+                   "or a stolen credential",
+                   now);
       }
       return answer(Status::kConflict, "counter");
     case Verdict::kTooOld:
@@ -234,9 +235,8 @@ void Gateway::settle(Visit& visit, const Admission& admission, Time now) {
       return leave_open(Status::kUnavailable, "storage");
     case Verdict::kOverQuota:
       if (admission.alarm) {
-        journal_.alarm("quota", session.installation.name,
-                       "this client has used up SEALPOST_QUOTA_MESSAGES or SEALPOST_QUOTA_BYTES",
-                       now);
+        log_.alarm("quota", session.installation.name,
+                   "this client has used up SEALPOST_QUOTA_MESSAGES or SEALPOST_QUOTA_BYTES", now);
       }
       return leave_open(Status::kUnavailable, "quota");
     case Verdict::kRevoked:
@@ -253,17 +253,17 @@ void Gateway::settle(Visit& visit, const Admission& admission, Time now) {
 void Gateway::hand_over(Visit& visit, const Admission& admission) {
   const OpenedRecord& record = visit.candidate->record;
   const Message& message = record.message();
-  Errand errand{
-      admission.number,          admission.attempt, visit.session->session.installation.name,
-      record.statement().claims, message.topic,     message.id,
-      message.digest(),          message.body};
-  visit.handover = std::make_shared<Handover>(
-      std::move(errand), std::move(*visit.target), settings_.handler_timeout,
-      std::move(static_cast<Caller&>(visit)), std::move(*visit.place), pool_.stopping());
+  DeliveryJob job{
+      admission.number,      admission.attempt, visit.session->session.installation.name,
+      record.proof().claims, message.topic,     message.id,
+      message.digest(),      message.body};
+  visit.delivery = std::make_shared<PendingDelivery>(
+      std::move(job), std::move(*visit.target), settings_.handler_timeout,
+      std::move(static_cast<Caller&>(visit)), std::move(*visit.place), pool_.stop_flag());
 }
 
 Receipt Gateway::receipt_for(const Session& session, const Epoch& epoch, std::uint64_t next) {
-  return give_receipt(house().keyring().receipt_key(session.kid), epoch, session.installation,
+  return make_receipt(house().keyring().receipt_key(session.kid), epoch, session.installation,
                       next);
 }
 
@@ -288,12 +288,12 @@ void Gateway::note(Caller& caller, Time now) {
   const auto spent = std::chrono::steady_clock::now() - caller.arrived;
   caller.entry.microseconds = static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::microseconds>(spent).count());
-  journal_.request(caller.entry, now);
+  log_.request(caller.entry, now);
   if (caller.entry.reason == "rollback") {
-    journal_.alarm("rollback", caller.entry.name,
-                   "the database is older than what it had promised this client: a new epoch has "
-                   "begun, and all clients start new sessions by themselves",
-                   now);
+    log_.alarm("rollback", caller.entry.name,
+               "the database is older than what it had promised this client: a new epoch has "
+               "begun, and all clients start new sessions by themselves",
+               now);
   }
   has_written_ = has_written_ || caller.entry.outcome == "accepted";
   const bool in_messages = caller.entry.number != 0 && caller.entry.reason != "used";
@@ -301,7 +301,7 @@ void Gateway::note(Caller& caller, Time now) {
   if (tallied) {
     const std::string_view outcome =
         caller.response->sealed ? caller.entry.outcome : caller.entry.reason;
-    ++tally_[{iso_time(now).substr(0, 10), caller.entry.name, std::string(outcome)}];
+    ++rejection_counts_[{iso_time(now).substr(0, 10), caller.entry.name, std::string(outcome)}];
   }
 }
 
@@ -319,15 +319,15 @@ std::shared_ptr<const KnownSession> Gateway::find_session(const SessionId& id, T
   return known;
 }
 
-House& Gateway::house() {
+Resources& Gateway::house() {
   if (!house_) {
     settings_ = Settings::parse(texts_);
-    house_ = std::make_unique<House>(settings_);
+    house_ = std::make_unique<Resources>(settings_);
     sessions_.forget_all();
-    heir_ = true;
+    may_hold_ended_keys_ = true;
     looked_over_ = false;
   }
-  if (!looked_over_) house_->look_over();
+  if (!looked_over_) house_->refresh();
   looked_over_ = true;
   return *house_;
 }

@@ -8,25 +8,25 @@
 #include <span>
 #include <vector>
 
-#include "gateway/handover.h"
-#include "gateway/house.h"
+#include "gateway/pending_delivery.h"
 #include "gateway/request.h"
-#include "gateway/sessions.h"
-#include "protocol/installation.h"
+#include "gateway/resources.h"
+#include "gateway/session_cache.h"
+#include "protocol/handshake.h"
 
 namespace sealpost {
 
 // What became of a request: its answer, or a handler that must be waited for.
 struct Handled {
   std::optional<Response> response;
-  std::shared_ptr<Handover> handover;  // if and only if there is no answer yet
+  std::shared_ptr<PendingDelivery> delivery;  // if and only if there is no answer yet
 };
 
 // One gateway serves one set of settings, in one thread.
 class Gateway {
  public:
   // `pool` gives room to handlers; the caller runs them.
-  Gateway(SettingTexts texts, Pool& pool);
+  Gateway(SettingTexts texts, WorkerPool& pool);
 
   // How much of a body the transport need read: one byte more is too large.
   [[nodiscard]] std::size_t max_body() const { return max_body_; }
@@ -38,12 +38,12 @@ class Gateway {
   // Keeps, durably, what handlers have made of messages, and answers those who wait; nothing in the
   // place of one for whom nobody does.  Never throws, either.
   [[nodiscard]] std::vector<std::optional<Response>> finish(
-      std::span<const std::shared_ptr<Handover>> done, Time now);
+      std::span<const std::shared_ptr<PendingDelivery>> done, Time now);
 
   // Messages whose handler was cut short and that nobody waits for.  Throws Fault.
-  [[nodiscard]] std::vector<std::shared_ptr<Handover>> take_up(Time now);
+  [[nodiscard]] std::vector<std::shared_ptr<PendingDelivery>> claim_overdue(Time now);
   // Whether it is time to look for some: every 10 s.
-  [[nodiscard]] bool should_take_up(Time now) const;
+  [[nodiscard]] bool should_claim_overdue(Time now) const;
 
   // What need not be done while somebody waits, at most every so often unless `at_exit`: adds what
   // was refused to the database, every 10 s and only behind a batch that wrote messages; and erases
@@ -59,18 +59,18 @@ class Gateway {
  private:
   struct Visit;
 
-  Ruling rule(const OpenedRecord& record, Visit& visit, Time now);
+  Decision rule(const OpenedRecord& record, Visit& visit, Time now);
   void receive(Visit& visit, Time now);
   void handshake(Visit& visit, Time now);
   void record(Visit& visit, Time now);
   void admit(std::deque<Visit>& visits, Time now);
   void settle(Visit& visit, const Admission& admission, Time now);
   void hand_over(Visit& visit, const Admission& admission);
-  void conclude(Handover& handover, const Settled& settled, Time now);
+  void conclude(PendingDelivery& delivery, const SavedResult& settled, Time now);
   Receipt receipt_for(const Session& session, const Epoch& epoch, std::uint64_t next);
   void note(Caller& caller, Time now);
   void trim(bool presume_ended_sessions);
-  void note_errors(const Handover& handover, Time now);
+  void note_errors(const PendingDelivery& delivery, Time now);
   template <class Work>
   void guarded(Visit& visit, Work work);
   void fail(Caller& caller, const std::exception& fault);
@@ -79,21 +79,22 @@ class Gateway {
   std::shared_ptr<const KnownSession> find_session(const SessionId& id, Time now);
 
   // Looked over once a batch: what has changed in it since is not seen before the next.
-  House& house();
+  Resources& house();
 
   SettingTexts texts_;
-  Pool& pool_;
+  WorkerPool& pool_;
   Settings settings_;
   std::size_t max_body_;
-  Journal journal_;
-  std::unique_ptr<House> house_;
+  Log log_;
+  std::unique_ptr<Resources> house_;
   bool looked_over_ = false;
-  Sessions sessions_;
-  Tally tally_;
+  SessionCache sessions_;
+  RejectionCounts rejection_counts_;
   bool has_written_ = false;  // messages, since tidy() was last called
   Time tally_written_at_ = 0;
   Time trimmed_at_ = 0;
-  bool heir_ = false;  // of a process, or a house, that may have ended sessions and left their keys
+  bool may_hold_ended_keys_ =
+      false;  // of a process, or a house, that may have ended sessions and left their keys
   Time looked_at_ = 0;  // for messages to take up
 };
 

@@ -23,17 +23,17 @@ Status status_of(const HandlerResult& result) {
 }  // namespace
 
 std::vector<std::optional<Response>> Gateway::finish(
-    std::span<const std::shared_ptr<Handover>> done, Time now) {
+    std::span<const std::shared_ptr<PendingDelivery>> done, Time now) {
   FAULT_POINT("handled");
   looked_over_ = false;
-  std::vector<Settlement> batch;
+  std::vector<JobResult> batch;
   for (const auto& one : done) {
     note_errors(*one, now);
-    batch.push_back({one->errand_.number, one->errand_.digest, status_of(one->result_),
+    batch.push_back({one->job_.number, one->job_.digest, status_of(one->result_),
                      std::move(one->result_.reply)});
   }
   try {
-    const std::vector<Settled> settled = house().store().settle(batch, now);
+    const std::vector<SavedResult> settled = house().store().settle(batch, now);
     FAULT_POINT("settled");
     for (std::size_t i = 0; i < done.size(); ++i) conclude(*done[i], settled[i], now);
   } catch (const std::exception& fault) {
@@ -46,13 +46,13 @@ std::vector<std::optional<Response>> Gateway::finish(
     if (!one->caller_.session) one->caller_.response.reset();
     responses.push_back(std::move(one->caller_.response));
   }
-  journal_.flush();
+  log_.flush();
   return responses;
 }
 
-void Gateway::conclude(Handover& handover, const Settled& settled, Time now) {
-  Caller& caller = handover.caller_;
-  caller.entry.detail = handover.result_.why;
+void Gateway::conclude(PendingDelivery& delivery, const SavedResult& settled, Time now) {
+  Caller& caller = delivery.caller_;
+  caller.entry.detail = delivery.result_.why;
   if (!settled.known) return caller.answer(refused("session"));
   const bool in_progress = settled.status == Status::kInProgress;
   const std::string_view reason = in_progress ? "cut_short" : caller.session ? "" : "taken_up";
@@ -62,37 +62,36 @@ void Gateway::conclude(Handover& handover, const Settled& settled, Time now) {
                        settled.reply);
 }
 
-std::vector<std::shared_ptr<Handover>> Gateway::take_up(Time now) {
+std::vector<std::shared_ptr<PendingDelivery>> Gateway::claim_overdue(Time now) {
   looked_at_ = now;
   looked_over_ = false;
-  std::vector<Pool::Place> places;
+  std::vector<WorkerPool::Place> places;
   const Routes& routes = house().routes();
   while (auto place = pool_.reserve(settings_.handlers)) places.push_back(std::move(*place));
-  std::vector<std::shared_ptr<Handover>> taken;
-  for (Errand& errand : house().store().take_up(places.size(), settings_.lease(), now)) {
-    const Route* route = routes.match(errand.topic, errand.claims);
+  std::vector<std::shared_ptr<PendingDelivery>> taken;
+  for (DeliveryJob& job : house().store().claim_overdue(places.size(), settings_.lease(), now)) {
+    const Route* route = routes.match(job.topic, job.claims);
     Caller nobody;
-    nobody.entry.name = errand.name;
-    nobody.entry.topic = errand.topic;
-    nobody.entry.number = errand.number;
-    taken.push_back(std::make_shared<Handover>(
-        std::move(errand), route == nullptr ? Target{.kind = Target::Kind::kRefuse} : route->to,
-        settings_.handler_timeout, std::move(nobody), std::move(places.back()), pool_.stopping()));
+    nobody.entry.name = job.name;
+    nobody.entry.topic = job.topic;
+    nobody.entry.number = job.number;
+    taken.push_back(std::make_shared<PendingDelivery>(
+        std::move(job), route == nullptr ? Target{.kind = Target::Kind::kReject} : route->to,
+        settings_.handler_timeout, std::move(nobody), std::move(places.back()), pool_.stop_flag()));
     places.pop_back();
   }
   return taken;
 }
 
-bool Gateway::should_take_up(Time now) const {
+bool Gateway::should_claim_overdue(Time now) const {
   return house_ && distance(now, looked_at_) >= kTakeUpInterval;
 }
 
-void Gateway::note_errors(const Handover& handover, Time now) {
-  std::string_view errors = handover.result_.errors;
+void Gateway::note_errors(const PendingDelivery& delivery, Time now) {
+  std::string_view errors = delivery.result_.errors;
   while (!errors.empty()) {
     const std::string_view line = errors.substr(0, errors.find('\n'));
-    journal_.handler(handover.errand_.number, handover.errand_.attempt, handover.errand_.name, line,
-                     now);
+    log_.handler(delivery.job_.number, delivery.job_.attempt, delivery.job_.name, line, now);
     errors.remove_prefix(std::min(line.size() + 1, errors.size()));
   }
 }

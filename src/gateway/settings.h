@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "base/time.h"
-#include "delivery/delivery.h"
+#include "delivery/worker_pool.h"
 
 namespace sealpost {
 
@@ -57,7 +57,7 @@ struct Settings {
 
   // After which whoever hands a message over is believed dead: the longest wait in the queue, the
   // handler itself, and some time to keep its reply.
-  [[nodiscard]] Milliseconds lease() const { return handler_timeout * (Pool::kQueue + 2); }
+  [[nodiscard]] Milliseconds lease() const { return handler_timeout * (WorkerPool::kQueue + 2); }
 
   // Throws Fault, naming the setting and what it may be.
   [[nodiscard]] static Settings parse(const SettingTexts& texts);

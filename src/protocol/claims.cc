@@ -78,35 +78,36 @@ std::optional<std::uint64_t> time_claim(const Claims::Map& values, std::string_v
 Result<Claims> Claims::of(Map values) {
   std::size_t size = 1;
   for (const auto& [key, value] : values) {
-    if (!is_key(key)) return Refusal{"a claim's key is not 1-32 of a-z 0-9 _"};
+    if (!is_key(key)) return Rejection{"a claim's key is not 1-32 of a-z 0-9 _"};
     if (!is_value(value)) {
-      return Refusal{"a claim's value is not 0-255 bytes of UTF-8 without control characters"};
+      return Rejection{"a claim's value is not 0-255 bytes of UTF-8 without control characters"};
     }
     if ((key == "not_before" || key == "not_after") && !seconds_of(value)) {
-      return Refusal{
+      return Rejection{
           "not_before and not_after are Unix seconds, at most 11 digits, no leading zero"};
     }
     size += 2 + key.size() + value.size();
   }
   const auto role = values.find("role");
-  if (role == values.end() || role->second.empty()) return Refusal{"the role is missing or empty"};
-  if (values.size() > kClaimsMax) return Refusal{"there are more than 16 claims"};
-  if (size > kBlockMax) return Refusal{"the claims take more than 1,024 bytes"};
+  if (role == values.end() || role->second.empty())
+    return Rejection{"the role is missing or empty"};
+  if (values.size() > kClaimsMax) return Rejection{"there are more than 16 claims"};
+  if (size > kBlockMax) return Rejection{"the claims take more than 1,024 bytes"};
   return Claims(std::move(values));
 }
 
 Result<Claims> Claims::decode(ByteView block) {
-  if (block.size() > kBlockMax) return Refusal{"claims_size"};
+  if (block.size() > kBlockMax) return Rejection{"claims_size"};
   Reader reader(block);
   Map values;
   const std::size_t count = reader.u8();
   for (std::size_t i = 0; i < count && reader.complete(); ++i) {
     const std::string_view key = text_of(reader.lp8());
     const std::string_view value = text_of(reader.lp8());
-    if (!values.empty() && key <= values.rbegin()->first) return Refusal{"claims_order"};
+    if (!values.empty() && key <= values.rbegin()->first) return Rejection{"claims_order"};
     values.emplace_hint(values.end(), key, value);
   }
-  if (!reader.expect_end()) return Refusal{"claims_length"};
+  if (!reader.expect_end()) return Rejection{"claims_length"};
   return of(std::move(values));
 }
 

@@ -19,7 +19,7 @@ class Claims {
   using Map = std::map<std::string, std::string, std::less<>>;
 
   // Refuses what PROTOCOL 2 does: a bad key or value, no role, too many, too large, a time that is
-  // not a number.  The refusal's reason is a sentence's end for the operator: "role is missing".
+  // not a number.  The rejection's reason is a sentence's end for the operator: "role is missing".
   [[nodiscard]] static Result<Claims> of(Map values);
 
   // Refuses any bytes that encode() would not give.

@@ -45,7 +45,7 @@ Claims claims_at(const Json& json) {
     values.emplace(key, value.get_ref<const crypto::SecretText&>());
   }
   Result<Claims> claims = Claims::of(std::move(values));
-  if (!claims) refuse(std::string(claims.refusal().reason));
+  if (!claims) refuse(std::string(claims.rejection().reason));
   return std::move(*claims);
 }
 

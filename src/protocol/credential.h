@@ -6,8 +6,8 @@
 
 #include "protocol/claims.h"
 #include "protocol/envelope.h"
+#include "protocol/ids.h"
 #include "protocol/keyring.h"
-#include "protocol/names.h"
 
 namespace sealpost {
 

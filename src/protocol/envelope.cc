@@ -4,7 +4,7 @@
 #include <array>
 
 #include "base/encoding.h"
-#include "protocol/names.h"
+#include "protocol/ids.h"
 
 namespace sealpost {
 namespace {
@@ -17,7 +17,7 @@ constexpr std::size_t kHmacCharacters = 43;
 }  // namespace
 
 Result<Envelope> Envelope::parse(std::string_view body) {
-  constexpr Refusal kNotTheForm{"form"};
+  constexpr Rejection kNotTheForm{"form"};
   std::array<std::optional<std::string_view>, kFields.size()> values;
   std::string_view rest = body;
   for (;;) {

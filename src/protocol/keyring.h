@@ -9,7 +9,7 @@
 #include "base/bytes.h"
 #include "crypto/primitives.h"
 #include "crypto/secret.h"
-#include "protocol/names.h"
+#include "protocol/ids.h"
 
 namespace sealpost {
 

@@ -13,7 +13,7 @@ Receipt Receipt::read(Reader& reader) {
 
 void Receipt::write(Writer& writer) const { writer.u64(next).put(proof); }
 
-Receipt give_receipt(const crypto::Key& receipt_key, const Epoch& epoch,
+Receipt make_receipt(const crypto::Key& receipt_key, const Epoch& epoch,
                      const Installation& installation, std::uint64_t next) {
   Receipt receipt;
   if (next == 0) return receipt;
@@ -29,7 +29,7 @@ Receipt give_receipt(const crypto::Key& receipt_key, const Epoch& epoch,
 bool is_genuine(const Receipt& receipt, const crypto::Key& receipt_key, const Epoch& epoch,
                 const Installation& installation) {
   if (receipt.next == 0) return false;
-  const Receipt ours = give_receipt(receipt_key, epoch, installation, receipt.next);
+  const Receipt ours = make_receipt(receipt_key, epoch, installation, receipt.next);
   return crypto::equal(ours.proof, receipt.proof);
 }
 

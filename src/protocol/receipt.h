@@ -5,7 +5,7 @@
 
 #include "base/bytes.h"
 #include "crypto/secret.h"
-#include "protocol/names.h"
+#include "protocol/ids.h"
 
 namespace sealpost {
 
@@ -22,7 +22,7 @@ struct Receipt {
 };
 
 // No receipt for next = 0: nothing has been counted.
-[[nodiscard]] Receipt give_receipt(const crypto::Key& receipt_key, const Epoch& epoch,
+[[nodiscard]] Receipt make_receipt(const crypto::Key& receipt_key, const Epoch& epoch,
                                    const Installation& installation, std::uint64_t next);
 
 [[nodiscard]] bool is_genuine(const Receipt& receipt, const crypto::Key& receipt_key,

@@ -42,8 +42,8 @@ Result<RecordHeader> RecordHeader::read(ByteView message) {
   header.session_id = reader.array<16>();
   header.counter = reader.u64();
   header.random = reader.array<16>();
-  if (!reader.complete() || kind != kRecordKind) return Refusal{"record_length"};
-  if (header.counter >= kCounterEnd) return Refusal{"counter"};
+  if (!reader.complete() || kind != kRecordKind) return Rejection{"record_length"};
+  if (header.counter >= kCounterEnd) return Rejection{"counter"};
   return header;
 }
 
@@ -57,7 +57,7 @@ Result<OpenedSeal> OpenedSeal::open(const Envelope& envelope, const RecordHeader
   std::optional<Bytes> plaintext = crypto::xaes_open(
       c2s, record_nonce(header), record_context(message.first(kHeaderSize), envelope),
       message.subspan(kHeaderSize));
-  if (!plaintext) return Refusal{"record_seal"};
+  if (!plaintext) return Rejection{"record_seal"};
   return OpenedSeal(session, header.counter, envelope.key_use_hmac, crypto::sha256({message}),
                     std::move(*plaintext));
 }
@@ -66,13 +66,13 @@ Result<OpenedRecord> OpenedRecord::read(OpenedSeal seal) {
   Reader reader(seal.plaintext_);
   const Time sent_at = reader.u64();
   const std::uint64_t oldest = reader.u64();
-  Result<Statement> statement = Statement::read(reader, seal.hmac_in_clear_);
-  if (!statement) return statement.refusal();
+  Result<ClaimsProof> statement = ClaimsProof::read(reader, seal.hmac_in_clear_);
+  if (!statement) return statement.rejection();
   const auto id = reader.array<16>();
   const std::string_view topic = text_of(reader.lp8());
   const std::size_t body = reader.rest().size();
-  if (!reader.expect_end()) return Refusal{"short"};
-  if (!is_topic(topic)) return Refusal{"topic"};
+  if (!reader.expect_end()) return Rejection{"short"};
+  if (!is_topic(topic)) return Rejection{"topic"};
   Message message{seal.counter_, id, std::string(topic), std::move(seal.plaintext_)};
   message.body.erase(message.body.begin(), message.body.end() - static_cast<std::ptrdiff_t>(body));
   return OpenedRecord(std::move(seal.session_), std::move(message), std::move(*statement), sent_at,
@@ -81,7 +81,7 @@ Result<OpenedRecord> OpenedRecord::read(OpenedSeal seal) {
 
 Envelope seal_record(const crypto::Key& c2s, const SessionId& session_id,
                      const ByteArray<32>& fresh, Envelope clear, const Message& message,
-                     const Statement& statement, Time sent_at, std::uint64_t oldest) {
+                     const ClaimsProof& statement, Time sent_at, std::uint64_t oldest) {
   Writer plaintext;
   plaintext.u64(sent_at).u64(oldest);
   statement.write(plaintext, clear.key_use_hmac.has_value());
@@ -111,7 +111,7 @@ Bytes seal_answer(const crypto::Key& s2c, const crypto::Digest& request_hash,
 
 Result<Answer> open_answer(const crypto::Key& s2c, const crypto::Digest& request_hash,
                            ByteView bytes) {
-  constexpr Refusal kNotOurs{"the answer does not open"};
+  constexpr Rejection kNotOurs{"the answer does not open"};
   Reader outside(bytes);
   const std::uint8_t kind = outside.u8();
   const auto nonce = outside.array<24>();

@@ -8,10 +8,10 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "crypto/primitives.h"
+#include "protocol/claims_proof.h"
 #include "protocol/envelope.h"
+#include "protocol/ids.h"
 #include "protocol/keyring.h"
-#include "protocol/names.h"
-#include "protocol/statement.h"
 #include "protocol/status.h"
 
 namespace sealpost {
@@ -46,7 +46,7 @@ struct Message {
 // A plaintext whose seal has opened; nobody has looked at its shape yet.
 class OpenedSeal {
  public:
-  // The refusal is a stranger's.
+  // The rejection is a stranger's.
   [[nodiscard]] static Result<OpenedSeal> open(const Envelope& envelope, const RecordHeader& header,
                                                const Session& session, const crypto::Key& c2s);
 
@@ -79,12 +79,12 @@ class OpenedRecord {
 
   [[nodiscard]] const Session& session() const { return session_; }
   [[nodiscard]] const Message& message() const { return message_; }
-  [[nodiscard]] const Statement& statement() const { return statement_; }
+  [[nodiscard]] const ClaimsProof& proof() const { return statement_; }
   [[nodiscard]] Time sent_at() const { return sent_at_; }
   [[nodiscard]] std::uint64_t oldest() const { return oldest_; }
 
  private:
-  OpenedRecord(Session session, Message message, Statement statement, Time sent_at,
+  OpenedRecord(Session session, Message message, ClaimsProof statement, Time sent_at,
                std::uint64_t oldest)
       : session_(std::move(session)),
         message_(std::move(message)),
@@ -94,7 +94,7 @@ class OpenedRecord {
 
   Session session_;
   Message message_;
-  Statement statement_;
+  ClaimsProof statement_;
   Time sent_at_;
   std::uint64_t oldest_;
 };
@@ -103,8 +103,8 @@ class OpenedRecord {
 // fields that go beside the seal, and comes back with the sealed message in it.
 [[nodiscard]] Envelope seal_record(const crypto::Key& c2s, const SessionId& session_id,
                                    const ByteArray<32>& fresh, Envelope clear,
-                                   const Message& message, const Statement& statement, Time sent_at,
-                                   std::uint64_t oldest);
+                                   const Message& message, const ClaimsProof& statement,
+                                   Time sent_at, std::uint64_t oldest);
 
 struct Answer {
   Status status;

@@ -1,13 +1,13 @@
 #include "store/clients.h"
 
-#include "store/issue_file.h"
-#include "store/statements.h"
+#include "store/issuance_log.h"
+#include "store/sql.h"
 
 namespace sealpost {
 namespace {
 
 // The generation a name has reached, in the book or in the file of issues; 0 for a new name.
-Generation reached(const std::vector<ClientRow>& row, const std::map<std::string, Issue>& issues,
+Generation reached(const std::vector<ClientRow>& row, const std::map<std::string, Issuance>& issues,
                    const std::string& name) {
   const auto issued = issues.find(name);
   return std::max(row.empty() ? 0 : row.front().generation,
@@ -20,27 +20,27 @@ Fault no_such_client(const std::string& name) {
 
 }  // namespace
 
-Generation ClientBook::add(const std::string& name, Kid kid, const Claims& claims, Time now) {
+Generation Clients::add(const std::string& name, Kid kid, const Claims& claims, Time now) {
   return issue(name, kid, claims, false, now);
 }
 
-Generation ClientBook::renew(const std::string& name, Kid kid, const Claims& claims, Time now) {
+Generation Clients::renew(const std::string& name, Kid kid, const Claims& claims, Time now) {
   return issue(name, kid, claims, true, now);
 }
 
 // The keys of sessions that are ended here lie in the WAL until it is emptied.
-void ClientBook::revoke(const std::string& name, Time now) {
+void Clients::revoke(const std::string& name, Time now) {
   withdraw(name, false, now);
   (void)database_.trim_wal(true);
 }
 
-void ClientBook::remove(const std::string& name, Time now) {
+void Clients::remove(const std::string& name, Time now) {
   withdraw(name, true, now);
   (void)database_.trim_wal(true);
 }
 
-Generation ClientBook::issue(const std::string& name, Kid kid, const Claims& claims,
-                             bool must_exist, Time now) {
+Generation Clients::issue(const std::string& name, Kid kid, const Claims& claims, bool must_exist,
+                          Time now) {
   Write write(database_);
   const std::vector<ClientRow> row = select("WHERE name = ?", name);
   if (must_exist && row.empty()) throw no_such_client(name);
@@ -48,9 +48,9 @@ Generation ClientBook::issue(const std::string& name, Kid kid, const Claims& cla
     throw Fault("the client " + name + " exists already: `sealpost client renew " + name +
                 "` issues it a new credential");
   }
-  const std::string& file = database_.paths().issues;
-  const Generation generation = reached(row, read_issues(file), name) + 1;
-  append_issue(file, {Issue::Kind::kIssue, name, generation, kid, claims.json(), now});
+  const std::string& file = database_.paths().issuance_log;
+  const Generation generation = reached(row, read_issuance_log(file), name) + 1;
+  append_issuance(file, {Issuance::Kind::kIssue, name, generation, kid, claims.json(), now});
 
   SQLite::Statement put(database_.handle(), R"sql(
       INSERT INTO client (name, generation, kid, claims, issued_at, revoked_at)
@@ -66,15 +66,15 @@ Generation ClientBook::issue(const std::string& name, Kid kid, const Claims& cla
   return generation;
 }
 
-void ClientBook::withdraw(const std::string& name, bool remove, Time now) {
+void Clients::withdraw(const std::string& name, bool remove, Time now) {
   Write write(database_);
   const std::vector<ClientRow> row = select("WHERE name = ?", name);
   if (row.empty()) throw no_such_client(name);
-  const std::string& file = database_.paths().issues;
+  const std::string& file = database_.paths().issuance_log;
   // One above all that were issued: so every credential there is lies below it.
-  const Generation generation = reached(row, read_issues(file), name) + 1;
-  const auto kind = remove ? Issue::Kind::kRemove : Issue::Kind::kRevoke;
-  append_issue(file, {kind, name, generation, row.front().kid, row.front().claims, now});
+  const Generation generation = reached(row, read_issuance_log(file), name) + 1;
+  const auto kind = remove ? Issuance::Kind::kRemove : Issuance::Kind::kRevoke;
+  append_issuance(file, {kind, name, generation, row.front().kid, row.front().claims, now});
 
   SQLite::Statement end(database_.handle(), "DELETE FROM session WHERE name = ?");
   Query(end, name).run();
@@ -89,15 +89,15 @@ void ClientBook::withdraw(const std::string& name, bool remove, Time now) {
   write.commit();
 }
 
-std::vector<ClientRow> ClientBook::list() { return select("WHERE name <> ?", ""); }
+std::vector<ClientRow> Clients::list() { return select("WHERE name <> ?", ""); }
 
-ClientRow ClientBook::find(const std::string& name) {
+ClientRow Clients::find(const std::string& name) {
   const std::vector<ClientRow> row = select("WHERE name = ?", name);
   if (row.empty()) throw no_such_client(name);
   return row.front();
 }
 
-std::vector<ClientRow> ClientBook::select(const std::string& where, const std::string& name) {
+std::vector<ClientRow> Clients::select(const std::string& where, const std::string& name) {
   SQLite::Statement statement(database_.handle(), R"sql(
       SELECT name, generation, kid, claims, issued_at, revoked_at,
              (SELECT max(message.received_at)
@@ -118,7 +118,7 @@ std::vector<ClientRow> ClientBook::select(const std::string& where, const std::s
   return rows;
 }
 
-std::vector<SessionRow> ClientBook::sessions(Time now) {
+std::vector<SessionRow> Clients::sessions(Time now) {
   SQLite::Statement statement(database_.handle(), R"sql(
       SELECT session_id, name, installation IS NOT NULL, kid, begun_at, live_until
       FROM session
@@ -134,19 +134,19 @@ std::vector<SessionRow> ClientBook::sessions(Time now) {
   return rows;
 }
 
-int ClientBook::end_sessions(const std::optional<std::string>& name) {
+int Clients::end_sessions(const std::optional<std::string>& name) {
   return end_sessions_where("?1 IS NULL OR name = ?1", [&](SQLite::Statement& end) {
     if (name) bind_value(end, 1, *name);
   });
 }
 
-int ClientBook::end_sessions_under(Kid kid) {
+int Clients::end_sessions_under(Kid kid) {
   return end_sessions_where("kid = ?1",
                             [&](SQLite::Statement& end) { bind_value(end, 1, int{kid}); });
 }
 
-int ClientBook::end_sessions_where(const std::string& condition,
-                                   const std::function<void(SQLite::Statement&)>& bind) {
+int Clients::end_sessions_where(const std::string& condition,
+                                const std::function<void(SQLite::Statement&)>& bind) {
   int ended = 0;
   {
     Write write(database_);

@@ -33,9 +33,9 @@ struct SessionRow {
 
 // Every change is appended to the file of issues first, under the gate, and then committed.  Throws
 // Fault, with a sentence for the operator, for what cannot be done.
-class ClientBook {
+class Clients {
  public:
-  explicit ClientBook(Database& database) : database_(database) {}
+  explicit Clients(Database& database) : database_(database) {}
 
   // The generation the new client is issued: 1, or one more than a removed client of that name had.
   // Throws if the name exists.

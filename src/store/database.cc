@@ -127,7 +127,10 @@ Database::Database(const StorePaths& paths, const ServerId& server_id)
     : Database(paths, server_id, journal_on(file_system_of(folder_of(paths.database)))) {}
 
 Database::Database(const StorePaths& paths, const ServerId& server_id, const JournalMode& journal)
-    : paths_(paths), journal_(journal), gate_(paths.gate), handle_(open_file(paths.database, 0)) {
+    : paths_(paths),
+      journal_(journal),
+      write_lock_(paths.write_lock),
+      handle_(open_file(paths.database, 0)) {
   try {
     configure();
     migrate();
@@ -138,8 +141,8 @@ Database::Database(const StorePaths& paths, const ServerId& server_id, const Jou
 }
 
 void Database::create(const StorePaths& paths, const ServerId& server_id, Time now) {
-  Gate gate(paths.gate);
-  const Gate::Hold hold = gate.enter();
+  WriteLock gate(paths.write_lock);
+  const WriteLock::Guard hold = gate.acquire();
   if (std::filesystem::exists(paths.database)) throw Fault(paths.database + " exists already");
   const std::string unfinished = paths.database + ".new";
   std::filesystem::remove(unfinished);
@@ -150,7 +153,7 @@ void Database::create(const StorePaths& paths, const ServerId& server_id, Time n
     for (const std::string_view script : migrations()) handle.exec(std::string(script));
     handle.exec("PRAGMA application_id = " + std::to_string(kApplicationId));
     handle.exec("PRAGMA user_version = " + std::to_string(migrations().size()));
-    start_epoch(handle, paths.issues, server_id, "init", now);
+    start_epoch(handle, paths.issuance_log, server_id, "init", now);
     handle.exec("COMMIT");
   } catch (const SQLite::Exception& error) {
     throw explain(error, unfinished);
@@ -179,7 +182,7 @@ void Database::configure() {
                 " cannot be written: give it and its folder to the user the gateway runs as");
   }
   if (text_of_pragma(handle_, "journal_mode") != journal_.mode) {
-    const Gate::Hold hold = gate_.enter();
+    const WriteLock::Guard hold = write_lock_.acquire();
     handle_.exec("PRAGMA journal_mode = " + journal_.mode);
   }
 }
@@ -230,7 +233,7 @@ void Database::verify(const ServerId& server_id) {
 bool Database::is_current() {
   int moved = 0;
   sqlite3_file_control(handle_.getHandle(), "main", SQLITE_FCNTL_HAS_MOVED, &moved);
-  return moved == 0 && gate_.is_current();
+  return moved == 0 && write_lock_.is_current();
 }
 
 int Database::note_frames(void* database, sqlite3*, const char*, int frames) {
@@ -249,7 +252,7 @@ void Database::move_frames() {
 
 void Database::checkpoint() {
   if (frames_ < kCheckpointFrames) return;
-  const Gate::Hold hold = gate_.enter();
+  const WriteLock::Guard hold = write_lock_.acquire();
   move_frames();
 }
 
@@ -258,7 +261,7 @@ bool Database::trim_wal(bool in_any_case) {
   const std::string wal = paths_.database + "-wal";
   if (journal_.mode != "wal" || stat(wal.c_str(), &status) != 0 || status.st_size == 0) return true;
   if (!in_any_case && status.st_size < kFewFrames * (kPageSize + 24)) return true;
-  const Gate::Hold hold = gate_.enter();
+  const WriteLock::Guard hold = write_lock_.acquire();
   return empty_wal();
 }
 
@@ -279,7 +282,7 @@ void Database::sync_wal() {
 }
 
 Write::Write(Database& database)
-    : hold_(database.gate().enter()),
+    : hold_(database.write_lock().acquire()),
       database_(database),
       handle_(database.handle()),
       changes_before_(sqlite3_total_changes(handle_.getHandle())) {

@@ -7,8 +7,8 @@
 #include <string>
 
 #include "base/result.h"
-#include "protocol/names.h"
-#include "store/gate.h"
+#include "protocol/ids.h"
+#include "store/write_lock.h"
 
 namespace sealpost {
 
@@ -27,8 +27,8 @@ struct JournalMode {
 
 struct StorePaths {
   std::string database;
-  std::string gate;
-  std::string issues;  // the file of issues, beside the master keys
+  std::string write_lock;
+  std::string issuance_log;  // beside the master keys
 };
 
 // "3.40.1"
@@ -51,7 +51,7 @@ class Database {
   static void create(const StorePaths& paths, const ServerId& server_id, Time now);
 
   [[nodiscard]] SQLite::Database& handle() { return handle_; }
-  [[nodiscard]] Gate& gate() { return gate_; }
+  [[nodiscard]] WriteLock& write_lock() { return write_lock_; }
   [[nodiscard]] const StorePaths& paths() const { return paths_; }
   [[nodiscard]] const JournalMode& journal() const { return journal_; }
 
@@ -87,7 +87,7 @@ class Database {
 
   StorePaths paths_;
   JournalMode journal_;
-  Gate gate_;
+  WriteLock write_lock_;
   SQLite::Database handle_;
   int frames_ = 0;  // in the WAL, at this connection's last commit
   bool sure_ = false;
@@ -108,7 +108,7 @@ class Write {
  private:
   void make_sure_of_what_was_read();
 
-  Gate::Hold hold_;
+  WriteLock::Guard hold_;
   Database& database_;
   SQLite::Database& handle_;
   int changes_before_;

@@ -4,13 +4,13 @@
 
 #include "base/result.h"
 #include "crypto/primitives.h"
-#include "store/issue_file.h"
+#include "store/issuance_log.h"
 
 namespace sealpost {
 namespace {
 
-void take_issue(SQLite::Database& handle, const Issue& issue) {
-  if (issue.kind == Issue::Kind::kRemove) {
+void apply_issuance(SQLite::Database& handle, const Issuance& issue) {
+  if (issue.kind == Issuance::Kind::kRemove) {
     SQLite::Statement remove(handle, "DELETE FROM client WHERE name = ? AND generation <= ?");
     remove.bind(1, issue.name);
     remove.bind(2, static_cast<std::int64_t>(issue.generation));
@@ -32,7 +32,7 @@ void take_issue(SQLite::Database& handle, const Issue& issue) {
   raise.bind(3, issue.kid);
   raise.bind(4, issue.claims);
   raise.bind(5, static_cast<std::int64_t>(issue.at));
-  if (issue.kind == Issue::Kind::kRevoke) raise.bind(6, static_cast<std::int64_t>(issue.at));
+  if (issue.kind == Issuance::Kind::kRevoke) raise.bind(6, static_cast<std::int64_t>(issue.at));
   raise.exec();
 }
 
@@ -53,12 +53,12 @@ void start_epoch(SQLite::Database& handle, const std::string& issues, const Serv
   start.bind(4, reason);
   start.exec();
   handle.exec("DELETE FROM session; DELETE FROM handshake;");
-  const std::map<std::string, Issue> said = read_issues(issues);
+  const std::map<std::string, Issuance> said = read_issuance_log(issues);
   if (said.empty() && handle.execAndGet("SELECT count(*) FROM client").getInt() > 0) {
     throw Fault("the file of issues " + issues +
                 " is missing, and with it who was revoked: bring it back from a copy");
   }
-  for (const auto& [name, issue] : said) take_issue(handle, issue);
+  for (const auto& [name, issue] : said) apply_issuance(handle, issue);
 }
 
 }  // namespace sealpost

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "base/time.h"
-#include "protocol/names.h"
+#include "protocol/ids.h"
 
 namespace sealpost {
 

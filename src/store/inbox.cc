@@ -1,7 +1,7 @@
 #include "store/inbox.h"
 
 #include "store/quota.h"
-#include "store/statements.h"
+#include "store/sql.h"
 
 namespace sealpost {
 namespace {

@@ -39,7 +39,7 @@ struct InboxFilter {
 struct StatsRow {
   std::string day;
   std::string name;     // '' for strangers
-  std::string outcome;  // 'accepted', or the code of a refusal's reason
+  std::string outcome;  // 'accepted', or the code of a rejection's reason
   std::int64_t count;
 };
 

@@ -37,8 +37,8 @@ std::optional<StoredSession> Ledger::find_session(const SessionId& id, Time now)
                        static_cast<Time>(query.number(5))};
 }
 
-void Ledger::heed(const Terms& terms) {
-  quota_.heed(terms);
+void Ledger::set_limits(const AdmissionLimits& limits) {
+  quota_.set_limits(limits);
   keeps_replies_ = Query(select_any_reply_).row();
 }
 
@@ -46,7 +46,7 @@ bool Ledger::has_seen(const crypto::Digest& handshake, Time now) {
   return Query(select_handshake_, handshake, before(now, kHandshakeMemory)).row();
 }
 
-void Ledger::forget_the_past(Time now) {
+void Ledger::delete_expired(Time now) {
   // A DELETE costs more than a look, even where there is nothing to delete.
   if (Query(select_expired_session_, now).row()) {
     ended_sessions_ |= Query(end_expired_sessions_, now).run() > 0;
@@ -61,12 +61,12 @@ void Ledger::trim(bool presume_ended_sessions) {
 }
 
 void Ledger::roll_epoch(const ServerId& server_id, Time now) {
-  start_epoch(database_.handle(), database_.paths().issues, server_id, "rollback", now);
+  start_epoch(database_.handle(), database_.paths().issuance_log, server_id, "rollback", now);
   ended_sessions_ = true;
 }
 
-Beginning Ledger::begin(const NewSession& session, const Keyring& keyring, Time now) {
-  using Verdict = Beginning::Verdict;
+SessionStart Ledger::start_session(const NewSession& session, const Keyring& keyring, Time now) {
+  using Verdict = SessionStart::Verdict;
   const auto& [id, kid, who] = session.session;
   if (has_seen(session.handshake, now)) return {Verdict::kReplayed};
   if (is_revoked(who)) return {Verdict::kRevoked};
@@ -85,12 +85,12 @@ Beginning Ledger::begin(const NewSession& session, const Keyring& keyring, Time 
         session.expires_at)
       .run();
   Query(add_handshake_, session.handshake, now).run();
-  return {Verdict::kBegun, current, next};
+  return {Verdict::kStarted, current, next};
 }
 
 // PROTOCOL 6, steps 5 and 6.
 Admission Ledger::admit(const Candidate& candidate, const Keyring& keyring, const Epoch& epoch,
-                        const Terms& terms, Time now) {
+                        const AdmissionLimits& limits, Time now) {
   using Verdict = Admission::Verdict;
   const Session& session = candidate.record.session();
   std::optional<std::int64_t> installation;
@@ -106,16 +106,16 @@ Admission Ledger::admit(const Candidate& candidate, const Keyring& keyring, cons
   if (pending) installation = find_installation(session.installation);
 
   const Admission so_far{.verdict = Verdict::kNew, .epoch = epoch, .next = next_of(installation)};
-  const Receipt& receipt = candidate.record.statement().receipt;
+  const Receipt& receipt = candidate.record.proof().receipt;
   if (receipt.next > so_far.next &&
       is_genuine(receipt, keyring.receipt_key(session.kid), epoch, session.installation)) {
     return {.verdict = Verdict::kRolledBack, .epoch = epoch};
   }
   if (pending) installation = make_active(session, installation, now);
-  return count(candidate, *installation, so_far, terms, now);
+  return count(candidate, *installation, so_far, limits, now);
 }
 
-void Ledger::add(const Tally& counts) {
+void Ledger::add_rejection_counts(const RejectionCounts& counts) {
   for (const auto& [what, count] : counts) {
     const auto& [day, name, outcome] = what;
     Query(add_count_, day, name, outcome, count).run();
@@ -164,7 +164,7 @@ std::int64_t Ledger::make_active(const Session& session, std::optional<std::int6
 
 // PROTOCOL 6, steps 7 to 9.
 Admission Ledger::count(const Candidate& candidate, std::int64_t installation, Admission admission,
-                        const Terms& terms, Time now) {
+                        const AdmissionLimits& limits, Time now) {
   using Verdict = Admission::Verdict;
   const Session& session = candidate.record.session();
   const Message& message = candidate.record.message();
@@ -172,17 +172,17 @@ Admission Ledger::count(const Candidate& candidate, std::int64_t installation, A
   if (is_below_window(message.counter, admission.next)) {
     admission.verdict = Verdict::kTooOld;
   } else if (message.counter < admission.next &&
-             settle_used(candidate, installation, admission, terms, now)) {
+             settle_used(candidate, installation, admission, limits, now)) {
     // kUsed, kConflict or kTooOld; or kNew, where it is handed over again
-  } else if (candidate.ruling == Ruling::kLate) {
+  } else if (candidate.decision == Decision::kLate) {
     admission.verdict = Verdict::kLate;
-  } else if (candidate.ruling == Ruling::kBusy) {
+  } else if (candidate.decision == Decision::kBusy) {
     admission.verdict = Verdict::kBusy;
   } else if (!quota_.has_room(name, message.body.size(), now)) {
     admission.verdict = Verdict::kOverQuota;
     admission.alarm = quota_.should_alarm(name, now);
   } else {
-    keep_new(candidate, installation, admission, terms, now);
+    keep_new(candidate, installation, admission, limits, now);
   }
   if (keeps_replies_) drop_replies(candidate.record, installation, admission.next);
   return admission;
@@ -190,7 +190,7 @@ Admission Ledger::count(const Candidate& candidate, std::int64_t installation, A
 
 // Whether the counter is used; and then, by what.
 bool Ledger::settle_used(const Candidate& candidate, std::int64_t installation,
-                         Admission& admission, const Terms& terms, Time now) {
+                         Admission& admission, const AdmissionLimits& limits, Time now) {
   using Verdict = Admission::Verdict;
   Query used(select_message_, installation, candidate.record.message().counter);
   if (!used.row()) return false;
@@ -206,8 +206,8 @@ bool Ledger::settle_used(const Candidate& candidate, std::int64_t installation,
   admission.attempt = static_cast<int>(used.number(3));
   if (admission.status == Status::kInProgress) {
     const bool abandoned = used.number(4) <= static_cast<std::int64_t>(now);
-    if (!abandoned || candidate.ruling != Ruling::kHandler) return true;
-    Query(lease_message_, admission.number, now + terms.lease).run();
+    if (!abandoned || candidate.decision != Decision::kHandler) return true;
+    Query(lease_message_, admission.number, now + limits.lease).run();
     admission.verdict = Verdict::kNew;
     ++admission.attempt;
   } else if (admission.status == Status::kAccepted && admission.attempt > 0) {
@@ -218,19 +218,19 @@ bool Ledger::settle_used(const Candidate& candidate, std::int64_t installation,
 }
 
 void Ledger::keep_new(const Candidate& candidate, std::int64_t installation, Admission& admission,
-                      const Terms& terms, Time now) {
+                      const AdmissionLimits& limits, Time now) {
   const Message& message = candidate.record.message();
-  const bool handled = candidate.ruling == Ruling::kHandler;
-  const bool kept = handled || candidate.ruling == Ruling::kInbox;
-  admission.status = handled                                  ? Status::kInProgress
-                     : candidate.ruling == Ruling::kForbidden ? Status::kForbidden
-                                                              : Status::kAccepted;
+  const bool handled = candidate.decision == Decision::kHandler;
+  const bool kept = handled || candidate.decision == Decision::kInbox;
+  admission.status = handled                                      ? Status::kInProgress
+                     : candidate.decision == Decision::kForbidden ? Status::kForbidden
+                                                                  : Status::kAccepted;
   admission.attempt = handled ? 1 : 0;
   Query query(add_message_, installation, message.counter, message.digest(),
               static_cast<int>(admission.status), admission.attempt, nullptr, now,
               candidate.record.sent_at(), message.id, message.topic,
-              candidate.record.statement().claims.json());
-  if (handled) bind_value(*add_message_, 6, now + terms.lease);
+              candidate.record.proof().claims.json());
+  if (handled) bind_value(*add_message_, 6, now + limits.lease);
   if (kept) {
     (*add_message_)
         .bindNoCopy(12, message.body.empty() ? "" : static_cast<const void*>(message.body.data()),
@@ -249,8 +249,8 @@ void Ledger::drop_replies(const OpenedRecord& record, std::int64_t installation,
   Query(drop_replies_, installation, std::max(window, std::min(record.oldest(), next))).run();
 }
 
-Settled Ledger::settle(const Settlement& settlement, Time now) {
-  const auto& [number, digest, status, reply] = settlement;
+SavedResult Ledger::settle(const JobResult& result, Time now) {
+  const auto& [number, digest, status, reply] = result;
   Query settle(settle_message_, number, digest, static_cast<int>(status));
   if (status == Status::kInProgress) bind_value(*settle_message_, 4, now);
   if (status == Status::kAccepted) bind_value(*settle_message_, 5, reply);
@@ -261,18 +261,18 @@ Settled Ledger::settle(const Settlement& settlement, Time now) {
           next_of(found.number(2))};
 }
 
-bool Ledger::has_unsettled(Time now) { return Query(select_unsettled_, now).row(); }
+bool Ledger::has_overdue(Time now) { return Query(select_any_overdue_, now).row(); }
 
-std::vector<Errand> Ledger::take_up(std::size_t most, Milliseconds lease, Time now) {
-  std::vector<Errand> errands;
-  Query query(select_errands_, now, static_cast<std::int64_t>(most));
+std::vector<DeliveryJob> Ledger::claim_overdue(std::size_t most, Milliseconds lease, Time now) {
+  std::vector<DeliveryJob> jobs;
+  Query query(select_overdue_, now, static_cast<std::int64_t>(most));
   while (query.row()) {
-    errands.push_back({query.number(0), static_cast<int>(query.number(1)) + 1, query.text(2),
-                       claims_of(query.text(3)), query.text(4), query.array<16>(5),
-                       query.array<32>(6), copy_of(query.blob(7))});
+    jobs.push_back({query.number(0), static_cast<int>(query.number(1)) + 1, query.text(2),
+                    claims_of(query.text(3)), query.text(4), query.array<16>(5), query.array<32>(6),
+                    copy_of(query.blob(7))});
   }
-  for (const Errand& errand : errands) Query(lease_message_, errand.number, now + lease).run();
-  return errands;
+  for (const DeliveryJob& job : jobs) Query(lease_message_, job.number, now + lease).run();
+  return jobs;
 }
 
 }  // namespace sealpost

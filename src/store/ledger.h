@@ -4,7 +4,7 @@
 
 #include "store/database.h"
 #include "store/quota.h"
-#include "store/statements.h"
+#include "store/sql.h"
 #include "store/store.h"
 
 namespace sealpost {
@@ -20,31 +20,33 @@ class Ledger {
   [[nodiscard]] bool has_seen(const crypto::Digest& handshake, Time now);
 
   // Deletes sessions that have ended, keys and all, and handshakes that may be forgotten.
-  void forget_the_past(Time now);
+  void delete_expired(Time now);
   // Whether sessions were deleted over this connection: their keys may still lie in the WAL.
   [[nodiscard]] bool has_ended_sessions() const { return ended_sessions_; }
   // Outside of any transaction: erases them there, and what else makes the next start slow.
   void trim(bool presume_ended_sessions);
 
   // PROTOCOL 5, steps 4 and 8-10, and the session they lead to.
-  [[nodiscard]] Beginning begin(const NewSession& session, const Keyring& keyring, Time now);
+  [[nodiscard]] SessionStart start_session(const NewSession& session, const Keyring& keyring,
+                                           Time now);
 
   // Once a transaction that admits, before it does.
-  void heed(const Terms& terms);
+  void set_limits(const AdmissionLimits& limits);
   // PROTOCOL 6, steps 5-9.
   [[nodiscard]] Admission admit(const Candidate& candidate, const Keyring& keyring,
-                                const Epoch& epoch, const Terms& terms, Time now);
+                                const Epoch& epoch, const AdmissionLimits& limits, Time now);
 
-  // What came of an errand is kept if nothing is yet; how the message stands then.
-  [[nodiscard]] Settled settle(const Settlement& settlement, Time now);
+  // What came of an job is kept if nothing is yet; how the message stands then.
+  [[nodiscard]] SavedResult settle(const JobResult& result, Time now);
   // Whether a message in progress waits for somebody to take it up.
-  [[nodiscard]] bool has_unsettled(Time now);
-  [[nodiscard]] std::vector<Errand> take_up(std::size_t most, Milliseconds lease, Time now);
+  [[nodiscard]] bool has_overdue(Time now);
+  [[nodiscard]] std::vector<DeliveryJob> claim_overdue(std::size_t most, Milliseconds lease,
+                                                       Time now);
 
   // The database has turned out to be an old copy (PROTOCOL 7).
   void roll_epoch(const ServerId& server_id, Time now);
 
-  void add(const Tally& counts);
+  void add_rejection_counts(const RejectionCounts& counts);
 
  private:
   Prepared prepare(const char* sql) { return {database_.handle(), sql}; }
@@ -56,11 +58,11 @@ class Ledger {
   std::int64_t make_active(const Session& session, std::optional<std::int64_t> installation,
                            Time now);
   Admission count(const Candidate& candidate, std::int64_t installation, Admission admission,
-                  const Terms& terms, Time now);
+                  const AdmissionLimits& limits, Time now);
   bool settle_used(const Candidate& candidate, std::int64_t installation, Admission& admission,
-                   const Terms& terms, Time now);
+                   const AdmissionLimits& limits, Time now);
   void keep_new(const Candidate& candidate, std::int64_t installation, Admission& admission,
-                const Terms& terms, Time now);
+                const AdmissionLimits& limits, Time now);
   void drop_replies(const OpenedRecord& record, std::int64_t installation, std::uint64_t next);
 
   Database database_;
@@ -131,9 +133,9 @@ class Ledger {
       WHERE id = ?1 AND digest = ?2 AND status = 2)sql");
   Prepared select_settled_ = prepare(R"sql(
       SELECT status, reply, installation FROM message WHERE id = ? AND digest = ?)sql");
-  Prepared select_unsettled_ =
+  Prepared select_any_overdue_ =
       prepare("SELECT 1 FROM message WHERE status = 2 AND leased_until <= ?");
-  Prepared select_errands_ = prepare(R"sql(
+  Prepared select_overdue_ = prepare(R"sql(
       SELECT message.id, attempt, name, claims, topic, message_id, digest, body
       FROM message JOIN installation ON installation.id = message.installation
       WHERE status = 2 AND leased_until <= ?

@@ -12,8 +12,8 @@ std::int64_t day_of(Time now) { return static_cast<std::int64_t>(now / kDay); }
 Quota::Quota(SQLite::Database& handle)
     : handle_(handle), select_any_(handle, "SELECT 1 FROM usage"), forget_(handle, kForget) {}
 
-void Quota::heed(const Terms& terms) {
-  terms_ = terms;
+void Quota::set_limits(const AdmissionLimits& limits) {
+  limits_ = limits;
   // To delete nothing is a write, too.
   if (!is_bounded() && Query(select_any_).row()) Query(forget_).run();
 }
@@ -26,8 +26,8 @@ bool Quota::has_room(const std::string& name, std::size_t bytes, Time now) {
   Query usage(select, name, day_of(now));
   usage.row();
   const std::int64_t kept = usage.number(1) + static_cast<std::int64_t>(bytes);
-  return (terms_.messages_a_day == 0 || usage.number(0) < terms_.messages_a_day) &&
-         (terms_.bytes_kept == 0 || kept <= terms_.bytes_kept);
+  return (limits_.messages_a_day == 0 || usage.number(0) < limits_.messages_a_day) &&
+         (limits_.bytes_kept == 0 || kept <= limits_.bytes_kept);
 }
 
 void Quota::count(const std::string& name, std::size_t bytes, Time now) {

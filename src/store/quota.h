@@ -4,7 +4,7 @@
 
 #include <SQLiteCpp/Database.h>
 
-#include "store/statements.h"
+#include "store/sql.h"
 #include "store/store.h"
 
 namespace sealpost {
@@ -15,7 +15,7 @@ class Quota {
 
   // Once a transaction, before anything is asked or counted: without bounds nothing is counted, and
   // what was counted before is no longer true.
-  void heed(const Terms& terms);
+  void set_limits(const AdmissionLimits& limits);
 
   // Whether there is room for one more message with a body of this size.
   [[nodiscard]] bool has_room(const std::string& name, std::size_t bytes, Time now);
@@ -25,14 +25,14 @@ class Quota {
 
  private:
   [[nodiscard]] bool is_bounded() const {
-    return terms_.messages_a_day > 0 || terms_.bytes_kept > 0;
+    return limits_.messages_a_day > 0 || limits_.bytes_kept > 0;
   }
   void take_stock(const std::string& name, Time now);
 
   SQLite::Database& handle_;
   Prepared select_any_;
   Prepared forget_;
-  Terms terms_;
+  AdmissionLimits limits_;
 };
 
 // Inside the caller's write transaction: what was counted is no longer true.

@@ -67,20 +67,21 @@ bool SqliteStore::has_seen(const crypto::Digest& handshake, Time now) {
   return with_ledger([&](Ledger& ledger) { return ledger.has_seen(handshake, now); });
 }
 
-Beginning SqliteStore::begin(const NewSession& session, const Keyring& keyring, Time now) {
-  const Beginning beginning = with_write([&](Ledger& ledger, Write& write) {
-    ledger.forget_the_past(now);
-    const Beginning found = ledger.begin(session, keyring, now);
-    if (found.verdict == Beginning::Verdict::kBegun) write.commit();
+SessionStart SqliteStore::start_session(const NewSession& session, const Keyring& keyring,
+                                        Time now) {
+  const SessionStart start = with_write([&](Ledger& ledger, Write& write) {
+    ledger.delete_expired(now);
+    const SessionStart found = ledger.start_session(session, keyring, now);
+    if (found.verdict == SessionStart::Verdict::kStarted) write.commit();
     return found;
   });
-  if (beginning.verdict == Beginning::Verdict::kRolledBack) roll_epoch(beginning.epoch, now);
-  return beginning;
+  if (start.verdict == SessionStart::Verdict::kRolledBack) roll_epoch(start.epoch, now);
+  return start;
 }
 
 std::vector<Admission> SqliteStore::admit(std::span<const Candidate> batch, const Keyring& keyring,
-                                          const Terms& terms, Time now) {
-  std::optional<std::vector<Admission>> together = admit_together(batch, keyring, terms, now);
+                                          const AdmissionLimits& limits, Time now) {
+  std::optional<std::vector<Admission>> together = admit_together(batch, keyring, limits, now);
   std::vector<Admission> admissions;
   if (together) {
     admissions = std::move(*together);
@@ -89,7 +90,7 @@ std::vector<Admission> SqliteStore::admit(std::span<const Candidate> batch, cons
     // own.
     for (std::size_t i = 0; i < batch.size(); ++i) {
       admissions.push_back(
-          admit_together(batch.subspan(i, 1), keyring, terms, now).value().front());
+          admit_together(batch.subspan(i, 1), keyring, limits, now).value().front());
     }
   }
   if (const auto proof = std::find_if(admissions.begin(), admissions.end(), is_proof);
@@ -102,28 +103,29 @@ std::vector<Admission> SqliteStore::admit(std::span<const Candidate> batch, cons
   return admissions;
 }
 
-std::vector<Settled> SqliteStore::settle(std::span<const Settlement> batch, Time now) {
+std::vector<SavedResult> SqliteStore::settle(std::span<const JobResult> batch, Time now) {
   return with_write([&](Ledger& ledger, Write& write) {
-    std::vector<Settled> settled;
-    for (const Settlement& one : batch) settled.push_back(ledger.settle(one, now));
+    std::vector<SavedResult> settled;
+    for (const JobResult& one : batch) settled.push_back(ledger.settle(one, now));
     write.commit();
     return settled;
   });
 }
 
-std::vector<Errand> SqliteStore::take_up(std::size_t most, Milliseconds lease, Time now) {
-  const bool any = with_ledger([&](Ledger& ledger) { return ledger.has_unsettled(now); });
+std::vector<DeliveryJob> SqliteStore::claim_overdue(std::size_t most, Milliseconds lease,
+                                                    Time now) {
+  const bool any = with_ledger([&](Ledger& ledger) { return ledger.has_overdue(now); });
   if (!any || most == 0) return {};  // the usual case needs no write
   return with_write([&](Ledger& ledger, Write& write) {
-    std::vector<Errand> errands = ledger.take_up(most, lease, now);
+    std::vector<DeliveryJob> jobs = ledger.claim_overdue(most, lease, now);
     write.commit();
-    return errands;
+    return jobs;
   });
 }
 
-void SqliteStore::add(const Tally& counts) {
+void SqliteStore::add_rejection_counts(const RejectionCounts& counts) {
   with_write([&](Ledger& ledger, Write& write) {
-    ledger.add(counts);
+    ledger.add_rejection_counts(counts);
     write.commit();
   });
 }
@@ -143,16 +145,17 @@ bool SqliteStore::has_ended_sessions() const { return ledger_ && ledger_->has_en
 // of several made it fail.
 std::optional<std::vector<Admission>> SqliteStore::admit_together(std::span<const Candidate> batch,
                                                                   const Keyring& keyring,
-                                                                  const Terms& terms, Time now) {
+                                                                  const AdmissionLimits& limits,
+                                                                  Time now) {
   using Admissions = std::vector<Admission>;
   return with_write([&](Ledger& ledger, Write& write) -> std::optional<Admissions> {
     Admissions admissions;
     try {
-      ledger.forget_the_past(now);
-      ledger.heed(terms);
+      ledger.delete_expired(now);
+      ledger.set_limits(limits);
       const Epoch epoch = ledger.epoch();
       for (const Candidate& candidate : batch) {
-        admissions.push_back(ledger.admit(candidate, keyring, epoch, terms, now));
+        admissions.push_back(ledger.admit(candidate, keyring, epoch, limits, now));
         if (is_proof(admissions.back())) {
           admissions.resize(batch.size(), {.verdict = Admission::Verdict::kNoSession});
           return admissions;

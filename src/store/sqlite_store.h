@@ -19,15 +19,16 @@ class SqliteStore : public Store {
 
   [[nodiscard]] std::optional<StoredSession> find_session(const SessionId& id, Time now) override;
   [[nodiscard]] bool has_seen(const crypto::Digest& handshake, Time now) override;
-  [[nodiscard]] Beginning begin(const NewSession& session, const Keyring& keyring,
-                                Time now) override;
+  [[nodiscard]] SessionStart start_session(const NewSession& session, const Keyring& keyring,
+                                           Time now) override;
   [[nodiscard]] std::vector<Admission> admit(std::span<const Candidate> batch,
-                                             const Keyring& keyring, const Terms& terms,
+                                             const Keyring& keyring, const AdmissionLimits& limits,
                                              Time now) override;
-  [[nodiscard]] std::vector<Settled> settle(std::span<const Settlement> batch, Time now) override;
-  [[nodiscard]] std::vector<Errand> take_up(std::size_t most, Milliseconds lease,
-                                            Time now) override;
-  void add(const Tally& counts) override;
+  [[nodiscard]] std::vector<SavedResult> settle(std::span<const JobResult> batch,
+                                                Time now) override;
+  [[nodiscard]] std::vector<DeliveryJob> claim_overdue(std::size_t most, Milliseconds lease,
+                                                       Time now) override;
+  void add_rejection_counts(const RejectionCounts& counts) override;
   void checkpoint() override;
   void trim(bool presume_ended_sessions) override;
   [[nodiscard]] bool has_ended_sessions() const override;
@@ -47,8 +48,8 @@ class SqliteStore : public Store {
   auto with_write(Work work);
 
   std::optional<std::vector<Admission>> admit_together(std::span<const Candidate> batch,
-                                                       const Keyring& keyring, const Terms& terms,
-                                                       Time now);
+                                                       const Keyring& keyring,
+                                                       const AdmissionLimits& limits, Time now);
   void roll_epoch(const Epoch& proven_old, Time now);
 
   StorePaths paths_;

@@ -10,8 +10,9 @@
 #include <vector>
 
 #include "base/time.h"
+#include "delivery/job.h"
+#include "protocol/ids.h"
 #include "protocol/keyring.h"
-#include "protocol/names.h"
 #include "protocol/record.h"
 
 namespace sealpost {
@@ -29,7 +30,7 @@ namespace sealpost {
   return counter < next ? next : counter + 1;
 }
 
-// --- Sessions ---
+// --- SessionCache ---
 
 constexpr Milliseconds kPendingLife = 60 * kSecond;
 constexpr Milliseconds kHandshakeMemory = 150 * kSecond;
@@ -50,8 +51,8 @@ struct NewSession {
   Time expires_at;
 };
 
-struct Beginning {
-  enum class Verdict { kBegun, kReplayed, kRevoked, kRolledBack, kTooManyPending };
+struct SessionStart {
+  enum class Verdict { kStarted, kReplayed, kRevoked, kRolledBack, kTooManyPending };
   Verdict verdict;
   Epoch epoch{};
   std::uint64_t next = 0;  // how far this installation has been counted
@@ -60,7 +61,7 @@ struct Beginning {
 // --- Messages ---
 
 // What PROTOCOL 6, step 8 says of a message, should its counter turn out to be new.
-enum class Ruling {
+enum class Decision {
   kInbox,      // accept it and keep its body
   kNowhere,    // accept it; there is nothing to deliver
   kHandler,    // keep it, in progress: a handler will settle it
@@ -71,11 +72,11 @@ enum class Ruling {
 
 struct Candidate {
   OpenedRecord record;
-  Ruling ruling;
+  Decision decision;
 };
 
 // What the operator allows.  0 is no bound.
-struct Terms {
+struct AdmissionLimits {
   Milliseconds lease = kMinute;     // how long whoever hands a message over is believed alive
   std::int64_t messages_a_day = 0;  // of one client, by UTC
   std::int64_t bytes_kept = 0;      // of one client's bodies
@@ -109,29 +110,17 @@ struct Admission {
 
 // --- Handlers ---
 
-// A message that a handler is given.
-struct Errand {
-  std::int64_t number;
-  int attempt;  // from 1
-  std::string name;
-  Claims claims;
-  std::string topic;
-  MessageId message_id;
-  crypto::Digest digest;
-  Bytes body;
-};
-
-// What came of an errand: accepted, failed, or in progress, which is to say that it was cut short
+// What came of an job: accepted, failed, or in progress, which is to say that it was cut short
 // and anybody may take it up again.
-struct Settlement {
+struct JobResult {
   std::int64_t number;
   crypto::Digest digest;  // the number alone may be another message's in a replaced database
   Status status;
   Bytes reply;
 };
 
-// How a message stands after a settlement: the first one counts.
-struct Settled {
+// How a message stands after a result: the first one counts.
+struct SavedResult {
   bool known;  // false: the database has been replaced, and its session is gone
   Status status = Status::kInProgress;
   Bytes reply;
@@ -140,7 +129,7 @@ struct Settled {
 };
 
 // Counts by day ("2026-11-23"), client ('' for strangers) and outcome.
-using Tally = std::map<std::tuple<std::string, std::string, std::string>, std::int64_t>;
+using RejectionCounts = std::map<std::tuple<std::string, std::string, std::string>, std::int64_t>;
 
 class Store {
  public:
@@ -159,32 +148,32 @@ class Store {
   // Writes a pending session and remembers its handshake, durably; or says why not.
   // Source: PROTOCOL 5, steps 4 and 8-10.  kRolledBack means that the epoch has been replaced
   // already.
-  [[nodiscard]] virtual Beginning begin(const NewSession& session, const Keyring& keyring,
-                                        Time now) = 0;
+  [[nodiscard]] virtual SessionStart start_session(const NewSession& session,
+                                                   const Keyring& keyring, Time now) = 0;
 
   // Decides a batch of opened records, in order, and makes every kNew one durable, in one
   // transaction.
   //
   // A counter below the window is refused, used or not: the store cannot tell, so it fails closed.
-  // The verdicts stand in the order of the batch; one record's refusal never touches its
+  // The verdicts stand in the order of the batch; one record's rejection never touches its
   // neighbours, but for a proven rollback, which ends every session.  Throws Fault when the
   // transaction may not be on disk; then nothing may be said about any of them. Source: PROTOCOL 6,
   // steps 5-9.  Only opening can make an OpenedRecord, so nothing unauthenticated gets here.
   [[nodiscard]] virtual std::vector<Admission> admit(std::span<const Candidate> batch,
-                                                     const Keyring& keyring, const Terms& terms,
-                                                     Time now) = 0;
+                                                     const Keyring& keyring,
+                                                     const AdmissionLimits& limits, Time now) = 0;
 
-  // Keeps what came of errands, durably, in one transaction; in their order.
-  [[nodiscard]] virtual std::vector<Settled> settle(std::span<const Settlement> batch,
-                                                    Time now) = 0;
+  // Keeps what came of jobs, durably, in one transaction; in their order.
+  [[nodiscard]] virtual std::vector<SavedResult> settle(std::span<const JobResult> batch,
+                                                        Time now) = 0;
 
   // Messages in progress whose lease has ended, at most `most`, each with a new lease and one
   // attempt more, durably.
-  [[nodiscard]] virtual std::vector<Errand> take_up(std::size_t most, Milliseconds lease,
-                                                    Time now) = 0;
+  [[nodiscard]] virtual std::vector<DeliveryJob> claim_overdue(std::size_t most, Milliseconds lease,
+                                                               Time now) = 0;
 
   // Adds counts of refusals, in one transaction.
-  virtual void add(const Tally& counts) = 0;
+  virtual void add_rejection_counts(const RejectionCounts& counts) = 0;
 
   // Does what writing has put off, if there is enough of it.  Costs some syncs: for between
   // requests.

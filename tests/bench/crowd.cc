@@ -109,7 +109,7 @@ Credential Crowd::credential(std::uint64_t client) const {
 std::string Crowd::sealed(const crypto::Key& key, std::uint64_t client, std::uint64_t counter,
                           const std::string& topic, std::size_t body_size) const {
   const Message message{counter, crypto::random_array<16>(), topic, Bytes(body_size, 'x')};
-  const Statement statement{
+  const ClaimsProof statement{
       {}, claims_, keyring_.key_use_hmac(kid_, name_of(client), 1, claims_.encode())};
   return seal_record(key, id("session", client), crypto::random_array<32>(), {}, message, statement,
                      system_now(), counter)
@@ -126,8 +126,8 @@ std::string Crowd::forged(std::uint64_t client, std::size_t body_size) const {
 }
 
 std::string Crowd::handshake(std::uint64_t client) const {
-  const HandshakeCall call(credential(client), id("installation", client), {}, system_now(), false,
-                           crypto::random_key());
+  const ClientHandshake call(credential(client), id("installation", client), {}, system_now(),
+                             false, crypto::random_key());
   return call.envelope().form();
 }
 

@@ -6,10 +6,10 @@
 #include <cstdint>
 #include <string>
 
-#include "gateway/home.h"
 #include "protocol/credential.h"
-#include "protocol/installation.h"
+#include "protocol/handshake.h"
 #include "protocol/record.h"
+#include "store/home.h"
 
 namespace sealpost::bench {
 

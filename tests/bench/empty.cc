@@ -6,7 +6,7 @@ namespace sealpost {
 
 struct Gateway::Visit {};
 
-Gateway::Gateway(SettingTexts texts, Pool& pool)
+Gateway::Gateway(SettingTexts texts, WorkerPool& pool)
     : texts_(std::move(texts)), pool_(pool), max_body_(settings_.max_body), journal_("") {}
 
 std::vector<Handled> Gateway::handle(std::span<const Request> batch, Time) {
@@ -16,12 +16,12 @@ std::vector<Handled> Gateway::handle(std::span<const Request> batch, Time) {
 }
 
 std::vector<std::optional<Response>> Gateway::finish(
-    std::span<const std::shared_ptr<Handover>> done, Time) {
+    std::span<const std::shared_ptr<PendingDelivery>> done, Time) {
   return std::vector<std::optional<Response>>(done.size());
 }
 
-std::vector<std::shared_ptr<Handover>> Gateway::take_up(Time) { return {}; }
-bool Gateway::should_take_up(Time) const { return false; }
+std::vector<std::shared_ptr<PendingDelivery>> Gateway::claim_overdue(Time) { return {}; }
+bool Gateway::should_claim_overdue(Time) const { return false; }
 void Gateway::tidy(Time, bool) {}
 bool Gateway::is_tidy() const { return true; }
 void Gateway::trim() {}

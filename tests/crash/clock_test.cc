@@ -3,7 +3,7 @@
 #define BOOST_TEST_MODULE clock
 #include <boost/test/unit_test.hpp>
 
-#include "client/courier.h"
+#include "client/sender.h"
 #include "support/house.h"
 #include "support/upstream.h"
 
@@ -38,13 +38,13 @@ struct Jumpy {
   }
   Outcome send(const std::string& body) {
     const Outbox outbox(folder);
-    Courier courier(outbox, {[this](const std::string& form) -> HttpAnswer {
-                               const Reply reply = house.post(TestHouse::request(form));
-                               return {reply.status, reply.body, ""};
-                             },
-                             [this] { return clients; }, [this](Milliseconds time) { pass(time); },
-                             [this](const std::string& text) { reports.push_back(text); }});
-    return courier.deliver(outbox.store("t", body));
+    Sender sender(outbox, {[this](const std::string& form) -> HttpAnswer {
+                             const Reply reply = house.post(TestHouse::request(form));
+                             return {reply.status, reply.body, ""};
+                           },
+                           [this] { return clients; }, [this](Milliseconds time) { pass(time); },
+                           [this](const std::string& text) { reports.push_back(text); }});
+    return sender.deliver(outbox.store("t", body));
   }
   [[nodiscard]] std::string bodies() const {
     std::string all;
@@ -167,7 +167,7 @@ BOOST_AUTO_TEST_CASE(a_message_whose_handler_was_cut_short_is_taken_up_in_the_en
     j.peer.handshake();
     const Message message = j.peer.message("cut short");
     const Request request = TestHouse::request(j.peer.seal(message).form());
-    BOOST_TEST(j.house.gateway().handle({&request, 1}, j.house.now).front().handover != nullptr);
+    BOOST_TEST(j.house.gateway().handle({&request, 1}, j.house.now).front().delivery != nullptr);
     j.house.restart();
     j.jump(by);
     // After a jump back its lease seems to last an hour more: it waits, and is not lost.
@@ -215,7 +215,7 @@ BOOST_AUTO_TEST_CASE(upkeep_goes_on) {
     j.jump(by);
     gateway.tidy(j.house.now, false);
     BOOST_TEST(gateway.is_tidy(), "the keys of the ended session are erased");
-    BOOST_TEST(gateway.should_take_up(j.house.now));
+    BOOST_TEST(gateway.should_claim_overdue(j.house.now));
   });
 }
 

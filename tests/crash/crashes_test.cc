@@ -1,6 +1,6 @@
-// Gateways are killed at random moments, many times over, while several clients talk.  What each
-// client was told is kept here, outside of what is killed: what was acknowledged is stored once,
-// what was not at most once, and the database is whole.
+// GatewayRegistry are killed at random moments, many times over, while several clients talk.  What
+// each client was told is kept here, outside of what is killed: what was acknowledged is stored
+// once, what was not at most once, and the database is whole.
 //
 //   SEALPOST_CRASH_ROUNDS  how often something is killed (50)
 //   SEALPOST_CRASH_SEED    the moments of another run, as far as threads repeat themselves
@@ -10,32 +10,32 @@
 #include <boost/test/unit_test.hpp>
 #include <iostream>
 
-#include "client/courier.h"
-#include "support/senders.h"
+#include "client/sender.h"
+#include "support/load_clients.h"
 
 namespace sealpost {
 namespace {
 
 using test::any_of;
-using test::Insistent;
 using test::Line;
+using test::LoadClient;
 using test::one_in;
 using test::Random;
 using test::Reply;
-using test::Sender;
+using test::ResendingClient;
 using test::SocketSite;
 
 // The client library, with its state on disk; it only rests less.
-class Library : public Sender {
+class Library : public LoadClient {
  public:
   Library(SocketSite& site, const std::string& name, test::Book& book, unsigned seed)
-      : Sender(name, book, seed), outbox_(site.folder / name), line_(site.socket(), false) {
+      : LoadClient(name, book, seed), outbox_(site.folder / name), line_(site.socket(), false) {
     const std::string text = test::read_text(site.credential(name, site.url()));
     BOOST_REQUIRE(outbox_.lock(0));
     outbox_.install(bytes_of(text), ClientState::fresh(Credential::parse(text)));
-    courier_.emplace(outbox_, Courier::World{[this](const std::string& form) { return post(form); },
-                                             system_now, [](Milliseconds) { usleep(2'000); },
-                                             [this](const std::string& what) { complain(what); }});
+    courier_.emplace(outbox_, Sender::World{[this](const std::string& form) { return post(form); },
+                                            system_now, [](Milliseconds) { usleep(2'000); },
+                                            [this](const std::string& what) { complain(what); }});
     BOOST_TEST((courier_->connect().kind == Outcome::Kind::kAccepted));
   }
   ~Library() override { stop(); }
@@ -58,19 +58,19 @@ class Library : public Sender {
 
   Outbox outbox_;
   Line line_;
-  std::optional<Courier> courier_;
+  std::optional<Sender> courier_;
 };
 
 // Sends most of its messages once or twice, and leaves before it is told anything.
-class Careless : public Insistent {
+class Careless : public ResendingClient {
  public:
   Careless(const SocketSite& site, const std::string& name, test::Book& book, unsigned seed)
-      : Insistent(site, name, book, seed), path_(site.socket()) {}
+      : ResendingClient(site, name, book, seed), path_(site.socket()) {}
   ~Careless() override { stop(); }
 
  private:
   void send(const std::string& body) override {
-    if (one_in(random(), 4)) return Insistent::send(body);
+    if (one_in(random(), 4)) return ResendingClient::send(body);
     const std::string form = peer().seal(peer().message(body)).form();
     for (int times = 1 + any_of(random(), 1); times > 0; --times) {
       Line line(path_, false);
@@ -84,11 +84,11 @@ class Careless : public Insistent {
 struct Crowd {
   SocketSite site{2};
   test::Book book;
-  std::vector<std::unique_ptr<Sender>> senders;
+  std::vector<std::unique_ptr<LoadClient>> senders;
 
   explicit Crowd(Random& random) {
     add<Library>(3, "library", random);
-    add<Insistent>(3, "insistent", random);
+    add<ResendingClient>(3, "insistent", random);
     add<Careless>(2, "careless", random);
   }
 

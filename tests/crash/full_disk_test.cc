@@ -58,7 +58,7 @@ class SmallDisk {
   bool is_there_ = false;
 };
 
-struct Sender {
+struct LoadClient {
   TestHouse house;
   Peer peer = house.client();
   std::set<std::string> told;
@@ -98,7 +98,7 @@ struct Sender {
 void run_out_of_room() {
   const SmallDisk disk;
   if (!disk.is_there()) return;
-  Sender sender;
+  LoadClient sender;
   sender.greet();
   for (const std::size_t blocks : {0U, 1U, 2U, 3U, 5U, 8U, 11U, 16U, 23U, 34U}) {
     BOOST_TEST_CONTEXT(blocks << " blocks left") {
@@ -124,7 +124,7 @@ BOOST_AUTO_TEST_CASE(so_it_is_with_a_rollback_journal) {
 BOOST_AUTO_TEST_CASE(a_gateway_that_starts_on_a_full_disk_recovers_too) {
   const SmallDisk disk;
   if (!disk.is_there()) return;
-  Sender sender;
+  LoadClient sender;
   sender.greet();
   for (const std::size_t blocks : {0U, 1U, 4U, 9U}) {
     BOOST_TEST_CONTEXT(blocks << " blocks left") {

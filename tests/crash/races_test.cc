@@ -10,8 +10,8 @@
 #include "store/clients.h"
 #include "store/store.h"
 #include "support/arena.h"
+#include "support/load_clients.h"
 #include "support/old_schema.h"
-#include "support/senders.h"
 
 namespace sealpost {
 namespace {
@@ -19,7 +19,6 @@ namespace {
 using test::Arena;
 using test::Book;
 using test::Clock;
-using test::Insistent;
 using test::kLines;
 using test::kProcesses;
 using test::Line;
@@ -27,6 +26,7 @@ using test::message_of;
 using test::Peer;
 using test::post;
 using test::Reply;
+using test::ResendingClient;
 using test::Rounds;
 using test::SocketSite;
 using test::Words;
@@ -85,7 +85,7 @@ BOOST_AUTO_TEST_CASE(of_many_messages_with_one_counter_one_is_accepted_and_kept)
 // that lives goes on.
 std::vector<Peer> call_at_once(Arena& arena, Peer& peer) {
   constexpr std::size_t kCalls = kPendingMax + 1;
-  std::vector<HandshakeCall> calls;
+  std::vector<ClientHandshake> calls;
   for (std::size_t i = 0; i < kCalls; ++i) {
     calls.emplace_back(peer.credential, peer.install_nonce, peer.receipt, system_now(), false,
                        crypto::random_key());
@@ -111,7 +111,7 @@ std::vector<Peer> call_at_once(Arena& arena, Peer& peer) {
     const auto answer = calls[i % kCalls].finish(bytes_of(replies[i].body));
     BOOST_REQUIRE(answer);
     begun.push_back(another(peer));
-    begun.back().session = answer->welcome;
+    begun.back().session = answer->grant;
     begun.back().keys = {answer->keys->c2s.clone(), answer->keys->s2c.clone()};
   }
   return begun;
@@ -152,7 +152,7 @@ BOOST_AUTO_TEST_CASE(handshakes_harm_no_session_and_of_those_they_begin_one_come
     peer.next += kLines;
     peer.session = callers[heard].session;
     peer.keys = std::move(callers[heard].keys);
-    const std::vector<SessionRow> live = ClientBook(arena.database).sessions(system_now());
+    const std::vector<SessionRow> live = Clients(arena.database).sessions(system_now());
     BOOST_REQUIRE(live.size() == 1U);
     BOOST_REQUIRE((live.front().id == peer.session->session_id));
     const int records = kLines - 2 * (kPendingMax + 1) + kLines / kPendingMax;
@@ -418,7 +418,7 @@ BOOST_AUTO_TEST_CASE(whatever_happens_at_once_each_message_is_accepted_once_and_
         const std::string name = "client" + std::to_string(turn % kClients);
         (void)Inbox(arena.database).prune(system_now() + 1);
         if (turn % 4 == 0) desk.issue("renew", name);
-        if (turn % 4 == 2) ClientBook(arena.database).end_sessions(name);
+        if (turn % 4 == 2) Clients(arena.database).end_sessions(name);
       }
       return;
     }
@@ -444,10 +444,10 @@ BOOST_AUTO_TEST_CASE(a_database_that_is_migrated_by_many_at_once_loses_nothing) 
   const std::string newest = test::newest_schema();
   const std::string path = site.home.store_paths().database;
   Book book;
-  std::vector<std::unique_ptr<Insistent>> clients;
+  std::vector<std::unique_ptr<ResendingClient>> clients;
   for (int i = 0; i < 6; ++i) {
     const std::string name = "client" + std::to_string(i);
-    clients.push_back(std::make_unique<Insistent>(site, name, book, std::random_device{}()));
+    clients.push_back(std::make_unique<ResendingClient>(site, name, book, std::random_device{}()));
   }
   Peer witness = site.client("witness");
   BOOST_REQUIRE(witness.handshake().status == "accepted");

@@ -28,13 +28,13 @@ class Story {
  public:
   Story();
 
-  // Tells it from the beginning, and says whether it came to the fault.  Every promise that was
+  // Tells it from the start, and says whether it came to the fault.  Every promise that was
   // broken is added to `complaints`.
   bool tell(const Twist& twist, std::vector<std::string>& complaints);
 
  private:
   static constexpr int kTries = 5;  // more than one fault can cost
-  static constexpr Milliseconds kLease = (Pool::kQueue + 2) * kSecond;
+  static constexpr Milliseconds kLease = (WorkerPool::kQueue + 2) * kSecond;
 
   // What a client was told of a message.
   struct Told {
@@ -62,7 +62,7 @@ class Story {
   void replay(const std::string& handshake);
   void checkpoint();
   void tidy();
-  void take_up();
+  void claim_overdue();
 
   // A handshake, until there is a session; its form.
   std::string hello(Actor& who);

@@ -39,19 +39,19 @@ void Story::cut_a_handler_short() {
   for (bool begun = false; !begun;) {
     const Handled handled = house_.gateway().handle({&request, 1}, house_.now).front();
     if (!has_power()) continue;
-    begun = handled.handover || handled.response->status == 409;  // the second time, in progress
+    begun = handled.delivery || handled.response->status == 409;  // the second time, in progress
     if (!begun) was_not_served({.reply = {handled.response->status, "", ""}});
   }
   restart();
   house_.now += kLease;
-  take_up();
+  claim_overdue();
   deliver(ann_, message);
 }
 
-void Story::take_up() {
+void Story::claim_overdue() {
   for (int i = 0; i < 2; ++i) {
     try {
-      for (const auto& one : house_.gateway().take_up(house_.now)) {
+      for (const auto& one : house_.gateway().claim_overdue(house_.now)) {
         one->run();
         (void)house_.gateway().finish({&one, 1}, house_.now);
       }
@@ -67,7 +67,7 @@ void Story::checkpoint() {
   for (int i = 0; i < 2; ++i) {
     try {
       Database at = house_.database();
-      const Gate::Hold hold = at.gate().enter();
+      const WriteLock::Guard hold = at.write_lock().acquire();
       at.handle().exec("PRAGMA wal_checkpoint(PASSIVE)");
     } catch (const std::exception&) {
       // That process's own trouble.
@@ -107,7 +107,7 @@ void Story::prove_a_rollback() {
   Peer& ann = *ann_.peer;
   const Epoch old = ann.session->epoch;
   const Credential& as = ann.credential;
-  ann.receipt = give_receipt(house_.home.keyring().receipt_key(as.kid), old,
+  ann.receipt = make_receipt(house_.home.keyring().receipt_key(as.kid), old,
                              {as.name, as.generation, ann.install_nonce}, ann.next + 100);
   int refused = 0;
   while (ann.session->epoch == old && refused + unserved_ < kTries) {

@@ -4,7 +4,7 @@
 #include "fuzz/fuzz.h"
 #include "fuzz/keys.h"
 #include "fuzz/naive.h"
-#include "protocol/installation.h"
+#include "protocol/handshake.h"
 
 namespace sealpost {
 namespace {
@@ -37,23 +37,23 @@ void answer_to_record(ByteView plaintext) {
           "what the gateway seals is read");
 }
 
-void check_welcome(const HandshakeCall::Answer& answer, ByteView payload) {
+void check_welcome(const ClientHandshake::Answer& answer, ByteView payload) {
   require(static_cast<int>(answer.status) == payload[0], "the same status");
   require(answer.server_time == fuzz::naive_number(payload, 1, 8), "the same time");
-  require(answer.welcome.has_value() == (payload[0] == 0), "a welcome if accepted");
+  require(answer.grant.has_value() == (payload[0] == 0), "a grant if accepted");
   require(answer.keys.has_value() == (payload[0] == 0), "and keys");
-  if (!answer.welcome) return;
+  if (!answer.grant) return;
   Writer again;
-  again.u8(0).u64(answer.server_time).put(answer.welcome->session_id).put(answer.welcome->epoch);
-  again.u64(answer.welcome->expires_at);
-  answer.welcome->receipt.write(again);
-  again.u32(answer.welcome->max_body);
+  again.u8(0).u64(answer.server_time).put(answer.grant->session_id).put(answer.grant->epoch);
+  again.u64(answer.grant->expires_at);
+  answer.grant->receipt.write(again);
+  again.u32(answer.grant->max_body);
   require(fuzz::same(again.view(), payload), "written again, it is the same");
 }
 
 void answer_to_handshake(ByteView payload) {
   const Credential& me = fuzz::credential();
-  HandshakeCall call(me, fuzz::filled<16>(1), {}, 1, false, fuzz::key(2));
+  ClientHandshake call(me, fuzz::filled<16>(1), {}, 1, false, fuzz::key(2));
   const ByteView message = call.envelope().message;
   Writer prologue;
   prologue.put("sealpost/1 handshake").put(me.server_id).put(message.first(6));
@@ -70,7 +70,7 @@ void answer_to_handshake(ByteView payload) {
 
 void bare_answer(ByteView bytes) {
   require(!open_answer(fuzz::key(3), fuzz::filled<32>(1), bytes), "a stranger's does not open");
-  HandshakeCall call(fuzz::credential(), fuzz::filled<16>(1), {}, 1, false, fuzz::key(2));
+  ClientHandshake call(fuzz::credential(), fuzz::filled<16>(1), {}, 1, false, fuzz::key(2));
   require(!call.finish(bytes), "neither does it here");
 }
 

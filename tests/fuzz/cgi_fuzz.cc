@@ -9,9 +9,9 @@
 
 #include "fuzz/fuzz.h"
 #include "fuzz/http.h"
-#include "gateway/home.h"
+#include "server/cgi.h"
+#include "store/home.h"
 #include "support/temp.h"
-#include "transport/cgi.h"
 
 namespace sealpost {
 namespace {

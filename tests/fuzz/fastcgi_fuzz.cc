@@ -18,10 +18,10 @@
 
 #include "fuzz/fuzz.h"
 #include "fuzz/http.h"
-#include "gateway/home.h"
+#include "server/fastcgi.h"
+#include "store/home.h"
 #include "support/fastcgi_peer.h"
 #include "support/temp.h"
-#include "transport/fastcgi.h"
 
 namespace sealpost {
 namespace {

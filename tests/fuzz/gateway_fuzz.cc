@@ -54,7 +54,7 @@ struct Place {
 
   [[nodiscard]] Credential renewed(const Credential& old) const {
     Database at = house.database();
-    const Generation generation = ClientBook(at).renew(old.name, old.kid, old.claims, house.now);
+    const Generation generation = Clients(at).renew(old.name, old.kid, old.claims, house.now);
     return Credential::issue(house.home.keyring(), old.kid, old.name, generation, old.claims, "");
   }
 };
@@ -191,15 +191,15 @@ class Play {
     other.nonce[0] ^= 1;
     switch (choices_.of(16)) {
       case 1:
-        return give_receipt(key, *model_.epoch, who, next);
+        return make_receipt(key, *model_.epoch, who, next);
       case 2:
-        return give_receipt(key, *model_.epoch, other, next + 9);
+        return make_receipt(key, *model_.epoch, other, next + 9);
       case 3:
-        return give_receipt(key, Epoch{}, who, next + 9);
+        return make_receipt(key, Epoch{}, who, next + 9);
       case 4:
         return {next + 9, fuzz::filled<16>(choices_.byte())};
       case 5:  // what the gateway never gave, unless it has forgotten
-        return give_receipt(key, *model_.epoch, who, next + 1 + (choices_.number() >> 2));
+        return make_receipt(key, *model_.epoch, who, next + 1 + (choices_.number() >> 2));
       default:
         return {};
     }
@@ -207,7 +207,7 @@ class Play {
 
   void put_statement(Writer& writer, std::size_t client, const Installation& who, bool in_clear) {
     const Credential& me = place_.credentials[client];
-    Statement statement{receipt(who), claims(client), {}};
+    ClaimsProof statement{receipt(who), claims(client), {}};
     statement.key_use_hmac =
         keyring_.key_use_hmac(me.kid, me.name, me.generation, statement.claims.encode());
     if (choices_.of(16) == 15) statement.key_use_hmac[0] ^= 1;
@@ -229,7 +229,7 @@ class Play {
     return handshake(client, payload.take(), in_clear);
   }
 
-  // Shaped at its beginning, so that it is not always late, and counts an installation of this
+  // Shaped at its start, so that it is not always late, and counts an installation of this
   // input.
   Bytes made_up_payload() {
     const Time at = shifted();
@@ -407,7 +407,7 @@ class Play {
 
   void begin(const SentHandshake& sent, const Response& response) {
     auto opened = sent.sealed->open(bytes_of(response.body));
-    require(opened && opened->payload.size() == 77 && opened->payload[0] == 0, "it is a welcome");
+    require(opened && opened->payload.size() == 77 && opened->payload[0] == 0, "it is a grant");
     Reader reader(ByteView(opened->payload).subspan(9));
     const SessionId id = reader.array<16>();
     const Epoch epoch = reader.array<16>();

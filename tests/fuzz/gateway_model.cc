@@ -188,7 +188,7 @@ bool Model::alive(const SessionId& id) const {
 
 bool Model::proves_rollback(const Receipt& receipt, const Installation& who) const {
   return epoch && receipt.next > next_of(who) &&
-         receipt == give_receipt(keyring_.receipt_key(1), *epoch, who, receipt.next);
+         receipt == make_receipt(keyring_.receipt_key(1), *epoch, who, receipt.next);
 }
 
 void Model::roll_back() {

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "base/time.h"
+#include "protocol/ids.h"
 #include "protocol/keyring.h"
-#include "protocol/names.h"
 #include "protocol/receipt.h"
 #include "protocol/status.h"
 

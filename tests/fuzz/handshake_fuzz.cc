@@ -5,7 +5,7 @@
 #include "fuzz/fuzz.h"
 #include "fuzz/keys.h"
 #include "fuzz/naive.h"
-#include "protocol/installation.h"
+#include "protocol/handshake.h"
 
 namespace sealpost {
 namespace {
@@ -28,7 +28,7 @@ void sealed_payload(ByteView payload, bool hmac_in_clear) {
   require(opened->name() == me.name && opened->kid() == me.kid, "it is this client's");
   require(opened->sent_at().has_value() == (payload.size() >= 8), "eight bytes are a time");
 
-  const auto read = opened->introduction();
+  const auto read = opened->request();
   std::size_t at = 24;
   const auto naive =
       payload.size() < at ? std::nullopt : fuzz::naive_statement(payload, at, hmac_in_clear);

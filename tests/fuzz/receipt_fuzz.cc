@@ -59,7 +59,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::uint64_t next = choices.number();
   const crypto::Key& key = fuzz::keyring().receipt_key(1);
 
-  const Receipt given = give_receipt(key, one.epoch, one.installation, next);
+  const Receipt given = make_receipt(key, one.epoch, one.installation, next);
   require(given.next == next, "it says how far");
   const Bytes proof = next == 0 ? Bytes(16) : naive_proof(key.reveal(), one, next);
   require(fuzz::same(given.proof, proof), "and proves it as PROTOCOL 6 says");
@@ -77,7 +77,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   read.write(again);
   require(fuzz::same(again.view(), ByteView(bytes).first(Receipt::kSize)),
           "written as it was read");
-  const bool genuine = read == give_receipt(key, one.epoch, one.installation, read.next);
+  const bool genuine = read == make_receipt(key, one.epoch, one.installation, read.next);
   require(is_genuine(read, key, one.epoch, one.installation) == (genuine && read.next != 0),
           "no other is genuine");
   return 0;

@@ -59,7 +59,7 @@ std::optional<NaiveRecord> naive_record(ByteView plaintext, bool hmac_in_clear) 
 void compare(const OpenedRecord& read, const NaiveRecord& naive, ByteView plaintext) {
   require(read.sent_at() == fuzz::naive_number(plaintext, 0, 8), "the same time");
   require(read.oldest() == fuzz::naive_number(plaintext, 8, 8), "the same oldest");
-  require(read.statement().receipt.next == naive.statement.next, "the same receipt");
+  require(read.proof().receipt.next == naive.statement.next, "the same receipt");
   require(fuzz::same(read.message().id, naive.id), "the same message_id");
   require(read.message().topic == text_of(naive.topic), "the same topic");
   require(fuzz::same(read.message().body, naive.body), "the same body");
@@ -74,14 +74,14 @@ void sealed_plaintext(ByteView plaintext, std::uint64_t counter, bool hmac_in_cl
   compare(*read, *naive, plaintext);
   Writer again;
   again.u64(read->sent_at()).u64(read->oldest());
-  read->statement().write(again, hmac_in_clear);
+  read->proof().write(again, hmac_in_clear);
   again.put(read->message().id).lp8(read->message().topic).put(read->message().body);
   require(fuzz::same(again.view(), plaintext), "written again, it is the same");
 
   if (hmac_in_clear) return;  // seal_record takes the MAC from the statement then
   const Envelope resealed =
       seal_record(fuzz::key(8), session().id, fuzz::filled<32>(9), clear, read->message(),
-                  read->statement(), read->sent_at(), read->oldest());
+                  read->proof(), read->sent_at(), read->oldest());
   const auto reread = OpenedRecord::read(*open(resealed));
   require(static_cast<bool>(reread), "what a client seals is read");
   compare(*reread, *naive, plaintext);

@@ -42,7 +42,7 @@ $(FUZZERS): $(FUZZ_BUILD)/%: $(FUZZ_BUILD)/obj/tests/fuzz/%_fuzz.o $(FUZZ_ARCHIV
 fuzzers: $(FUZZERS)
 
 fuzz:  ## replay the fuzzers' corpora, and fuzz each parser and the gateway for FUZZ_SECONDS (20)
-	@deploy/install-deps build fuzz
+	@tests/tools/install-deps build fuzz
 	@$(MAKE) --no-print-directory -j$$(nproc) fuzzers
 	@TMPDIR=$(TMPDIR) FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run $(FUZZ_BUILD) $(FUZZ)
 

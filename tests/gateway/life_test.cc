@@ -242,8 +242,8 @@ BOOST_AUTO_TEST_CASE(a_database_of_the_first_schema_is_brought_forward_under_loa
   const std::map<std::string, std::string> settings = {{"SEALPOST_HOME", site.home.root()},
                                                        {"SEALPOST_LOG", site.folder / "log"}};
   {
-    Gate gate(site.home.store_paths().gate);
-    std::optional<Gate::Hold> hold(gate.enter());
+    WriteLock gate(site.home.store_paths().write_lock);
+    std::optional<WriteLock::Guard> hold(gate.acquire());
     site.start_gateways();
     Process tool({test::program("sealpost"), "--home", site.home.root(), "client", "list"},
                  site.folder / "listed");

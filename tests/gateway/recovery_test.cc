@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "client/courier.h"
+#include "client/sender.h"
 #include "support/traffic.h"
 
 namespace sealpost {
@@ -51,8 +51,8 @@ struct Unlucky {
       (void)real(form);
       return {0, "", "lost"};
     };
-    Courier courier(outbox, {lost, system_now, [](Milliseconds) {}, [](const std::string&) {}});
-    BOOST_TEST(courier.deliver(outbox.store("t", body)).status == "network");
+    Sender sender(outbox, {lost, system_now, [](Milliseconds) {}, [](const std::string&) {}});
+    BOOST_TEST(sender.deliver(outbox.store("t", body)).status == "network");
     BOOST_TEST(test::times_in_inbox(site)[body] == 1);
   }
 };

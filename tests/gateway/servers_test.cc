@@ -194,7 +194,7 @@ BOOST_AUTO_TEST_CASE(one_process_serves_two_homes) {
   const auto client_of = [&](const Home& home) {
     Database database(home.store_paths(), home.server_id());
     const Claims claims = *Claims::of({{"role", "r"}});
-    ClientBook(database).add("client1", 1, claims, system_now());
+    Clients(database).add("client1", 1, claims, system_now());
     return Peer(Credential::issue(home.keyring(), 1, "client1", 1, claims, ""), wire_of(home));
   };
   Peer here = client_of(site.home);

@@ -4,7 +4,7 @@
 #include <future>
 #include <latch>
 
-#include "support/senders.h"
+#include "support/load_clients.h"
 
 namespace sealpost::test {
 

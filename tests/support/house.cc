@@ -21,7 +21,7 @@ void TestHouse::set(Setting which, const std::string& value) {
 
 void TestHouse::restart() {
   gateway_.reset();
-  pool_ = std::make_unique<Pool>();
+  pool_ = std::make_unique<WorkerPool>();
   gateway_.emplace(texts_, *pool_);
 }
 
@@ -29,7 +29,7 @@ Peer TestHouse::client(const std::string& name, const std::string& role, Claims:
   more["role"] = role;
   const Claims claims = *Claims::of(std::move(more));
   Database at = database();
-  const Generation generation = ClientBook(at).add(name, home.newest_kid(), claims, now);
+  const Generation generation = Clients(at).add(name, home.newest_kid(), claims, now);
   Peer peer(Credential::issue(home.keyring(), home.newest_kid(), name, generation, claims, ""),
             wire());
   peer.now = [this] { return now; };
@@ -40,7 +40,7 @@ Peer TestHouse::renewed(const Peer& peer) {
   Database at = database();
   const Claims& claims = peer.credential.claims;
   const Generation generation =
-      ClientBook(at).renew(peer.credential.name, home.newest_kid(), claims, now);
+      Clients(at).renew(peer.credential.name, home.newest_kid(), claims, now);
   Peer next(Credential::issue(home.keyring(), home.newest_kid(), peer.credential.name, generation,
                               claims, ""),
             wire());
@@ -63,9 +63,9 @@ Request TestHouse::request(const std::string& body) {
 
 Reply TestHouse::post(const Request& request) {
   Handled handled = gateway().handle({&request, 1}, now).front();
-  if (handled.handover) {
-    handled.handover->run();
-    handled.response = gateway().finish({&handled.handover, 1}, now).front();
+  if (handled.delivery) {
+    handled.delivery->run();
+    handled.response = gateway().finish({&handled.delivery, 1}, now).front();
   }
   const Response& response = *handled.response;
   return {response.status, response.sealed ? "application/octet-stream" : "text/plain",

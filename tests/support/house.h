@@ -5,8 +5,8 @@
 #include <string>
 
 #include "gateway/gateway.h"
-#include "gateway/home.h"
 #include "store/clients.h"
+#include "store/home.h"
 #include "store/inbox.h"
 #include "support/peer.h"
 #include "support/temp.h"
@@ -51,7 +51,7 @@ class TestHouse {
 
  private:
   SettingTexts texts_;
-  std::unique_ptr<Pool> pool_;
+  std::unique_ptr<WorkerPool> pool_;
   std::optional<Gateway> gateway_;
 };
 

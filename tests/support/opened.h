@@ -7,16 +7,16 @@
 namespace sealpost::test {
 
 inline Candidate candidate(const Session& session, const Message& message,
-                           Ruling ruling = Ruling::kInbox, const Receipt& receipt = {},
+                           Decision decision = Decision::kInbox, const Receipt& receipt = {},
                            Time sent_at = 0) {
   const crypto::Key key;
-  const Statement statement{receipt, *Claims::of({{"role", "sensor"}}), {}};
+  const ClaimsProof statement{receipt, *Claims::of({{"role", "sensor"}}), {}};
   const Envelope envelope = seal_record(key, session.id, crypto::random_array<32>(), {}, message,
                                         statement, sent_at, message.counter);
   auto header = RecordHeader::read(envelope.message);
   auto seal = OpenedSeal::open(envelope, *header, session, key);
   auto record = OpenedRecord::read(std::move(*seal));
-  return {std::move(*record), ruling};
+  return {std::move(*record), decision};
 }
 
 }  // namespace sealpost::test

@@ -12,8 +12,8 @@ Time shifted(Time now, std::int64_t shift) {
 }  // namespace
 
 Exchange Peer::handshake(std::int64_t shift) {
-  HandshakeCall call(credential, install_nonce, receipt, shifted(now(), shift), hmac_in_clear,
-                     crypto::random_key());
+  ClientHandshake call(credential, install_nonce, receipt, shifted(now(), shift), hmac_in_clear,
+                       crypto::random_key());
   Exchange exchange;
   exchange.form = call.envelope().form();
   exchange.reply = wire(exchange.form);
@@ -21,8 +21,8 @@ Exchange Peer::handshake(std::int64_t shift) {
   if (!answer) return exchange;
   exchange.status = name_of(answer->status);
   exchange.server_time = answer->server_time;
-  if (answer->welcome) {
-    session = *answer->welcome;
+  if (answer->grant) {
+    session = *answer->grant;
     keys = std::move(answer->keys);
     exchange.receipt = session->receipt;
   }
@@ -38,7 +38,7 @@ Envelope Peer::seal(const Message& message, std::int64_t shift,
   Envelope clear;
   if (name_in_clear) clear.name = credential.name;
   if (hmac_in_clear) clear.key_use_hmac = credential.key_use_hmac;
-  const Statement statement{receipt, credential.claims, credential.key_use_hmac};
+  const ClaimsProof statement{receipt, credential.claims, credential.key_use_hmac};
   return seal_record(keys.value().c2s, session.value().session_id, crypto::random_array<32>(),
                      std::move(clear), message, statement, shifted(now(), shift),
                      oldest.value_or(message.counter));

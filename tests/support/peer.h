@@ -7,7 +7,7 @@
 #include <string>
 
 #include "protocol/credential.h"
-#include "protocol/installation.h"
+#include "protocol/handshake.h"
 #include "protocol/record.h"
 
 namespace sealpost::test {
@@ -41,7 +41,7 @@ class Peer {
   bool hmac_in_clear = false;
   InstallNonce install_nonce = crypto::random_array<16>();
   Receipt receipt;  // shown in every seal; the highest heard
-  std::optional<Welcome> session;
+  std::optional<SessionGrant> session;
   std::optional<SessionKeys> keys;
   std::uint64_t next = 0;
 

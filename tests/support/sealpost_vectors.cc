@@ -1,7 +1,7 @@
 #include "base/encoding.h"
 #include "crypto/xaes.h"
 #include "protocol/credential.h"
-#include "protocol/installation.h"
+#include "protocol/handshake.h"
 #include "protocol/record.h"
 #include "support/vectors.h"
 
@@ -75,19 +75,19 @@ Json receipt_json(const Receipt& receipt) {
 }
 
 Receipt receipt(std::uint64_t next) {
-  return give_receipt(keyring().receipt_key(kKid), kEpoch, kInstallation, next);
+  return make_receipt(keyring().receipt_key(kKid), kEpoch, kInstallation, next);
 }
 
 // One handshake, request and answer.
 Json handshake(bool hmac_in_clear, const Receipt& shown, std::optional<Status> refused) {
-  HandshakeCall call(credential(), kInstallation.nonce, shown, kSentAt, hmac_in_clear,
-                     fixed_key(0xc1));
+  ClientHandshake call(credential(), kInstallation.nonce, shown, kSentAt, hmac_in_clear,
+                       fixed_key(0xc1));
   auto opened = OpenedHandshake::open(call.envelope(), keyring());
   if (!opened->agree(fixed_key(0x52))) throw Fault("the vectors' own point");
-  const Welcome welcome{kSession, kEpoch, kSentAt + 24 * kHour, receipt(7), 1U << 20};
+  const SessionGrant grant{kSession, kEpoch, kSentAt + 24 * kHour, receipt(7), 1U << 20};
   const SessionKeys keys = opened->keys();
   const Bytes answer =
-      refused ? opened->refuse(*refused, kServerTime) : opened->accept(welcome, kServerTime);
+      refused ? opened->refuse(*refused, kServerTime) : opened->accept(grant, kServerTime);
   Json json = {
       {"client_ephemeral", hex(fixed<32>(0xc1))},
       {"server_ephemeral", hex(fixed<32>(0x52))},
@@ -102,11 +102,11 @@ Json handshake(bool hmac_in_clear, const Receipt& shown, std::optional<Status> r
       {"server_time", kServerTime},
   };
   if (!refused) {
-    json["session_id"] = hex(welcome.session_id);
-    json["epoch"] = hex(welcome.epoch);
-    json["expires_at"] = welcome.expires_at;
-    json["receipt"] = receipt_json(welcome.receipt);
-    json["max_body"] = welcome.max_body;
+    json["session_id"] = hex(grant.session_id);
+    json["epoch"] = hex(grant.epoch);
+    json["expires_at"] = grant.expires_at;
+    json["receipt"] = receipt_json(grant.receipt);
+    json["max_body"] = grant.max_body;
     json["k_c2s"] = hex(keys.c2s.reveal());
     json["k_s2c"] = hex(keys.s2c.reveal());
   }
@@ -117,7 +117,7 @@ Json handshake(bool hmac_in_clear, const Receipt& shown, std::optional<Status> r
 // One record, request and answer.
 Json record(bool name_in_clear, bool hmac_in_clear, const std::string& body, Status status) {
   const Message message{7, fixed<16>(0x3d), "telemetry/room", Bytes(body.begin(), body.end())};
-  const Statement statement{receipt(7), credential().claims, credential().key_use_hmac};
+  const ClaimsProof statement{receipt(7), credential().claims, credential().key_use_hmac};
   Envelope clear;
   if (name_in_clear) clear.name = "client1";
   if (hmac_in_clear) clear.key_use_hmac = statement.key_use_hmac;

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "gateway/home.h"
+#include "store/home.h"
 #include "store/inbox.h"
 #include "support/peer.h"
 #include "support/process.h"

@@ -31,7 +31,7 @@ std::string type_of(const std::string& answer) {
   return at == std::string::npos ? "" : answer.substr(at + 14, answer.find('\r', at) - at - 14);
 }
 
-// Open files of a process, by the beginning of what /proc says of them.
+// Open files of a process, by the start of what /proc says of them.
 std::ptrdiff_t files_of(const Process& process, const std::string& kind) {
   const std::filesystem::directory_iterator files("/proc/" + std::to_string(process.id()) + "/fd");
   return std::count_if(begin(files), end(files), [&](const auto& file) {

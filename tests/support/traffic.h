@@ -12,7 +12,7 @@
 #include <thread>
 #include <vector>
 
-#include "protocol/names.h"
+#include "protocol/ids.h"
 #include "sealpost/client.h"
 #include "support/site.h"
 

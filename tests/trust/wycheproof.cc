@@ -97,7 +97,7 @@ bool holds_hkdf(const Case& one) {
   return !one.is("invalid") && out == one.bytes("okm") && in_two_steps == out;
 }
 
-// Ours is 256 bits; a shorter tag is its beginning, as in a receipt.
+// Ours is 256 bits; a shorter tag is its start, as in a receipt.
 Skip skip_hmac(const Json& group) {
   const int size = group.at("tagSize").get<int>();
   return size % 8 == 0 && size <= 256 ? "" : "tagSize " + std::to_string(size);

@@ -5,9 +5,9 @@
 
 #include "base/bytes.h"
 #include "base/encoding.h"
+#include "base/file_watch.h"
 #include "base/result.h"
 #include "base/time.h"
-#include "base/watch.h"
 #include "support/temp.h"
 
 namespace sealpost {
@@ -105,11 +105,11 @@ BOOST_AUTO_TEST_CASE(hexadecimal_goes_both_ways_and_refuses_the_rest) {
 
 BOOST_AUTO_TEST_CASE(a_result_holds_a_value_or_the_refusal) {
   const Result<int> value = 3;
-  const Result<int> refusal = Refusal{"no"};
+  const Result<int> rejection = Rejection{"no"};
   BOOST_TEST(static_cast<bool>(value));
   BOOST_TEST(*value == 3);
-  BOOST_TEST(!static_cast<bool>(refusal));
-  BOOST_TEST(refusal.refusal().reason == "no");
+  BOOST_TEST(!static_cast<bool>(rejection));
+  BOOST_TEST(rejection.rejection().reason == "no");
 }
 
 BOOST_AUTO_TEST_CASE(times_are_written_as_iso_8601_in_utc) {
@@ -121,7 +121,7 @@ BOOST_AUTO_TEST_CASE(times_are_written_as_iso_8601_in_utc) {
 BOOST_AUTO_TEST_CASE(a_watch_sees_every_change_whatever_the_times_say) {
   const test::TempDir folder;
   const std::string path = folder / "file";
-  Watch watch(path);
+  FileWatch watch(path);
   const auto write = [&](const std::string& text, std::time_t at) {
     test::write_text(path, text);
     const utimbuf times{at, at};

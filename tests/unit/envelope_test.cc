@@ -75,7 +75,7 @@ BOOST_AUTO_TEST_CASE(refuses_every_body_but_the_form) {
   for (const auto& [body, why] : rows) {
     const auto envelope = Envelope::parse(body);
     BOOST_TEST(!envelope, why);
-    if (!envelope) BOOST_TEST(envelope.refusal().reason == "form");
+    if (!envelope) BOOST_TEST(envelope.rejection().reason == "form");
   }
 }
 

@@ -10,9 +10,9 @@
 #include <chrono>
 #include <thread>
 
+#include "server/cgi_variables.h"
+#include "server/fastcgi_connection.h"
 #include "support/fastcgi_peer.h"
-#include "transport/fastcgi_connection.h"
-#include "transport/variables.h"
 
 namespace sealpost {
 namespace {

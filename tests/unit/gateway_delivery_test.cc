@@ -5,7 +5,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "gateway/unsettled.h"
+#include "admin/redeliver.h"
 #include "support/house.h"
 
 namespace sealpost {
@@ -39,7 +39,7 @@ struct Started {
     Message message = peer.message(body, topic);
     const Request request = TestHouse::request(peer.seal(message).form());
     const Handled handled = house.gateway().handle({&request, 1}, house.now).front();
-    BOOST_REQUIRE(handled.handover != nullptr);
+    BOOST_REQUIRE(handled.delivery != nullptr);
     BOOST_TEST(!handled.response.has_value());
     return message;
   }
@@ -51,7 +51,7 @@ struct Started {
   [[nodiscard]] std::vector<std::string> deliver() const {
     std::vector<std::string> outcomes;
     SettingTexts texts{house.home.root(), house.folder / "log"};
-    deliver_unsettled(texts, [&](const JournalEntry& entry) {
+    redeliver(texts, [&](const LogEntry& entry) {
       outcomes.push_back(std::to_string(entry.number) + " " + std::string(entry.outcome));
     });
     return outcomes;
@@ -174,13 +174,13 @@ BOOST_AUTO_TEST_CASE(abandoned_messages_are_taken_up_by_anybody) {
   Started s(kCount + "printf \"reply $SEALPOST_ATTEMPT\"");
   const Message one = s.begin("1");
   const Message two = s.begin("2");
-  BOOST_TEST(s.house.gateway().take_up(s.house.now).empty(), "their leases have not ended");
+  BOOST_TEST(s.house.gateway().claim_overdue(s.house.now).empty(), "their leases have not ended");
   s.house.now += 61 * kSecond;
-  auto taken = s.house.gateway().take_up(s.house.now);
+  auto taken = s.house.gateway().claim_overdue(s.house.now);
   BOOST_REQUIRE(taken.size() == 2U);
-  BOOST_TEST(s.house.gateway().take_up(s.house.now).empty(), "they have new ones");
+  BOOST_TEST(s.house.gateway().claim_overdue(s.house.now).empty(), "they have new ones");
   BOOST_TEST(s.peer.send(one).status == "in_progress");
-  for (auto& handover : taken) handover->run();
+  for (auto& delivery : taken) delivery->run();
   for (const auto& response : s.house.gateway().finish(taken, s.house.now)) {
     BOOST_TEST(!response.has_value(), "nobody waits");
   }
@@ -240,13 +240,13 @@ BOOST_AUTO_TEST_CASE(what_comes_first_settles_a_message_that_two_were_given) {
   Message message = s.peer.message("x", "run/x");
   const Request request = TestHouse::request(s.peer.seal(message).form());
   Handled slow = s.house.gateway().handle({&request, 1}, s.house.now).front();
-  slow.handover->run();
+  slow.delivery->run();
   s.house.now += 61 * kSecond;
-  auto taken = s.house.gateway().take_up(s.house.now);
+  auto taken = s.house.gateway().claim_overdue(s.house.now);
   BOOST_REQUIRE(taken.size() == 1U);
   taken[0]->run();
   (void)s.house.gateway().finish(taken, s.house.now);
-  (void)s.house.gateway().finish({&slow.handover, 1}, s.house.now);
+  (void)s.house.gateway().finish({&slow.delivery, 1}, s.house.now);
   BOOST_TEST(s.peer.send(message).body == "reply 2");
   BOOST_TEST(s.state() == "settled 2");
 }
@@ -256,10 +256,10 @@ BOOST_AUTO_TEST_CASE(an_errand_whose_database_was_replaced_settles_nothing) {
   Message message = s.peer.message("x", "run/x");
   const Request request = TestHouse::request(s.peer.seal(message).form());
   Handled handled = s.house.gateway().handle({&request, 1}, s.house.now).front();
-  handled.handover->run();
+  handled.delivery->run();
   // Another message under its number, as in a copy that was put back.
   s.house.sql("UPDATE message SET digest = zeroblob(32) WHERE status = 2");
-  const auto responses = s.house.gateway().finish({&handled.handover, 1}, s.house.now);
+  const auto responses = s.house.gateway().finish({&handled.delivery, 1}, s.house.now);
   BOOST_TEST(responses[0]->status == 403);
   BOOST_TEST(!responses[0]->sealed);
   BOOST_TEST(s.state() == "pending 1");
@@ -319,7 +319,7 @@ BOOST_AUTO_TEST_CASE(beyond_the_pool_and_its_queue_nothing_is_stored) {
   const auto send = [&](const std::string& topic) {
     const Request request = TestHouse::request(s.peer.seal(s.peer.message("x", topic)).form());
     Handled handled = s.house.gateway().handle({&request, 1}, s.house.now).front();
-    if (handled.handover) waiting.push_back(handled);
+    if (handled.delivery) waiting.push_back(handled);
     return handled.response ? handled.response->status : 0;
   };
   for (int i = 0; i < 5; ++i) BOOST_TEST(send("run/x") == 0);
@@ -331,8 +331,8 @@ BOOST_AUTO_TEST_CASE(beyond_the_pool_and_its_queue_nothing_is_stored) {
   BOOST_TEST(busy.receipt.next == 0U, "its counter is not used");
   BOOST_TEST(s.house.inbox().size() == rows);
   BOOST_TEST(send("box") == 200, "what needs no handler is taken");
-  waiting[0].handover->run();
-  (void)s.house.gateway().finish({&waiting[0].handover, 1}, s.house.now);
+  waiting[0].delivery->run();
+  (void)s.house.gateway().finish({&waiting[0].delivery, 1}, s.house.now);
   BOOST_TEST(s.peer.send(refused).status == "accepted", "and then there is room again");
 }
 

@@ -274,7 +274,7 @@ BOOST_AUTO_TEST_CASE(revoked_removed_and_former_generations_are_revoked) {
   BOOST_TEST(second.handshake().status == "accepted");
 
   Database database = house.database();
-  ClientBook book(database);
+  Clients book(database);
   book.revoke("client1", house.now);
   BOOST_TEST(second.handshake().status == "revoked", "revoked");
   Peer third = house.renewed(second);

@@ -4,8 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/encoding.h"
+#include "store/backup.h"
 #include "store/sqlite_store.h"
-#include "store/upkeep.h"
 #include "support/house.h"
 
 namespace sealpost {
@@ -344,7 +344,7 @@ BOOST_AUTO_TEST_CASE(a_revoked_clients_session_is_gone_and_a_raised_generation_i
 
   Started other;
   Database database = other.house.database();
-  ClientBook(database).revoke("client1", other.house.now);
+  Clients(database).revoke("client1", other.house.now);
   BOOST_TEST(is_refused(other.peer.send().reply), "revoking deletes the sessions");
 }
 
@@ -503,7 +503,7 @@ BOOST_AUTO_TEST_CASE(a_rolled_back_database_takes_over_what_the_file_of_issues_s
   BOOST_TEST(s.peer.send().status == "accepted");
   {
     Database database = s.house.database();
-    ClientBook(database).revoke("client2", s.house.now);
+    Clients(database).revoke("client2", s.house.now);
   }
   Peer late = s.house.client("client3");
   copy.put_back();
@@ -652,20 +652,20 @@ BOOST_AUTO_TEST_CASE(one_rollback_begins_one_epoch) {
   const Bytes epoch_bytes = from_hex(s.house.sql("SELECT hex(epoch) FROM server")).value();
   Epoch epoch;
   std::copy(epoch_bytes.begin(), epoch_bytes.end(), epoch.begin());
-  const Receipt proof = give_receipt(ring.receipt_key(1), epoch, who, 99);
+  const Receipt proof = make_receipt(ring.receipt_key(1), epoch, who, 99);
   const auto begin = [&](Store& store, std::uint8_t handshake) {
     return store
-        .begin({{SessionId{handshake}, 1, who},
-                Bytes{1},
-                crypto::Digest{handshake},
-                proof,
-                s.house.now + kHour},
-               ring, s.house.now)
+        .start_session({{SessionId{handshake}, 1, who},
+                        Bytes{1},
+                        crypto::Digest{handshake},
+                        proof,
+                        s.house.now + kHour},
+                       ring, s.house.now)
         .verdict;
   };
-  BOOST_TEST((begin(*one, 1) == Beginning::Verdict::kRolledBack));
+  BOOST_TEST((begin(*one, 1) == SessionStart::Verdict::kRolledBack));
   const std::string after = epoch_of(s.house);
-  BOOST_TEST((begin(*store_with_proof(), 2) == Beginning::Verdict::kBegun), "it is void now");
+  BOOST_TEST((begin(*store_with_proof(), 2) == SessionStart::Verdict::kStarted), "it is void now");
   BOOST_TEST(epoch_of(s.house) == after);
 }
 

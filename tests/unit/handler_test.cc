@@ -11,6 +11,9 @@
 #include <sstream>
 
 #include "delivery/delivery.h"
+#include "delivery/exec_handler.h"
+#include "delivery/http_handler.h"
+#include "delivery/worker_pool.h"
 #include "support/process.h"
 #include "support/temp.h"
 #include "support/upstream.h"
@@ -26,7 +29,7 @@ using test::Upstream;
 
 const std::atomic<bool> kNever = false;
 
-Errand errand(const std::string& body = "body") {
+DeliveryJob job(const std::string& body = "body") {
   return {7,
           2,
           "client1",
@@ -47,7 +50,7 @@ struct Script {
   [[nodiscard]] HandlerResult run(const std::string& body = "body",
                                   Milliseconds timeout = 10 * kSecond,
                                   const std::atomic<bool>& stop = kNever) const {
-    return run_program(path, errand(body), {timeout, stop});
+    return run_exec_handler(path, job(body), {timeout, stop});
   }
 };
 
@@ -134,12 +137,12 @@ BOOST_AUTO_TEST_CASE(what_is_no_success_is_a_failure_with_its_reason) {
 
 BOOST_AUTO_TEST_CASE(a_program_that_cannot_be_run_has_failed) {
   const test::TempDir folder;
-  const HandlerResult none = run_program(folder / "none", errand(), {kSecond, kNever});
+  const HandlerResult none = run_exec_handler(folder / "none", job(), {kSecond, kNever});
   BOOST_TEST((none.kind == Kind::kFailed));
   BOOST_TEST(none.why == "exit status 127: No such file or directory");
   test::write_text(folder / "plain", "#!/bin/sh\n");
   chmod((folder / "plain").c_str(), 0600);
-  const HandlerResult closed = run_program(folder / "plain", errand(), {kSecond, kNever});
+  const HandlerResult closed = run_exec_handler(folder / "plain", job(), {kSecond, kNever});
   BOOST_TEST(closed.why == "exit status 127: Permission denied");
 }
 
@@ -187,20 +190,20 @@ BOOST_AUTO_TEST_CASE(a_program_is_cut_short_when_the_gateway_must_end) {
   auto ran = std::async(std::launch::async, [&] { return script.run("body", kMinute, stop); });
   eventually("it has begun", [&] { return std::filesystem::exists(script.folder / "begun"); });
   stop = true;
-  BOOST_TEST((ran.get().kind == Kind::kCutShort));
+  BOOST_TEST((ran.get().kind == Kind::kInterrupted));
 }
 
 // --- Web applications ---
 
-HandlerResult post(int port, const Errand& message = errand(), Milliseconds timeout = 5 * kSecond,
+HandlerResult post(int port, const DeliveryJob& message = job(), Milliseconds timeout = 5 * kSecond,
                    const std::atomic<bool>& stop = kNever) {
-  return post_to("127.0.0.1", static_cast<std::uint16_t>(port), "/in?x=1", message,
-                 {timeout, stop});
+  return run_http_handler("127.0.0.1", static_cast<std::uint16_t>(port), "/in?x=1", message,
+                          {timeout, stop});
 }
 
 BOOST_AUTO_TEST_CASE(an_application_gets_the_body_and_headers_and_answers) {
   const Upstream upstream([](const Upstream::Request&) { return test::http_ok("reply"); });
-  const HandlerResult result = post(upstream.port(), errand(std::string("a\0b", 3)));
+  const HandlerResult result = post(upstream.port(), job(std::string("a\0b", 3)));
   BOOST_TEST((result.kind == Kind::kDone), result.why);
   BOOST_TEST(text(result.reply) == "reply");
   const Upstream::Request request = upstream.requests().at(0);
@@ -226,7 +229,8 @@ BOOST_AUTO_TEST_CASE(an_application_may_listen_on_a_unix_socket) {
   const test::TempDir folder;
   const Upstream upstream([](const Upstream::Request&) { return test::http_ok("reply"); },
                           folder / "socket");
-  const HandlerResult result = post_to(folder / "socket", 0, "/in", errand(), {kSecond, kNever});
+  const HandlerResult result =
+      run_http_handler(folder / "socket", 0, "/in", job(), {kSecond, kNever});
   BOOST_TEST(text(result.reply) == "reply", result.why);
   BOOST_TEST(upstream.requests().at(0).head.find("\r\nHost: localhost\r\n") != std::string::npos);
 }
@@ -290,23 +294,23 @@ BOOST_AUTO_TEST_CASE(an_application_that_is_slow_is_given_up) {
     return std::string();
   });
   const auto start = Clock::now();
-  const HandlerResult result = post(upstream.port(), errand(), kSecond);
+  const HandlerResult result = post(upstream.port(), job(), kSecond);
   BOOST_TEST(result.why == "no answer in time");
   BOOST_TEST((Clock::now() - start < std::chrono::seconds(3)));
   std::atomic<bool> stop = false;
-  auto posted = std::async(std::launch::async,
-                           [&] { return post(upstream.port(), errand(), kMinute, stop); });
+  auto posted =
+      std::async(std::launch::async, [&] { return post(upstream.port(), job(), kMinute, stop); });
   eventually("it was asked", [&] { return upstream.requests().size() == 2; });
   stop = true;
-  BOOST_TEST((posted.get().kind == Kind::kCutShort));
+  BOOST_TEST((posted.get().kind == Kind::kInterrupted));
   end.set_value();
 }
 
 // --- The pool ---
 
 BOOST_AUTO_TEST_CASE(a_pool_has_places_for_those_at_work_and_four_times_as_many) {
-  Pool pool;
-  std::vector<Pool::Place> places;
+  WorkerPool pool;
+  std::vector<WorkerPool::Place> places;
   while (auto place = pool.reserve(2)) places.push_back(std::move(*place));
   BOOST_TEST(places.size() == 10U);
   places.pop_back();
@@ -318,8 +322,8 @@ BOOST_AUTO_TEST_CASE(a_pool_works_at_as_many_things_as_it_may_and_no_more) {
   std::atomic<int> done = 0;
   std::promise<void> end;
   const std::shared_future<void> ended = end.get_future().share();
-  Pool pool;
-  std::vector<Pool::Place> places;
+  WorkerPool pool;
+  std::vector<WorkerPool::Place> places;
   for (int i = 0; i < 6; ++i) {
     places.push_back(pool.reserve(3).value());
     pool.run([&] {

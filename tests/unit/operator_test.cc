@@ -8,10 +8,10 @@
 #include <sstream>
 #include <thread>
 
+#include "admin/diagnose.h"
 #include "base/encoding.h"
-#include "gateway/doctor.h"
-#include "store/issue_file.h"
-#include "store/upkeep.h"
+#include "store/backup.h"
+#include "store/issuance_log.h"
 #include "support/house.h"
 #include "support/process.h"
 
@@ -25,23 +25,23 @@ bool says(const std::exception& error, const std::string& word) {
   return std::string(error.what()).find(word) != std::string::npos;
 }
 
-Issue issue(const std::string& name, Generation generation,
-            Issue::Kind kind = Issue::Kind::kIssue) {
+Issuance issue(const std::string& name, Generation generation,
+               Issuance::Kind kind = Issuance::Kind::kIssue) {
   return {kind, name, generation, 1, R"({"role":"r"})", 1000 + generation};
 }
 
 BOOST_AUTO_TEST_CASE(the_file_of_issues_keeps_the_last_word_on_each_name) {
   const test::TempDir folder;
   const std::string path = folder / "issued";
-  BOOST_TEST(read_issues(path).empty(), "no file says nothing");
-  append_issue(path, issue("a", 1));
-  append_issue(path, issue("b", 1));
-  append_issue(path, issue("a", 2));
-  append_issue(path, issue("a", 3, Issue::Kind::kRevoke));
-  const auto issues = read_issues(path);
+  BOOST_TEST(read_issuance_log(path).empty(), "no file says nothing");
+  append_issuance(path, issue("a", 1));
+  append_issuance(path, issue("b", 1));
+  append_issuance(path, issue("a", 2));
+  append_issuance(path, issue("a", 3, Issuance::Kind::kRevoke));
+  const auto issues = read_issuance_log(path);
   BOOST_REQUIRE(issues.size() == 2U);
   BOOST_TEST(issues.at("a").generation == 3U);
-  BOOST_TEST((issues.at("a").kind == Issue::Kind::kRevoke));
+  BOOST_TEST((issues.at("a").kind == Issuance::Kind::kRevoke));
   BOOST_TEST(issues.at("a").at == 1003U);
   BOOST_TEST(issues.at("b").claims == R"({"role":"r"})");
 }
@@ -49,36 +49,36 @@ BOOST_AUTO_TEST_CASE(the_file_of_issues_keeps_the_last_word_on_each_name) {
 BOOST_AUTO_TEST_CASE(a_line_torn_off_by_a_crash_is_passed_over_and_replaced) {
   const test::TempDir folder;
   const std::string path = folder / "issued";
-  append_issue(path, issue("a", 1));
+  append_issuance(path, issue("a", 1));
   test::write_text(path, test::read_text(path) + R"({"at":5,"do":"iss)");
-  BOOST_TEST(read_issues(path).size() == 1U);
-  append_issue(path, issue("b", 1));
-  BOOST_TEST(read_issues(path).size() == 2U);
+  BOOST_TEST(read_issuance_log(path).size() == 1U);
+  append_issuance(path, issue("b", 1));
+  BOOST_TEST(read_issuance_log(path).size() == 2U);
 }
 
 BOOST_AUTO_TEST_CASE(a_last_line_that_a_person_forgot_to_end_counts) {
   const test::TempDir folder;
   const std::string path = folder / "issued";
-  append_issue(path, issue("a", 1));
-  append_issue(path, issue("a", 2, Issue::Kind::kRevoke));
+  append_issuance(path, issue("a", 1));
+  append_issuance(path, issue("a", 2, Issuance::Kind::kRevoke));
   std::string text = test::read_text(path);
   text.pop_back();
   test::write_text(path, text);
-  BOOST_TEST(read_issues(path).at("a").generation == 2U);
-  append_issue(path, issue("b", 1));
-  BOOST_TEST(read_issues(path).at("a").generation == 2U);
-  BOOST_TEST(read_issues(path).size() == 2U);
+  BOOST_TEST(read_issuance_log(path).at("a").generation == 2U);
+  append_issuance(path, issue("b", 1));
+  BOOST_TEST(read_issuance_log(path).at("a").generation == 2U);
+  BOOST_TEST(read_issuance_log(path).size() == 2U);
 }
 
 BOOST_AUTO_TEST_CASE(a_file_of_issues_that_cannot_be_read_says_so_and_stays) {
   if (geteuid() == 0) return;  // nothing is unreadable to root; tests/run runs as another user
   const test::TempDir folder;
   const std::string path = folder / "issued";
-  append_issue(path, issue("a", 1));
+  append_issuance(path, issue("a", 1));
   const std::string before = test::read_text(path);
   std::filesystem::permissions(path, std::filesystem::perms::owner_write);
-  BOOST_CHECK_THROW((void)read_issues(path), Fault);
-  BOOST_CHECK_THROW(append_issue(path, issue("b", 1)), Fault);
+  BOOST_CHECK_THROW((void)read_issuance_log(path), Fault);
+  BOOST_CHECK_THROW(append_issuance(path, issue("b", 1)), Fault);
   std::filesystem::permissions(path, std::filesystem::perms::owner_all);
   BOOST_TEST(test::read_text(path) == before);
 }
@@ -91,7 +91,7 @@ BOOST_AUTO_TEST_CASE(without_the_file_of_issues_no_epoch_begins_for_clients_that
     Database database = house.database();
     back_up(database, backup);
   }
-  std::filesystem::remove(house.home.store_paths().issues);
+  std::filesystem::remove(house.home.store_paths().issuance_log);
   BOOST_CHECK_EXCEPTION(
       (void)restore(house.home.store_paths(), house.home.server_id(), backup, house.now), Fault,
       [](const Fault& fault) { return says(fault, "who was revoked"); });
@@ -100,7 +100,7 @@ BOOST_AUTO_TEST_CASE(without_the_file_of_issues_no_epoch_begins_for_clients_that
 BOOST_AUTO_TEST_CASE(a_line_that_cannot_be_read_is_named) {
   const test::TempDir folder;
   const std::string path = folder / "issued";
-  append_issue(path, issue("a", 1));
+  append_issuance(path, issue("a", 1));
   for (const char* bad : {"rubbish\n", "{}\n",
                           R"({"at":1,"do":"fly","name":"a","generation":1,"kid":1,"claims":{}})"
                           "\n",
@@ -108,7 +108,7 @@ BOOST_AUTO_TEST_CASE(a_line_that_cannot_be_read_is_named) {
                           "\n"}) {
     const std::string before = test::read_text(path);
     test::write_text(path, before + bad);
-    BOOST_CHECK_EXCEPTION((void)read_issues(path), Fault,
+    BOOST_CHECK_EXCEPTION((void)read_issuance_log(path), Fault,
                           [](const Fault& f) { return says(f, "line 2"); });
     test::write_text(path, before);
   }
@@ -117,7 +117,7 @@ BOOST_AUTO_TEST_CASE(a_line_that_cannot_be_read_is_named) {
 BOOST_AUTO_TEST_CASE(the_book_of_clients_refuses_what_cannot_be_and_says_the_mend) {
   TestHouse house;
   Database database = house.database();
-  ClientBook book(database);
+  Clients book(database);
   const Claims claims = *Claims::of({{"role", "r"}});
   BOOST_TEST(book.add("a", 1, claims, house.now) == 1U);
   BOOST_CHECK_EXCEPTION(book.add("a", 1, claims, house.now), Fault,
@@ -144,7 +144,7 @@ BOOST_AUTO_TEST_CASE(a_fresh_database_takes_over_the_file_of_issues) {
   Peer removed = house.client("removed");
   {
     Database database = house.database();
-    ClientBook book(database);
+    Clients book(database);
     book.revoke("revoked", house.now);
     book.remove("removed", house.now);
   }
@@ -167,7 +167,7 @@ BOOST_AUTO_TEST_CASE(sessions_can_be_listed_and_ended) {
   one.send();
   two.handshake();
   Database database = house.database();
-  ClientBook book(database);
+  Clients book(database);
   const auto rows = book.sessions(house.now);
   BOOST_REQUIRE(rows.size() == 2U);
   BOOST_TEST(rows[0].name == "one");
@@ -248,7 +248,7 @@ BOOST_AUTO_TEST_CASE(pruning_goes_in_steps_and_forgets_removed_clients_wholly) {
   stays.handshake();
   stays.send();
   Database database = house.database();
-  ClientBook(database).remove("gone", house.now);
+  Clients(database).remove("gone", house.now);
   const Inbox::Pruned pruned = Inbox(database).prune(house.now + 1);
   BOOST_TEST(pruned.deleted == 1500);
   BOOST_TEST(pruned.emptied == 1);
@@ -262,7 +262,7 @@ BOOST_AUTO_TEST_CASE(the_newest_row_stays_whatever_is_pruned) {
   peer.send();
   peer.send();
   Database database = house.database();
-  ClientBook(database).remove("gone", house.now);
+  Clients(database).remove("gone", house.now);
   (void)Inbox(database).prune(house.now + 1);
   BOOST_TEST(house.sql("SELECT group_concat(id) FROM message") == "2");
 }
@@ -391,8 +391,8 @@ BOOST_AUTO_TEST_CASE(a_revocation_that_a_restore_waits_for_is_not_lost) {
     Write write(database);  // as a `client revoke` that is just at work
     restoring =
         std::thread([&] { (void)restore(paths, house.home.server_id(), backup, house.now); });
-    test::eventually("the restore waits", [&] { return has_waiter(paths.gate); });
-    append_issue(paths.issues, issue("client1", 2, Issue::Kind::kRevoke));
+    test::eventually("the restore waits", [&] { return has_waiter(paths.write_lock); });
+    append_issuance(paths.issuance_log, issue("client1", 2, Issuance::Kind::kRevoke));
     write.commit();
   }
   restoring.join();
@@ -465,10 +465,11 @@ BOOST_AUTO_TEST_CASE(a_restore_works_without_a_database_and_takes_issues_made_si
   BOOST_TEST(since.handshake().status == "accepted");
 }
 
-int broken(const std::vector<Finding>& findings, const std::string& word) {
+int broken(const std::vector<CheckResult>& findings, const std::string& word) {
   int count = 0;
-  for (const Finding& finding : findings) {
-    count += finding.kind == Finding::Kind::kBroken && finding.what.find(word) != std::string::npos;
+  for (const CheckResult& finding : findings) {
+    count +=
+        finding.kind == CheckResult::Kind::kBroken && finding.what.find(word) != std::string::npos;
   }
   return count;
 }
@@ -557,7 +558,7 @@ BOOST_AUTO_TEST_CASE(the_doctor_finds_what_is_wrong) {
     (void)house.client("a");
     (void)house.client("revoked");
     Database database = house.database();
-    ClientBook(database).revoke("revoked", house.now);
+    Clients(database).revoke("revoked", house.now);
     house.home.add_key();
     fs::remove(house.home.keys_folder() + "/1.key");
     BOOST_TEST(broken(examine(house.home, house.now), "key 1 of the client a is gone") == 1);
@@ -566,7 +567,7 @@ BOOST_AUTO_TEST_CASE(the_doctor_finds_what_is_wrong) {
   {
     TestHouse house;
     (void)house.client("a");
-    fs::remove(house.home.store_paths().issues);
+    fs::remove(house.home.store_paths().issuance_log);
     BOOST_TEST(broken(examine(house.home, house.now), "does not name the client a") == 1);
   }
 }
@@ -690,7 +691,7 @@ BOOST_AUTO_TEST_CASE(a_retired_kid_never_comes_back) {
   TestHouse house;
   BOOST_TEST(house.home.add_key() == 2);
   Database database = house.database();
-  ClientBook book(database);
+  Clients book(database);
   const Claims claims = *Claims::of({{"role", "r"}});
   book.add("a", 2, claims, house.now);
   house.home.remove_key(2);

@@ -16,7 +16,7 @@ crypto::Key key_of(std::uint8_t first) {
 }
 
 BOOST_AUTO_TEST_CASE(a_receipt_is_genuine_for_its_own_key_epoch_and_installation_alone) {
-  const Receipt receipt = give_receipt(key_of(1), kEpoch, kInstallation, 5);
+  const Receipt receipt = make_receipt(key_of(1), kEpoch, kInstallation, 5);
   BOOST_TEST(receipt.next == 5U);
   BOOST_TEST(is_genuine(receipt, key_of(1), kEpoch, kInstallation));
 
@@ -35,7 +35,7 @@ BOOST_AUTO_TEST_CASE(a_receipt_is_genuine_for_its_own_key_epoch_and_installation
 }
 
 BOOST_AUTO_TEST_CASE(no_receipt_is_24_zero_bytes_and_proves_nothing) {
-  const Receipt none = give_receipt(key_of(1), kEpoch, kInstallation, 0);
+  const Receipt none = make_receipt(key_of(1), kEpoch, kInstallation, 0);
   Writer writer;
   none.write(writer);
   BOOST_TEST(writer.view().size() == Receipt::kSize);
@@ -44,7 +44,7 @@ BOOST_AUTO_TEST_CASE(no_receipt_is_24_zero_bytes_and_proves_nothing) {
 }
 
 BOOST_AUTO_TEST_CASE(a_receipt_reads_back_as_written) {
-  const Receipt receipt = give_receipt(key_of(1), kEpoch, kInstallation, kCounterEnd - 1);
+  const Receipt receipt = make_receipt(key_of(1), kEpoch, kInstallation, kCounterEnd - 1);
   Writer writer;
   receipt.write(writer);
   Reader reader(writer.view());

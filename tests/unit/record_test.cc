@@ -20,24 +20,24 @@ crypto::Key key_of(std::uint8_t first) {
 
 Message message() { return {17, MessageId{4}, "telemetry/room", {1, 2, 3}}; }
 
-Statement statement() { return {Receipt{5, {6}}, *Claims::of({{"role", "sensor"}}), {7}}; }
+ClaimsProof proof() { return {Receipt{5, {6}}, *Claims::of({{"role", "sensor"}}), {7}}; }
 
 // The fields that go in clear beside the record.
 Envelope clear(bool name, bool hmac) {
   Envelope envelope;
   if (name) envelope.name = "client1";
-  if (hmac) envelope.key_use_hmac = statement().key_use_hmac;
+  if (hmac) envelope.key_use_hmac = proof().key_use_hmac;
   return envelope;
 }
 
 Envelope sealed(bool name = false, bool hmac = false) {
   return seal_record(key_of(1), kId, crypto::random_array<32>(), clear(name, hmac), message(),
-                     statement(), 1000, 16);
+                     proof(), 1000, 16);
 }
 
 Result<OpenedSeal> open(const Envelope& envelope, const crypto::Key& key) {
   const auto header = RecordHeader::read(envelope.message);
-  if (!header) return header.refusal();
+  if (!header) return header.rejection();
   return OpenedSeal::open(envelope, *header, kSession, key);
 }
 
@@ -59,9 +59,9 @@ BOOST_AUTO_TEST_CASE(the_gateway_reads_what_the_client_wrote_in_every_form) {
       BOOST_TEST(record->session().installation.name == "client1");
       BOOST_TEST(record->sent_at() == 1000U);
       BOOST_TEST(record->oldest() == 16U);
-      BOOST_TEST((record->statement().receipt == statement().receipt));
-      BOOST_TEST((record->statement().key_use_hmac == statement().key_use_hmac));
-      BOOST_TEST(record->statement().claims.role() == "sensor");
+      BOOST_TEST((record->proof().receipt == proof().receipt));
+      BOOST_TEST((record->proof().key_use_hmac == proof().key_use_hmac));
+      BOOST_TEST(record->proof().claims.role() == "sensor");
       BOOST_TEST(record->message().counter == 17U);
       BOOST_TEST(record->message().topic == "telemetry/room");
       BOOST_TEST(record->message().body == message().body, boost::test_tools::per_element());
@@ -105,7 +105,7 @@ BOOST_AUTO_TEST_CASE(counters_end_below_two_to_the_63) {
   envelope.message[17] = 0x7f;
   BOOST_TEST(static_cast<bool>(RecordHeader::read(envelope.message)));
   envelope.message[17] = 0x80;
-  BOOST_TEST(RecordHeader::read(envelope.message).refusal().reason == "counter");
+  BOOST_TEST(RecordHeader::read(envelope.message).rejection().reason == "counter");
 }
 
 BOOST_AUTO_TEST_CASE(two_seals_of_one_message_share_nothing_but_the_message) {
@@ -121,7 +121,7 @@ BOOST_AUTO_TEST_CASE(a_repeated_generator_repeats_a_nonce_only_for_the_same_plai
   const ByteArray<32> stuck{};
   const auto random_part = [&](Time sent_at) {
     const Envelope envelope =
-        seal_record(key_of(1), kId, stuck, {}, message(), statement(), sent_at, 0);
+        seal_record(key_of(1), kId, stuck, {}, message(), proof(), sent_at, 0);
     return RecordHeader::read(envelope.message)->random;
   };
   BOOST_TEST((random_part(1) != random_part(2)));
@@ -151,7 +151,7 @@ Result<OpenedRecord> read_plaintext(ByteView plaintext, bool hmac_in_clear = fal
 struct Plaintext {
   std::string topic = "t";
   std::size_t hmac_size = 32;
-  Bytes claims = statement().claims.encode();
+  Bytes claims = proof().claims.encode();
   Bytes body = {};
 
   [[nodiscard]] Bytes bytes() const {

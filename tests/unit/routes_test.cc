@@ -92,7 +92,7 @@ BOOST_AUTO_TEST_CASE(the_first_route_that_matches_decides) {
   BOOST_TEST(local.address == "/home/u/app.sock");
   BOOST_TEST(local.port == 0);
   BOOST_TEST(local.request_target == "/in");
-  BOOST_TEST((routes.routes[4].to.kind == Target::Kind::kRefuse));
+  BOOST_TEST((routes.routes[4].to.kind == Target::Kind::kReject));
 }
 
 BOOST_AUTO_TEST_CASE(what_no_line_matches_has_no_route) {

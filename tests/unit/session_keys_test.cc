@@ -6,8 +6,8 @@
 #include <random>
 
 #include "base/encoding.h"
+#include "store/backup.h"
 #include "store/sqlite_store.h"
-#include "store/upkeep.h"
 #include "support/house.h"
 
 namespace sealpost {
@@ -134,13 +134,13 @@ BOOST_AUTO_TEST_CASE(expiry_leaves_no_key) {
 }
 
 // What the operator does while a gateway is at work beside it.
-void ended_by(const char* what, const std::function<void(Watched&, ClientBook&)>& deed) {
+void ended_by(const char* what, const std::function<void(Watched&, Clients&)>& deed) {
   for (const Manner manner : kManners) {
     Watched w(manner);
     const Peer peer = w.start("client1");
     {
       Database database = w.house.database();
-      ClientBook book(database);
+      Clients book(database);
       deed(w, book);
     }
     BOOST_TEST(w.found(Watched::id_of(peer)) == 0, what << ", " << manner);
@@ -148,11 +148,11 @@ void ended_by(const char* what, const std::function<void(Watched&, ClientBook&)>
 }
 
 BOOST_AUTO_TEST_CASE(what_the_operator_ends_leaves_no_key_from_that_moment) {
-  ended_by("revoke", [](Watched& w, ClientBook& book) { book.revoke("client1", w.house.now); });
-  ended_by("remove", [](Watched& w, ClientBook& book) { book.remove("client1", w.house.now); });
-  ended_by("session end", [](Watched&, ClientBook& book) { (void)book.end_sessions("client1"); });
-  ended_by("key retire", [](Watched&, ClientBook& book) { (void)book.end_sessions_under(1); });
-  ended_by("restore", [](Watched& w, ClientBook&) {
+  ended_by("revoke", [](Watched& w, Clients& book) { book.revoke("client1", w.house.now); });
+  ended_by("remove", [](Watched& w, Clients& book) { book.remove("client1", w.house.now); });
+  ended_by("session end", [](Watched&, Clients& book) { (void)book.end_sessions("client1"); });
+  ended_by("key retire", [](Watched&, Clients& book) { (void)book.end_sessions_under(1); });
+  ended_by("restore", [](Watched& w, Clients&) {
     Database database = w.house.database();
     const std::string file = w.house.folder / "backup";
     back_up(database, file);

@@ -6,7 +6,7 @@
 #include <map>
 
 #include "base/result.h"
-#include "transport/variables.h"
+#include "server/cgi_variables.h"
 
 namespace sealpost {
 namespace {

@@ -7,8 +7,8 @@
 #include <chrono>
 #include <thread>
 
-#include "gateway/home.h"
 #include "store/clients.h"
+#include "store/home.h"
 #include "store/schema.h"
 #include "store/sqlite_store.h"
 #include "support/opened.h"
@@ -28,7 +28,7 @@ struct Stored {
   Session session{SessionId{1}, 1, {"client1", 1, InstallNonce{2}}};
   std::unique_ptr<SqliteStore> store;
   std::optional<Keyring> ring;
-  Terms terms;
+  AdmissionLimits limits;
 
   Stored() {
     umask(077);
@@ -36,20 +36,20 @@ struct Stored {
     ring = home.keyring();
     {
       Database database(home.store_paths(), home.server_id());
-      ClientBook(database).add("client1", 1, *Claims::of({{"role", "sensor"}}), kNow);
+      Clients(database).add("client1", 1, *Claims::of({{"role", "sensor"}}), kNow);
     }
     store = std::make_unique<SqliteStore>(home.store_paths(), home.server_id());
-    BOOST_REQUIRE((begin(session, 1).verdict == Beginning::Verdict::kBegun));
+    BOOST_REQUIRE((start_session(session, 1).verdict == SessionStart::Verdict::kStarted));
   }
-  Beginning begin(const Session& of, std::uint8_t handshake, Time now = kNow) {
-    return store->begin({of, Bytes{1}, crypto::Digest{handshake}, {}, now + 24 * kHour}, *ring,
-                        now);
+  SessionStart start_session(const Session& of, std::uint8_t handshake, Time now = kNow) {
+    return store->start_session({of, Bytes{1}, crypto::Digest{handshake}, {}, now + 24 * kHour},
+                                *ring, now);
   }
-  Admission admit(std::uint64_t counter, std::uint8_t id = 0, Ruling ruling = Ruling::kInbox,
+  Admission admit(std::uint64_t counter, std::uint8_t id = 0, Decision decision = Decision::kInbox,
                   Time now = kNow) {
     const Candidate one =
-        test::candidate(session, {counter, MessageId{id}, "t", Bytes{id}}, ruling);
-    return store->admit({&one, 1}, *ring, terms, now).front();
+        test::candidate(session, {counter, MessageId{id}, "t", Bytes{id}}, decision);
+    return store->admit({&one, 1}, *ring, limits, now).front();
   }
   [[nodiscard]] SQLite::Database raw() const {
     return {home.store_paths().database, SQLite::OPEN_READWRITE, 1000};
@@ -120,10 +120,10 @@ BOOST_AUTO_TEST_CASE(what_was_admitted_is_known_to_the_next_process) {
 
 BOOST_AUTO_TEST_CASE(a_late_message_leaves_its_counter_unused_and_a_forbidden_one_uses_it_up) {
   Stored s;
-  BOOST_TEST((s.admit(0, 0, Ruling::kLate).verdict == Verdict::kLate));
+  BOOST_TEST((s.admit(0, 0, Decision::kLate).verdict == Verdict::kLate));
   BOOST_TEST(s.sql("SELECT count(*) FROM message") == "0");
-  BOOST_TEST((s.admit(0, 0, Ruling::kForbidden).verdict == Verdict::kNew));
-  const Admission again = s.admit(0, 0, Ruling::kInbox);
+  BOOST_TEST((s.admit(0, 0, Decision::kForbidden).verdict == Verdict::kNew));
+  const Admission again = s.admit(0, 0, Decision::kInbox);
   BOOST_TEST((again.verdict == Verdict::kUsed));
   BOOST_TEST((again.status == Status::kForbidden));
   BOOST_TEST(s.sql("SELECT count(*) FROM inbox") == "0");
@@ -140,7 +140,7 @@ BOOST_AUTO_TEST_CASE(a_batch_sees_what_came_before_in_it) {
   add(0, 2);
   add(2000, 1);
   add(1, 1);
-  const auto verdicts = s.store->admit(batch, *s.ring, s.terms, kNow);
+  const auto verdicts = s.store->admit(batch, *s.ring, s.limits, kNow);
   const Verdict expected[] = {Verdict::kNew, Verdict::kUsed, Verdict::kConflict, Verdict::kNew,
                               Verdict::kTooOld};
   BOOST_REQUIRE(verdicts.size() == 5U);
@@ -164,7 +164,7 @@ BOOST_AUTO_TEST_CASE(
     return sqlite3_exec(handle, "PRAGMA max_page_count = 40", nullptr, nullptr, nullptr);
   }));
   BOOST_REQUIRE(pages < 36);
-  const auto verdicts = s.store->admit(batch, *s.ring, s.terms, kNow);
+  const auto verdicts = s.store->admit(batch, *s.ring, s.limits, kNow);
   sqlite3_reset_auto_extension();
   BOOST_TEST((verdicts[0].verdict == Verdict::kNew));
   BOOST_TEST((verdicts[1].verdict == Verdict::kDiskFull));
@@ -188,15 +188,15 @@ BOOST_AUTO_TEST_CASE(a_session_that_expired_is_absent) {
   const Time end = kNow + 24 * kHour;
   BOOST_TEST(s.store->find_session(s.session.id, end - 1).has_value());
   BOOST_TEST(!s.store->find_session(s.session.id, end).has_value());
-  BOOST_TEST((s.admit(1, 0, Ruling::kInbox, end).verdict == Verdict::kNoSession));
+  BOOST_TEST((s.admit(1, 0, Decision::kInbox, end).verdict == Verdict::kNoSession));
 }
 
 BOOST_AUTO_TEST_CASE(two_copies_of_one_handshake_begin_one_session) {
   Stored s;
   BOOST_TEST(s.store->has_seen(crypto::Digest{1}, kNow));
   const Session other{SessionId{7}, 1, s.session.installation};
-  BOOST_TEST((s.begin(other, 1).verdict == Beginning::Verdict::kReplayed));
-  BOOST_TEST((s.begin(other, 2).verdict == Beginning::Verdict::kBegun));
+  BOOST_TEST((s.start_session(other, 1).verdict == SessionStart::Verdict::kReplayed));
+  BOOST_TEST((s.start_session(other, 2).verdict == SessionStart::Verdict::kStarted));
   BOOST_TEST(!s.store->has_seen(crypto::Digest{1}, kNow + kHandshakeMemory),
              "forgotten after 150 s");
 }
@@ -206,7 +206,7 @@ BOOST_AUTO_TEST_CASE(a_generation_above_the_rows_raises_the_row) {
   Session later = s.session;
   later.id = SessionId{9};
   later.installation.generation = 3;
-  BOOST_TEST((s.begin(later, 2).verdict == Beginning::Verdict::kBegun));
+  BOOST_TEST((s.start_session(later, 2).verdict == SessionStart::Verdict::kStarted));
   BOOST_TEST(s.sql("SELECT generation FROM client") == "3");
   BOOST_TEST((s.admit(0).verdict == Verdict::kRevoked), "what was issued before it is revoked");
 }
@@ -337,8 +337,8 @@ BOOST_AUTO_TEST_CASE(a_lock_that_stays_is_a_fault_after_five_seconds_and_no_long
     other.exec("ROLLBACK");
   }
   {
-    Gate gate(s.home.store_paths().gate);
-    const Gate::Hold hold = gate.enter();
+    WriteLock gate(s.home.store_paths().write_lock);
+    const WriteLock::Guard hold = gate.acquire();
     const auto start = Clock::now();
     BOOST_TEST(says(fault_of(s), "the gate"));
     BOOST_TEST((Clock::now() - start > std::chrono::seconds(4)));
@@ -354,9 +354,9 @@ BOOST_AUTO_TEST_CASE(the_gate_lets_one_in_at_a_time) {
   std::vector<std::thread> threads;
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&] {
-      Gate gate(folder / "gate");
+      WriteLock gate(folder / "gate");
       for (int round = 0; round < 200; ++round) {
-        const Gate::Hold hold = gate.enter();
+        const WriteLock::Guard hold = gate.acquire();
         if (++inside != 1) alone = false;
         --inside;
       }
@@ -408,9 +408,9 @@ struct Filled : Stored {
 
   void write(int messages) {
     for (; messages > 0; --messages) {
-      const Candidate large =
-          test::candidate(session, {counter++, MessageId{1}, "t", Bytes(1U << 20)}, Ruling::kInbox);
-      BOOST_REQUIRE((store->admit({&large, 1}, *ring, terms, kNow)[0].verdict == Verdict::kNew));
+      const Candidate large = test::candidate(
+          session, {counter++, MessageId{1}, "t", Bytes(1U << 20)}, Decision::kInbox);
+      BOOST_REQUIRE((store->admit({&large, 1}, *ring, limits, kNow)[0].verdict == Verdict::kNew));
     }
   }
   [[nodiscard]] std::uintmax_t mib(const char* part) const {

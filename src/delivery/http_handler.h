@@ -1,0 +1,20 @@
+// A handler that is a web application on this host: `http ...` in the routes file.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "delivery/job.h"
+
+namespace sealpost {
+
+// Posts the body to an application and waits for its answer.
+//
+// `address` is an IP address, or the path of a unix socket if `port` is 0.  A 2xx answer means
+// success, and its body is the reply.  Each thread keeps one connection to each address.
+// Throws boost::system::system_error if this process lacks descriptors or memory.
+[[nodiscard]] HandlerResult run_http_handler(const std::string& address, std::uint16_t port,
+                                             const std::string& request_target,
+                                             const DeliveryJob& job, const Limits& limits);
+
+}  // namespace sealpost

@@ -1,0 +1,51 @@
+// A message for a handler, and what the handler makes of it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/time.h"
+#include "crypto/primitives.h"
+#include "protocol/claims.h"
+#include "protocol/ids.h"
+
+namespace sealpost {
+
+constexpr std::size_t kReplyMax = 65'536;  // bytes (PROTOCOL 6, step 9)
+
+// One message for one run of its handler.
+struct DeliveryJob {
+  std::int64_t number;  // the operator's number of the message
+  int attempt;          // 1 for the first run
+  std::string name;
+  Claims claims;
+  std::string topic;
+  MessageId message_id;
+  crypto::Digest digest;
+  Bytes body;
+};
+
+// The key on which a handler can deduplicate: "client1:" and the client's message_id in base64url.
+[[nodiscard]] std::string idempotency_key(const DeliveryJob& job);
+
+struct HandlerResult {
+  enum class Kind : std::uint8_t {
+    kDone,
+    kFailed,
+    kInterrupted,  // stopped before it ended, or never started: its outcome is unknown
+  };
+  Kind kind = Kind::kFailed;
+  Bytes reply;         // kDone: at most kReplyMax bytes
+  std::string why;     // kFailed, kInterrupted: a sentence for the log
+  std::string errors;  // what a program wrote to stderr, at most 64 KiB
+};
+
+// When a handler must end: after `timeout`, or as soon as `stop` is set.
+struct Limits {
+  Milliseconds timeout;
+  const std::atomic<bool>& stop;
+};
+
+}  // namespace sealpost

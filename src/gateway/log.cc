@@ -1,0 +1,146 @@
+#include "gateway/log.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "base/encoding.h"
+#include "crypto/primitives.h"
+
+namespace sealpost {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::size_t kLineMax = 2000;  // bytes of what a handler wrote
+constexpr auto kLookInterval = std::chrono::seconds(1);
+
+// Made if there is none; -1 if it cannot be.
+int open_log(const std::string& path) {
+  return open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+}
+
+std::string text_of(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+// A request's line is put together here, member by member: a JSON object of its own would cost as
+// much as opening a seal.  What needs escapes is left to the library.
+void put_key(std::string& line, std::string_view key) {
+  line.append(line.empty() ? "{\"" : ",\"").append(key).append("\":");
+}
+
+void put_member(std::string& line, std::string_view key, std::string_view text) {
+  if (text.empty()) return;
+  const bool plain = std::all_of(text.begin(), text.end(), [](char one) {
+    return one >= ' ' && one < 0x7f && one != '"' && one != '\\';
+  });
+  put_key(line, key);
+  if (plain) {
+    line.append("\"").append(text).append("\"");
+  } else {
+    line.append(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace));
+  }
+}
+
+void put_number(std::string& line, std::string_view key, std::uint64_t number) {
+  put_key(line, key);
+  line.append(std::to_string(number));
+}
+
+void put(Json& json, const char* key, std::string_view text) {
+  if (!text.empty()) json[key] = text;
+}
+
+}  // namespace
+
+Log::Log(const std::string& path)
+    : path_(path),
+      file_(path.empty() ? STDERR_FILENO : open_log(path)),
+      looked_at_(Clock::now()),
+      id_prefix_(hex(crypto::random_array<4>())) {
+  if (file_ >= 0) return;
+  const std::string why = std::strerror(errno);
+  file_ = STDERR_FILENO;
+  alarm("log", "", "SEALPOST_LOG " + path + " cannot be opened (" + why + "); writing to stderr",
+        system_now());
+}
+
+Log::~Log() {
+  flush();
+  if (file_ != STDERR_FILENO) close(file_);
+}
+
+void Log::request(const LogEntry& entry, Time now) {
+  std::string line;
+  line.reserve(256);
+  put_member(line, "time", iso_time(now));
+  put_member(line, "id", next_id());
+  put_member(line, "outcome", entry.outcome);
+  put_member(line, "reason", entry.reason);
+  put_member(line, "name", entry.name);
+  put_member(line, "topic", entry.topic);
+  if (entry.number != 0) put_number(line, "number", static_cast<std::uint64_t>(entry.number));
+  put_number(line, "us", entry.microseconds);
+  put_member(line, "detail", entry.detail);
+  put_line(line + "}\n");
+}
+
+void Log::alarm(std::string_view what, const std::string& name, const std::string& detail,
+                Time now) {
+  Json json = {{"time", iso_time(now)}, {"alarm", what}};
+  put(json, "name", name);
+  put(json, "detail", detail);
+  put_line(text_of(json));
+}
+
+void Log::handler(std::int64_t number, int attempt, const std::string& name, std::string_view line,
+                  Time now) {
+  put_line(text_of({{"time", iso_time(now)},
+                    {"handler", line.substr(0, kLineMax)},
+                    {"name", name},
+                    {"number", number},
+                    {"attempt", attempt}}));
+}
+
+// A write of no more than this is one piece in a pipe, too: lines of several processes do not mix.
+void Log::put_line(std::string_view line) {
+  if (waiting_.size() + line.size() > PIPE_BUF) flush();
+  waiting_.append(line);
+}
+
+void Log::flush() {
+  if (waiting_.empty()) return;
+  follow_path();
+  // A full disk must not stop the gateway.
+  (void)!::write(file_, waiting_.data(), waiting_.size());
+  waiting_.clear();
+}
+
+// Opens the file anew where it has been moved away, or could not be opened before.  Whatever goes
+// wrong, there is one to write to.
+void Log::follow_path() {
+  const Clock::time_point now = Clock::now();
+  if (path_.empty() || now - looked_at_ < kLookInterval) return;
+  looked_at_ = now;
+  struct stat opened {};
+  struct stat named {};
+  if (fstat(file_, &opened) == 0 && stat(path_.c_str(), &named) == 0 &&
+      opened.st_ino == named.st_ino && opened.st_dev == named.st_dev) {
+    return;
+  }
+  const int file = open_log(path_);
+  if (file < 0) return;
+  if (file_ != STDERR_FILENO) close(file_);
+  file_ = file;
+}
+
+std::string Log::next_id() { return id_prefix_ + "-" + std::to_string(++id_count_); }
+
+}  // namespace sealpost

@@ -1,0 +1,38 @@
+// The file of issues: every issue, revocation and removal of a client, one JSON object a line,
+// appended before the database hears of it.  It lies beside the master keys and outlives the
+// database, so that an old copy of the database cannot bring a revoked client back.
+//
+//   {"at":1795433460000,"do":"issue","name":"client1","generation":1,"kid":1,"claims":{"role":"sensor"}}
+//   {"at":1795510800000,"do":"revoke","name":"client1","generation":2,"kid":1,"claims":{"role":"sensor"}}
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "base/time.h"
+#include "protocol/ids.h"
+
+namespace sealpost {
+
+struct Issuance {
+  enum class Kind { kIssue, kRevoke, kRemove };
+  Kind kind = Kind::kIssue;
+  std::string name;
+  Generation generation = 0;  // revoke and remove: one above the last that was issued
+  Kid kid = 0;
+  std::string claims;  // a JSON object
+  Time at = 0;
+};
+
+// Appends one line and syncs it to disk.  The caller holds the gate.  Throws Fault.
+void append_issuance(const std::string& path, const Issuance& issue);
+
+// The last word on each name: the line with its greatest generation.  A file that does not exist
+// says nothing; a last line without its end was never acted on and is passed over; any other line
+// that cannot be read is a Fault that names it.
+[[nodiscard]] std::map<std::string, Issuance> read_issuance_log(const std::string& path);
+
+// The greatest kid that any line names, 0 if none does.  Throws Fault as read_issuance_log does.
+[[nodiscard]] Kid greatest_kid(const std::string& path);
+
+}  // namespace sealpost
