@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/time.h"
+
 namespace sealpost {
 
 using Bytes = std::vector<std::uint8_t>;
@@ -35,6 +37,7 @@ class Reader {
   std::uint8_t u8() { return static_cast<std::uint8_t>(number(1)); }
   std::uint32_t u32() { return static_cast<std::uint32_t>(number(4)); }
   std::uint64_t u64() { return number(8); }
+  Time time() { return time_from_ms(u64()); }
 
   // `size` bytes, or an empty view if fewer are left.
   ByteView take(std::size_t size) {
@@ -54,6 +57,12 @@ class Reader {
     const ByteView taken = take(N);
     std::copy(taken.begin(), taken.end(), out.begin());
     return out;
+  }
+
+  // An Id (base/id.h).
+  template <class T>
+  T id() {
+    return {array<T::kSize>()};
   }
 
   ByteView lp8() { return take(u8()); }
@@ -84,6 +93,7 @@ class BasicWriter {
   BasicWriter& u8(std::uint8_t value) { return number(value, 1); }
   BasicWriter& u32(std::uint32_t value) { return number(value, 4); }
   BasicWriter& u64(std::uint64_t value) { return number(value, 8); }
+  BasicWriter& time(Time value) { return u64(to_ms(value)); }
 
   BasicWriter& put(ByteView bytes) {
     out_.insert(out_.end(), bytes.begin(), bytes.end());

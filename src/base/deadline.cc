@@ -49,7 +49,7 @@ Deadline::Deadline(Milliseconds timeout)
     : end_(std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout)) {
   itimerspec when{};
   when.it_value.tv_sec = static_cast<time_t>(timeout / kSecond);
-  when.it_value.tv_nsec = static_cast<long>(timeout % kSecond * 1'000'000 + 1);
+  when.it_value.tv_nsec = static_cast<long>((timeout % kSecond).count() * 1'000'000 + 1);
   when.it_interval.tv_nsec = 10'000'000;
   timer_of_this_thread().set(when);
 }

@@ -15,13 +15,6 @@ constexpr std::array<std::uint8_t, 256> make_values() {
 }
 constexpr std::array<std::uint8_t, 256> kValues = make_values();
 
-std::optional<std::uint8_t> hex_value(char digit) {
-  if (digit >= '0' && digit <= '9') return static_cast<std::uint8_t>(digit - '0');
-  if (digit >= 'a' && digit <= 'f') return static_cast<std::uint8_t>(digit - 'a' + 10);
-  if (digit >= 'A' && digit <= 'F') return static_cast<std::uint8_t>(digit - 'A' + 10);
-  return std::nullopt;
-}
-
 }  // namespace
 
 bool decode_base64url(std::string_view text, std::span<std::uint8_t> out) {
@@ -67,19 +60,6 @@ std::string hex(ByteView bytes) {
     text.push_back(kDigits[byte & 15]);
   }
   return text;
-}
-
-std::optional<Bytes> from_hex(std::string_view text) {
-  if (text.size() % 2 != 0) return std::nullopt;
-  Bytes bytes;
-  bytes.reserve(text.size() / 2);
-  for (std::size_t i = 0; i < text.size(); i += 2) {
-    const auto high = hex_value(text[i]);
-    const auto low = hex_value(text[i + 1]);
-    if (!high || !low) return std::nullopt;
-    bytes.push_back(static_cast<std::uint8_t>(*high << 4 | *low));
-  }
-  return bytes;
 }
 
 }  // namespace sealpost

@@ -56,7 +56,4 @@ template <std::size_t N>
 // Lower-case, two characters a byte.
 [[nodiscard]] std::string hex(ByteView bytes);
 
-// Either case; nothing for an odd length or another character.
-[[nodiscard]] std::optional<Bytes> from_hex(std::string_view text);
-
 }  // namespace sealpost

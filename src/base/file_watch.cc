@@ -16,9 +16,10 @@ constexpr Milliseconds kClockGrain = 1 * kSecond;
 
 bool FileWatch::has_changed() {
   const Mark now_there = look();
-  const auto changed_at = static_cast<Time>(now_there.nanoseconds / 1'000'000);
+  const Time changed_at =
+      time_from_ms(static_cast<std::uint64_t>(now_there.nanoseconds / 1'000'000));
   // By distance: a clock that was wrong once must not make it deaf.
-  const bool settled = looked_at_ != 0 && distance(looked_at_, changed_at) > kClockGrain;
+  const bool settled = looked_at_ != Time{} && distance(looked_at_, changed_at) > kClockGrain;
   if (now_there == mark_ && settled) return false;
   mark_ = now_there;
   looked_at_ = system_now();

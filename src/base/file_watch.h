@@ -30,7 +30,7 @@ class FileWatch {
 
   std::string path_;
   Mark mark_;
-  Time looked_at_ = 0;  // when has_changed() last said yes
+  Time looked_at_{};  // when has_changed() last said yes
 };
 
 }  // namespace sealpost

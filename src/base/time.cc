@@ -8,9 +8,8 @@
 namespace sealpost {
 
 std::string iso_time(Time time) {
-  constexpr Time kYear9999 = 253402300799999;
-  const std::chrono::sys_time<std::chrono::milliseconds> shown(
-      std::chrono::milliseconds(std::min(time, kYear9999)));
+  constexpr Time kYear9999 = time_from_ms(253402300799999);
+  const std::chrono::sys_time<std::chrono::milliseconds> shown(std::min(time, kYear9999));
   const auto midnight = std::chrono::floor<std::chrono::days>(shown);
   const std::chrono::year_month_day day(midnight);
   const std::chrono::hh_mm_ss clock(shown - midnight);
@@ -30,13 +29,13 @@ std::optional<Milliseconds> parse_duration(std::string_view text) {
   const auto [rest, error] = std::from_chars(text.data(), end, count);
   if (error != std::errc() || rest == text.data()) return std::nullopt;
   const std::string_view unit(rest, static_cast<std::size_t>(end - rest));
-  if (unit.empty() && count == 0) return 0;
-  Milliseconds scale = 0;
+  if (unit.empty() && count == 0) return Milliseconds{0};
+  Milliseconds scale{0};
   if (unit == "s") scale = kSecond;
   if (unit == "m") scale = kMinute;
   if (unit == "h") scale = kHour;
   if (unit == "d") scale = kDay;
-  if (scale == 0 || count > kLongest / scale) return std::nullopt;
+  if (scale == Milliseconds{0} || count > kLongest / scale) return std::nullopt;
   return count * scale;
 }
 

@@ -177,8 +177,9 @@ Client::Status Client::status() const {
   status.role = credential.claims.role();
   status.generation = credential.generation;
   status.open = outbox.entries().size();
-  const auto now = static_cast<std::int64_t>(system_now()) + state.offset;
-  status.in_session = state.session && now < static_cast<std::int64_t>(state.session->expires_at);
+  const auto now = static_cast<std::int64_t>(to_ms(system_now())) + state.offset.count();
+  status.in_session =
+      state.session && now < static_cast<std::int64_t>(to_ms(state.session->expires_at));
   if (status.in_session) status.session_until = iso_time(state.session->expires_at);
   return status;
 }

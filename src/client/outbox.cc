@@ -98,9 +98,10 @@ Credential Outbox::written_credential() const {
 }
 
 ClientState Outbox::state() const {
-  Result<ClientState> state = ClientState::decode(read_secret_file(path("state")));
+  Result<ClientState, StateError> state = ClientState::decode(read_secret_file(path("state")));
   if (!state) {
-    throw Fault(path("state") + " is " + std::string(state.rejection().reason) + ": move " +
+    const bool damaged = state.error() == StateError::kDamaged;
+    throw Fault(path("state") + " is " + (damaged ? "damaged" : "another version's") + ": move " +
                 folder_ + " away and install the credential again");
   }
   return std::move(*state);
@@ -143,7 +144,7 @@ Message Outbox::read(const Entry& entry) const {
   Reader reader(bytes);
   Message message;
   message.counter = entry.counter.value_or(0);
-  message.id = reader.array<16>();
+  message.id = reader.id<MessageId>();
   message.topic = text_of(reader.lp8());
   const ByteView body = reader.rest();
   message.body.assign(body.begin(), body.end());
@@ -157,7 +158,7 @@ Outbox::Entry Outbox::store(std::string_view topic, std::string_view body) const
   if (!is_topic(topic)) throw Fault("a topic is 1-128 of A-Z a-z 0-9 . _ - /");
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   const auto order = std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
-  const MessageId id = crypto::random_array<16>();
+  const auto id = crypto::random_id<MessageId>();
   const std::string name =
       "q" + padded(static_cast<std::uint64_t>(order)) + "-" + hex(ByteView(id).first(4));
   write_private_file(path("open/" + name), Writer().put(id).lp8(topic).put(body).view());

@@ -13,16 +13,17 @@ using Kind = Outcome::Kind;
 
 constexpr int kTries = 8;
 constexpr int kTriesForOlder = 2;  // one, and one more where the first taught us something
-constexpr Milliseconds kFirstRest = 100;
+constexpr Milliseconds kFirstRest{100};
 constexpr Milliseconds kLongestRest = 5 * kSecond;
 constexpr Milliseconds kPromptAnswer = 30 * kSecond;  // a later one says nothing of the clock
-constexpr Time kNoClock = Time{1} << 62;      // from here on signed sums of times would overflow
+constexpr Time kNoClock =
+    time_from_ms(std::uint64_t{1} << 62);     // from here on signed sums of times would overflow
 constexpr std::uint32_t kLeastTaken = 4'096;  // bytes of a form: every gateway takes a handshake
 constexpr int kUnsealedEnough = 2;            // answers, to ask for another session
 
 // Doubled from try to try, and a quarter more or less, so that clients do not come in step.
 Milliseconds rest_before(int attempt) {
-  const Milliseconds rest = std::min(kFirstRest << std::min(attempt - 1, 10), kLongestRest);
+  const Milliseconds rest = std::min(kFirstRest * (1 << std::min(attempt - 1, 10)), kLongestRest);
   return rest * 3 / 4 + rest / 2 * crypto::random_array<1>()[0] / 255;
 }
 
@@ -151,7 +152,7 @@ Sender::Try Sender::attempt(Outbox::Entry& entry) {
   entry.may_have_left = true;
   const Time asked_at = world_.now();
   const HttpAnswer http = world_.post(form);
-  const Result<Answer> answer = open_answer(
+  const std::optional<Answer> answer = open_answer(
       state_.session->keys.s2c, crypto::sha256({envelope.message}), bytes_of(http.body));
   if (!answer) return {unsealed(http, form.size()), true, doubt(http.status, form.size())};
   learn_clock(asked_at, answer->server_time);
@@ -167,9 +168,9 @@ Envelope Sender::seal(const Outbox::Entry& entry) const {
     clear.name = credential_.name;
     clear.key_use_hmac = credential_.key_use_hmac;
   }
-  const ClaimsProof statement{state_.receipt, credential_.claims, credential_.key_use_hmac};
+  const ClaimsProof proof{state_.receipt, credential_.claims, credential_.key_use_hmac};
   return seal_record(state_.session->keys.c2s, state_.session->id, crypto::random_array<32>(),
-                     std::move(clear), outbox_.read(entry), statement, server_now(),
+                     std::move(clear), outbox_.read(entry), proof, server_now(),
                      oldest_open(*entry.counter));
 }
 
@@ -241,7 +242,7 @@ Sender::Try Sender::handshake() {
   const Time asked_at = world_.now();
   const std::string form = call.envelope().form();
   const HttpAnswer http = world_.post(form);
-  const Result<ClientHandshake::Answer> answer = call.finish(bytes_of(http.body));
+  const std::optional<ClientHandshake::Answer> answer = call.finish(bytes_of(http.body));
   if (!answer) return {unsealed(http, form.size()), true, http.status == 403};
   if (answer->grant && answer->grant->max_body < kLeastTaken) {
     return {{Kind::kOpen, "network",
@@ -285,7 +286,7 @@ void Sender::begin_session(const ClientHandshake::Answer& answer) {
   if (replaced_) {
     replaced_ = false;
     state_.lost = {state_.lost[1], world_.now()};
-    if (state_.lost[0] != 0 && distance(state_.lost[0], state_.lost[1]) <= kHour) {
+    if (state_.lost[0] != Time{} && distance(state_.lost[0], state_.lost[1]) <= kHour) {
       world_.report(
           "another program has taken this client's session twice within an hour: its credential is "
           "in "
@@ -325,7 +326,8 @@ void Sender::report_older(const Outbox::Entry& entry, const Outcome& outcome) co
 void Sender::learn_clock(Time asked_at, Time server_time) {
   const Time now = world_.now();
   if (now < asked_at || now - asked_at > kPromptAnswer || server_time >= kNoClock) return;
-  state_.offset = static_cast<std::int64_t>(server_time) - static_cast<std::int64_t>(now);
+  state_.offset = ClockOffset(static_cast<std::int64_t>(to_ms(server_time)) -
+                              static_cast<std::int64_t>(to_ms(now)));
 }
 
 void Sender::learn_receipt(const Receipt& receipt) {
@@ -333,8 +335,8 @@ void Sender::learn_receipt(const Receipt& receipt) {
 }
 
 Time Sender::server_now() const {
-  const std::int64_t now = static_cast<std::int64_t>(world_.now()) + state_.offset;
-  return now < 0 ? 0 : static_cast<Time>(now);
+  const std::int64_t now = static_cast<std::int64_t>(to_ms(world_.now())) + state_.offset.count();
+  return now < 0 ? Time{} : time_from_ms(static_cast<std::uint64_t>(now));
 }
 
 bool Sender::in_session() const {

@@ -31,7 +31,7 @@ bool ClientState::belongs_to(const Credential& credential) const {
 }
 
 void ClientState::reinstall() {
-  install_nonce = crypto::random_array<16>();
+  install_nonce = crypto::random_id<InstallNonce>();
   next = 0;
   leave = false;
   receipt = {};
@@ -42,53 +42,52 @@ crypto::SecretBytes ClientState::encode() const {
   crypto::SecretWriter writer;
   writer.put(kMagic).put(server_id).lp8(name).u8(kid).u32(generation);
   writer.put(install_nonce).u64(next).u8(leave ? 1 : 0).put(epoch);
-  writer.u64(receipt.next).put(receipt.proof).u64(static_cast<std::uint64_t>(offset));
-  for (const Time time : lost) writer.u64(time);
+  writer.u64(receipt.next).put(receipt.proof).u64(static_cast<std::uint64_t>(offset.count()));
+  for (const Time time : lost) writer.time(time);
   writer.u8(session ? 1 : 0);
   if (session) {
     writer.put(session->id).put(session->keys.c2s.reveal()).put(session->keys.s2c.reveal());
-    writer.u64(session->expires_at).u32(session->max_body).u8(session->worked ? 1 : 0);
+    writer.time(session->expires_at).u32(session->max_body).u8(session->worked ? 1 : 0);
   }
   writer.put(crypto::sha256({writer.view()}));
   return writer.take();
 }
 
-Result<ClientState> ClientState::decode(ByteView bytes) {
-  constexpr Rejection kDamaged{"damaged"};
+Result<ClientState, StateError> ClientState::decode(ByteView bytes) {
   constexpr std::size_t kSum = 32;
-  if (bytes.size() < kSum) return kDamaged;
+  if (bytes.size() < kSum) return StateError::kDamaged;
   const ByteView content = bytes.first(bytes.size() - kSum);
-  if (!crypto::equal(crypto::sha256({content}), bytes.last(kSum))) return kDamaged;
+  if (!crypto::equal(crypto::sha256({content}), bytes.last(kSum))) return StateError::kDamaged;
 
   Reader reader(content);
-  if (text_of(reader.take(kMagic.size())) != kMagic) return Rejection{"another version's"};
+  if (text_of(reader.take(kMagic.size())) != kMagic) return StateError::kOtherVersion;
   bool sane = true;
   ClientState state;
-  state.server_id = reader.array<16>();
+  state.server_id = reader.id<ServerId>();
   state.name = text_of(reader.lp8());
   state.kid = reader.u8();
   state.generation = reader.u32();
-  state.install_nonce = reader.array<16>();
+  state.install_nonce = reader.id<InstallNonce>();
   state.next = reader.u64();
   state.leave = flag(reader, sane);
-  state.epoch = reader.array<16>();
+  state.epoch = reader.id<Epoch>();
   state.receipt = Receipt::read(reader);
-  state.offset = static_cast<std::int64_t>(reader.u64());
-  for (Time& time : state.lost) time = reader.u64();
+  state.offset = ClockOffset(static_cast<std::int64_t>(reader.u64()));
+  for (Time& time : state.lost) time = reader.time();
   if (flag(reader, sane)) {
     state.session.emplace();
-    state.session->id = reader.array<16>();
+    state.session->id = reader.id<SessionId>();
     for (crypto::Key* key : {&state.session->keys.c2s, &state.session->keys.s2c}) {
       const ByteView read = reader.take(crypto::Key::kSize);
       std::copy(read.begin(), read.end(), key->fill().begin());
     }
-    state.session->expires_at = reader.u64();
+    state.session->expires_at = reader.time();
     state.session->max_body = reader.u32();
     state.session->worked = flag(reader, sane);
   }
   sane = sane && is_name(state.name) && state.kid != 0 && state.generation != 0 &&
          state.next <= kCounterEnd;
-  if (!reader.expect_end() || !sane) return kDamaged;
+  if (!reader.expect_end() || !sane) return StateError::kDamaged;
   return state;
 }
 

@@ -14,6 +14,9 @@
 
 namespace sealpost {
 
+// Why a state file cannot be used.
+enum class StateError { kDamaged, kOtherVersion };
+
 struct ClientSession {
   SessionId id;
   SessionKeys keys;
@@ -35,7 +38,7 @@ struct ClientState {
   bool leave = false;          // take a new install_nonce once nothing numbered is open
   Epoch epoch{};               // of `receipt`
   Receipt receipt;             // the highest of this epoch
-  std::int64_t offset = 0;     // ms from our clock to the server's
+  ClockOffset offset{};        // from our clock to the server's
   std::array<Time, 2> lost{};  // when the last two sessions were ended by another installation
 
   std::optional<ClientSession> session;
@@ -49,7 +52,7 @@ struct ClientState {
   // The file's bytes: a magic line, the fields in the order above, SHA-256 of all before it.
   [[nodiscard]] crypto::SecretBytes encode() const;
   // Refuses any bytes that encode() would not give.
-  [[nodiscard]] static Result<ClientState> decode(ByteView bytes);
+  [[nodiscard]] static Result<ClientState, StateError> decode(ByteView bytes);
 };
 
 }  // namespace sealpost

@@ -24,7 +24,7 @@ std::array<Key, Count> hkdf_keys(const Key& chaining_key, ByteView input) {
 }  // namespace
 
 NoiseState::NoiseState(ByteView prologue) : chaining_key_(bytes_of(kProtocolName).first<32>()) {
-  std::copy(kProtocolName.begin(), kProtocolName.end(), hash_.begin());
+  std::copy(kProtocolName.begin(), kProtocolName.end(), hash_.bytes.begin());
   mix_hash(prologue);
 }
 
@@ -78,7 +78,7 @@ NoiseInitiator::NoiseInitiator(const Key& psk, ByteView prologue, Key ephemeral)
 
 Bytes NoiseInitiator::write(ByteView payload) {
   const PublicKey mine = x25519_public(ephemeral_);
-  Bytes message(mine.begin(), mine.end());
+  Bytes message(mine.bytes.begin(), mine.bytes.end());
   state_.mix_hash(mine);
   state_.mix_key(mine);  // in a psk handshake "e" is mixed into the key as well
   state_.encrypt_and_hash(payload, message);
@@ -87,7 +87,7 @@ Bytes NoiseInitiator::write(ByteView payload) {
 
 std::optional<NoiseInitiator::Finished> NoiseInitiator::read(ByteView message2) {
   Reader reader(message2);
-  const auto theirs = reader.array<32>();
+  const auto theirs = reader.id<PublicKey>();
   if (!reader.complete()) return std::nullopt;
   const std::optional<Key> shared = x25519(ephemeral_, theirs);
   if (!shared) return std::nullopt;
@@ -102,7 +102,7 @@ std::optional<NoiseInitiator::Finished> NoiseInitiator::read(ByteView message2) 
 std::optional<NoiseResponder> NoiseResponder::read(const Key& psk, ByteView prologue,
                                                    ByteView message1) {
   Reader reader(message1);
-  const auto theirs = reader.array<32>();
+  const auto theirs = reader.id<PublicKey>();
   if (!reader.complete()) return std::nullopt;
   NoiseState state(prologue);
   state.mix_key_and_hash(psk);
@@ -129,7 +129,8 @@ NoiseKeys NoiseResponder::keys() const {
 }
 
 Bytes NoiseResponder::write(ByteView payload) {
-  Bytes message(mine_.value().begin(), mine_.value().end());
+  const PublicKey& mine = mine_.value();
+  Bytes message(mine.bytes.begin(), mine.bytes.end());
   state_.encrypt_and_hash(payload, message);
   return message;
 }

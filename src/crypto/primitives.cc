@@ -168,7 +168,7 @@ Digest sha256(std::initializer_list<ByteView> parts) {
     require(EVP_DigestUpdate(context, data_of(part), part.size()), "SHA-256");
   }
   Digest digest;
-  require(EVP_DigestFinal_ex(context, digest.data(), nullptr), "SHA-256");
+  require(EVP_DigestFinal_ex(context, digest.bytes.data(), nullptr), "SHA-256");
   return digest;
 }
 
@@ -180,7 +180,7 @@ Digest hmac_sha256(ByteView key, std::initializer_list<ByteView> parts) {
   }
   Digest digest;
   std::size_t size = 0;
-  require(EVP_MAC_final(context, digest.data(), &size, digest.size()), "HMAC");
+  require(EVP_MAC_final(context, digest.bytes.data(), &size, Digest::kSize), "HMAC");
   return digest;
 }
 
@@ -255,16 +255,17 @@ ByteArray<16> Aes256::encrypt(const ByteArray<16>& block) const {
 PublicKey x25519_public(const Key& private_key) {
   const PrivateKey key = private_key_of(private_key);
   PublicKey out;
-  std::size_t size = out.size();
-  require(EVP_PKEY_get_raw_public_key(key.get(), out.data(), &size), "X25519");
+  std::size_t size = PublicKey::kSize;
+  require(EVP_PKEY_get_raw_public_key(key.get(), out.bytes.data(), &size), "X25519");
   return out;
 }
 
 std::optional<Key> x25519(const Key& private_key, const PublicKey& peer) {
   const PrivateKey mine = private_key_of(private_key);
-  const PrivateKey theirs = must(PrivateKey(EVP_PKEY_new_raw_public_key_ex(
-                                     nullptr, "X25519", nullptr, peer.data(), peer.size())),
-                                 "X25519");
+  const PrivateKey theirs =
+      must(PrivateKey(EVP_PKEY_new_raw_public_key_ex(nullptr, "X25519", nullptr, peer.bytes.data(),
+                                                     PublicKey::kSize)),
+           "X25519");
   const KeyContext context =
       must(KeyContext(EVP_PKEY_CTX_new_from_pkey(nullptr, mine.get(), nullptr)), "X25519 context");
   require(EVP_PKEY_derive_init(context.get()), "X25519");

@@ -8,14 +8,15 @@
 #include <string>
 
 #include "base/bytes.h"
+#include "base/id.h"
 #include "crypto/secret.h"
 
 struct evp_cipher_ctx_st;  // OpenSSL's
 
 namespace sealpost::crypto {
 
-using Digest = ByteArray<32>;
-using PublicKey = ByteArray<32>;
+using Digest = Id<struct DigestTag, 32>;
+using PublicKey = Id<struct PublicKeyTag, 32>;
 using GcmNonce = ByteArray<12>;
 constexpr std::size_t kTagSize = 16;
 
@@ -73,6 +74,11 @@ template <std::size_t N>
   ByteArray<N> out;
   random_bytes(out);
   return out;
+}
+
+template <class T>
+[[nodiscard]] T random_id() {
+  return {random_array<T::kSize>()};
 }
 
 [[nodiscard]] inline Key random_key() {

@@ -241,7 +241,7 @@ HandlerResult run_exec_handler(const std::string& path, const DeliveryJob& job,
       return result;
     }
     if (Clock::now() >= deadline) {
-      result.why = "it was killed after " + std::to_string(limits.timeout) + " ms" +
+      result.why = "it was killed after " + std::to_string(limits.timeout.count()) + " ms" +
                    first_line(result.errors);
       return result;
     }

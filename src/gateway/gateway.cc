@@ -52,13 +52,13 @@ std::vector<Handled> Gateway::handle(std::span<const Request> batch, Time now) {
 // PROTOCOL 4.
 void Gateway::receive(Visit& visit, Time now) {
   if (const auto no = check_http(visit.request)) return visit.answer(*no);
-  Result<Envelope> envelope = Envelope::parse(visit.request.body);
-  if (!envelope) return visit.answer(not_the_form(envelope.rejection().reason));
+  Result<Envelope, Reason> envelope = Envelope::parse(visit.request.body);
+  if (!envelope) return visit.answer(not_the_form(envelope.error()));
   visit.envelope = std::move(*envelope);
   house();  // 503 comes before 403: without a home, without keys, with routes that cannot be read
   if (visit.envelope.kind() == kHandshakeKind) return handshake(visit, now);
   if (visit.envelope.kind() == kRecordKind) return record(visit, now);
-  visit.answer(refused("first_byte"));
+  visit.answer(refused(Reason::kFirstByte));
 }
 
 // PROTOCOL 5, in its order.
@@ -67,47 +67,48 @@ void Gateway::handshake(Visit& visit, Time now) {
   const Keyring& keyring = house().keyring();
 
   // 1-4: a stranger's until here, and nothing is written
-  Result<OpenedHandshake> opened = OpenedHandshake::open(visit.envelope, keyring);
-  if (!opened) return visit.answer(refused(opened.rejection().reason));
-  if (store.has_seen(opened->digest(), now)) return visit.answer(refused("replayed_handshake"));
-  if (!opened->agree(crypto::random_key())) return visit.answer(refused("handshake_point"));
+  Result<OpenedHandshake, Reason> opened = OpenedHandshake::open(visit.envelope, keyring);
+  if (!opened) return visit.answer(refused(opened.error()));
+  if (store.has_seen(opened->digest(), now))
+    return visit.answer(refused(Reason::kReplayedHandshake));
+  if (!opened->agree(crypto::random_key())) return visit.answer(refused(Reason::kHandshakePoint));
   visit.entry.name = opened->name();
-  const auto refuse = [&](Status status, std::string_view reason) {
-    visit.answer(status, reason, opened->refuse(status, now));
+  const auto refuse = [&](Status status, Reason reason) {
+    visit.answer(status, reason, opened->reject(status, now));
   };
 
   // 5-7: sealed from here on
   const std::optional<Time> sent_at = opened->sent_at();
-  if (!sent_at) return refuse(Status::kMalformed, "short");
-  if (distance(*sent_at, now) > kHandshakeTolerance) return refuse(Status::kLate, "clock");
-  const Result<HandshakeRequest> request = opened->request();
-  if (!request) return refuse(Status::kMalformed, request.rejection().reason);
-  const ClaimsProof& statement = request->statement;
+  if (!sent_at) return refuse(Status::kMalformed, Reason::kShort);
+  if (distance(*sent_at, now) > kHandshakeTolerance) return refuse(Status::kLate, Reason::kClock);
+  const Result<HandshakeRequest, Reason> request = opened->request();
+  if (!request) return refuse(Status::kMalformed, request.error());
+  const ClaimsProof& proof = request->proof;
   const Installation who{opened->name(), opened->generation(), request->install_nonce};
-  if (!was_issued(keyring, opened->kid(), who, statement)) {
-    return refuse(Status::kForbidden, "key_use_hmac");
+  if (!was_issued(keyring, opened->kid(), who, proof)) {
+    return refuse(Status::kForbidden, Reason::kKeyUseHmac);
   }
-  if (!statement.claims.valid_at(now)) return refuse(Status::kForbidden, "claims_time");
+  if (!proof.claims.valid_at(now)) return refuse(Status::kForbidden, Reason::kClaimsTime);
 
   // 8-10: one transaction
-  const Session session{crypto::random_array<16>(), opened->kid(), who};
+  const Session session{crypto::random_id<SessionId>(), opened->kid(), who};
   const Time expires_at =
-      std::min(now + settings_.session_life, statement.claims.end().value_or(~Time{0}));
+      std::min(now + settings_.session_life, proof.claims.end().value_or(Time::max()));
   const SessionStart start =
       store.start_session({session,
                            keyring.seal_session_keys(session.kid, session.id, who.name,
                                                      opened->keys(), crypto::random_array<24>()),
-                           opened->digest(), statement.receipt, expires_at},
+                           opened->digest(), proof.receipt, expires_at},
                           keyring, now);
   switch (start.verdict) {
     case SessionStart::Verdict::kReplayed:
-      return visit.answer(refused("replayed_handshake"));
+      return visit.answer(refused(Reason::kReplayedHandshake));
     case SessionStart::Verdict::kRevoked:
-      return refuse(Status::kRevoked, "generation");
+      return refuse(Status::kRevoked, Reason::kGeneration);
     case SessionStart::Verdict::kRolledBack:
-      return visit.answer(refused("rollback"));
+      return visit.answer(refused(Reason::kRollback));
     case SessionStart::Verdict::kTooManyPending:
-      return refuse(Status::kUnavailable, "pending_sessions");
+      return refuse(Status::kUnavailable, Reason::kPendingSessions);
     case SessionStart::Verdict::kStarted:
       break;
   }
@@ -115,42 +116,43 @@ void Gateway::handshake(Visit& visit, Time now) {
       session.id, start.epoch, expires_at,
       make_receipt(keyring.receipt_key(session.kid), start.epoch, who, start.next),
       static_cast<std::uint32_t>(settings_.max_body)};
-  visit.answer(Status::kAccepted, "", opened->accept(grant, now));
-  visit.entry.outcome = "session";
+  visit.answer(Status::kAccepted, Reason::kNone, opened->accept(grant, now));
+  visit.entry.outcome = LogOutcome::kSession;
 }
 
 // PROTOCOL 6, steps 1 to 4; the rest needs the transaction, and is `admit`.
 void Gateway::record(Visit& visit, Time now) {
   // 1: form, header, live session
-  const Result<RecordHeader> header = RecordHeader::read(visit.envelope.message);
-  if (!header) return visit.answer(refused(header.rejection().reason));
+  const Result<RecordHeader, Reason> header = RecordHeader::read(visit.envelope.message);
+  if (!header) return visit.answer(refused(header.error()));
   const auto known = find_session(header->session_id, now);
-  if (!known) return visit.answer(refused("session"));
+  if (!known) return visit.answer(refused(Reason::kSession));
   const Session& session = known->session;
   const std::string& name = session.installation.name;
   if (!visit.envelope.name.empty() && visit.envelope.name != name) {
-    return visit.answer(refused("name"));
+    return visit.answer(refused(Reason::kName));
   }
   const Keyring& keyring = house().keyring();
-  if (!keyring.has(session.kid)) return visit.answer(refused("kid"));
+  if (!keyring.has(session.kid)) return visit.answer(refused(Reason::kKid));
 
   // 2: the seal.  Nothing is written before this point, whatever arrives
-  Result<OpenedSeal> seal = OpenedSeal::open(visit.envelope, *header, session, known->keys.c2s);
-  if (!seal) return visit.answer(refused(seal.rejection().reason));
+  Result<OpenedSeal, Reason> seal =
+      OpenedSeal::open(visit.envelope, *header, session, known->keys.c2s);
+  if (!seal) return visit.answer(refused(seal.error()));
   visit.session = known;
   visit.request_hash = seal->request_hash();
   visit.entry.name = name;
 
   // 3: the plaintext's shape
-  Result<OpenedRecord> record = OpenedRecord::read(std::move(*seal));
+  Result<OpenedRecord, Reason> record = OpenedRecord::read(std::move(*seal));
   if (!record) {
-    return visit.answer_sealed(Status::kMalformed, record.rejection().reason, now, {}, {});
+    return visit.answer_sealed(Status::kMalformed, record.error(), now, {}, {});
   }
   visit.entry.topic = record->message().topic;
 
   // 4: what this client was issued
   if (!was_issued(keyring, session.kid, session.installation, record->proof())) {
-    return visit.answer_sealed(Status::kForbidden, "key_use_hmac", now, {}, {});
+    return visit.answer_sealed(Status::kForbidden, Reason::kKeyUseHmac, now, {}, {});
   }
   const Decision decision = rule(*record, visit, now);
   visit.candidate = Candidate{std::move(*record), decision};
@@ -158,7 +160,8 @@ void Gateway::record(Visit& visit, Time now) {
 
 // PROTOCOL 6, step 8: what is to be said of a message if its counter turns out to be new.
 Decision Gateway::rule(const OpenedRecord& record, Visit& visit, Time now) {
-  if (settings_.tolerance != 0 && distance(record.sent_at(), now) > settings_.tolerance) {
+  if (settings_.tolerance != Milliseconds{0} &&
+      distance(record.sent_at(), now) > settings_.tolerance) {
     return Decision::kLate;
   }
   const Claims& claims = record.proof().claims;
@@ -202,11 +205,11 @@ void Gateway::admit(std::deque<Visit>& visits, Time now) {
 void Gateway::settle(Visit& visit, const Admission& admission, Time now) {
   using Verdict = Admission::Verdict;
   const Session& session = visit.session->session;
-  const auto answer = [&](Status status, std::string_view reason) {
+  const auto answer = [&](Status status, Reason reason) {
     visit.answer_sealed(status, reason, now, receipt_for(session, admission.epoch, admission.next),
                         admission.reply);
   };
-  const auto leave_open = [&](Status status, std::string_view reason) {
+  const auto leave_open = [&](Status status, Reason reason) {
     visit.answer_sealed(status, reason, now, {}, {});
   };
   visit.entry.number = admission.number;
@@ -214,9 +217,9 @@ void Gateway::settle(Visit& visit, const Admission& admission, Time now) {
   switch (admission.verdict) {
     case Verdict::kNew:
       if (admission.status == Status::kInProgress) return hand_over(visit, admission);
-      return answer(admission.status, accepted ? "" : "claims_or_topic");
+      return answer(admission.status, accepted ? Reason::kNone : Reason::kClaimsOrTopic);
     case Verdict::kUsed:
-      return answer(accepted ? Status::kDuplicate : admission.status, "used");
+      return answer(accepted ? Status::kDuplicate : admission.status, Reason::kUsed);
     case Verdict::kConflict:
       if (admission.alarm) {
         log_.alarm("conflict", session.installation.name,
@@ -224,28 +227,28 @@ void Gateway::settle(Visit& visit, const Admission& admission, Time now) {
                    "or a stolen credential",
                    now);
       }
-      return answer(Status::kConflict, "counter");
+      return answer(Status::kConflict, Reason::kCounter);
     case Verdict::kTooOld:
-      return answer(Status::kTooOld, "window");
+      return answer(Status::kTooOld, Reason::kBelowWindow);
     case Verdict::kLate:
-      return leave_open(Status::kLate, "clock");
+      return leave_open(Status::kLate, Reason::kClock);
     case Verdict::kBusy:
-      return leave_open(Status::kUnavailable, "handlers");
+      return leave_open(Status::kUnavailable, Reason::kNoHandler);
     case Verdict::kDiskFull:
-      return leave_open(Status::kUnavailable, "storage");
+      return leave_open(Status::kUnavailable, Reason::kNoStorage);
     case Verdict::kOverQuota:
       if (admission.alarm) {
         log_.alarm("quota", session.installation.name,
                    "this client has used up SEALPOST_QUOTA_MESSAGES or SEALPOST_QUOTA_BYTES", now);
       }
-      return leave_open(Status::kUnavailable, "quota");
+      return leave_open(Status::kUnavailable, Reason::kOverQuota);
     case Verdict::kRevoked:
-      return leave_open(Status::kRevoked, "generation");
+      return leave_open(Status::kRevoked, Reason::kGeneration);
     case Verdict::kNoSession:
       sessions_.forget(session.id);
-      return visit.answer(refused("session"));
+      return visit.answer(refused(Reason::kSession));
     case Verdict::kRolledBack:
-      return visit.answer(refused("rollback"));
+      return visit.answer(refused(Reason::kRollback));
   }
 }
 
@@ -289,18 +292,18 @@ void Gateway::note(Caller& caller, Time now) {
   caller.entry.microseconds = static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::microseconds>(spent).count());
   log_.request(caller.entry, now);
-  if (caller.entry.reason == "rollback") {
+  if (caller.entry.reason == Reason::kRollback) {
     log_.alarm("rollback", caller.entry.name,
                "the database is older than what it had promised this client: a new epoch has "
                "begun, and all clients start new sessions by themselves",
                now);
   }
-  has_written_ = has_written_ || caller.entry.outcome == "accepted";
-  const bool in_messages = caller.entry.number != 0 && caller.entry.reason != "used";
-  const bool tallied = !in_messages && caller.entry.outcome != "session";
+  has_written_ = has_written_ || caller.entry.outcome == LogOutcome::kAccepted;
+  const bool in_messages = caller.entry.number != 0 && caller.entry.reason != Reason::kUsed;
+  const bool tallied = !in_messages && caller.entry.outcome != LogOutcome::kSession;
   if (tallied) {
     const std::string_view outcome =
-        caller.response->sealed ? caller.entry.outcome : caller.entry.reason;
+        caller.response->sealed ? text_of(caller.entry.outcome) : text_of(caller.entry.reason);
     ++rejection_counts_[{iso_time(now).substr(0, 10), caller.entry.name, std::string(outcome)}];
   }
 }

@@ -91,11 +91,11 @@ class Gateway {
   SessionCache sessions_;
   RejectionCounts rejection_counts_;
   bool has_written_ = false;  // messages, since tidy() was last called
-  Time tally_written_at_ = 0;
-  Time trimmed_at_ = 0;
+  Time tally_written_at_{};
+  Time trimmed_at_{};
   bool may_hold_ended_keys_ =
-      false;  // of a process, or a house, that may have ended sessions and left their keys
-  Time looked_at_ = 0;  // for messages to take up
+      false;          // of a process, or a house, that may have ended sessions and left their keys
+  Time looked_at_{};  // for messages to take up
 };
 
 }  // namespace sealpost

@@ -53,9 +53,11 @@ std::vector<std::optional<Response>> Gateway::finish(
 void Gateway::conclude(PendingDelivery& delivery, const SavedResult& settled, Time now) {
   Caller& caller = delivery.caller_;
   caller.entry.detail = delivery.result_.why;
-  if (!settled.known) return caller.answer(refused("session"));
+  if (!settled.known) return caller.answer(refused(Reason::kSession));
   const bool in_progress = settled.status == Status::kInProgress;
-  const std::string_view reason = in_progress ? "cut_short" : caller.session ? "" : "taken_up";
+  const Reason reason = in_progress      ? Reason::kInterrupted
+                        : caller.session ? Reason::kNone
+                                         : Reason::kClaimed;
   if (!caller.session) return caller.answer(settled.status, reason, {});
   caller.answer_sealed(settled.status, reason, now,
                        receipt_for(caller.session->session, settled.epoch, settled.next),

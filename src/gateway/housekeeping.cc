@@ -32,7 +32,7 @@ void Gateway::tidy(Time now, bool at_exit) {
   } catch (const std::exception&) {
     // Another process holds the gate; the next time will do.
   }
-  if (trimmed_at_ == 0) trimmed_at_ = now;
+  if (trimmed_at_ == Time{}) trimmed_at_ = now;
   if (!at_exit && distance(now, trimmed_at_) < kTrimInterval) return;
   trimmed_at_ = now;
   // The keys of sessions that have ended lie there, too, and another process may have ended them.

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <climits>
 #include <cstring>
@@ -18,6 +19,24 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// In the order of LogOutcome.
+constexpr std::array kOutcomeTexts = std::to_array<std::string_view>({
+    "session",
+    "accepted",
+    "duplicate",
+    "conflict",
+    "too_old",
+    "late",
+    "forbidden",
+    "revoked",
+    "malformed",
+    "in_progress",
+    "failed",
+    "rejected",
+    "unavailable",
+});
+static_assert(kOutcomeTexts.size() == static_cast<std::size_t>(LogOutcome::kUnavailable) + 1);
+
 constexpr std::size_t kLineMax = 2000;  // bytes of what a handler wrote
 constexpr auto kLookInterval = std::chrono::seconds(1);
 
@@ -26,7 +45,7 @@ int open_log(const std::string& path) {
   return open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 }
 
-std::string text_of(const Json& json) {
+std::string line_of(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -60,6 +79,38 @@ void put(Json& json, const char* key, std::string_view text) {
 
 }  // namespace
 
+std::string_view text_of(LogOutcome outcome) {
+  return kOutcomeTexts.at(static_cast<std::size_t>(outcome));
+}
+
+LogOutcome log_outcome_of(Status status) {
+  switch (status) {
+    case Status::kAccepted:
+      return LogOutcome::kAccepted;
+    case Status::kDuplicate:
+      return LogOutcome::kDuplicate;
+    case Status::kInProgress:
+      return LogOutcome::kInProgress;
+    case Status::kConflict:
+      return LogOutcome::kConflict;
+    case Status::kTooOld:
+      return LogOutcome::kTooOld;
+    case Status::kLate:
+      return LogOutcome::kLate;
+    case Status::kForbidden:
+      return LogOutcome::kForbidden;
+    case Status::kRevoked:
+      return LogOutcome::kRevoked;
+    case Status::kMalformed:
+      return LogOutcome::kMalformed;
+    case Status::kFailed:
+      return LogOutcome::kFailed;
+    case Status::kUnavailable:
+      break;
+  }
+  return LogOutcome::kUnavailable;
+}
+
 Log::Log(const std::string& path)
     : path_(path),
       file_(path.empty() ? STDERR_FILENO : open_log(path)),
@@ -82,8 +133,8 @@ void Log::request(const LogEntry& entry, Time now) {
   line.reserve(256);
   put_member(line, "time", iso_time(now));
   put_member(line, "id", next_id());
-  put_member(line, "outcome", entry.outcome);
-  put_member(line, "reason", entry.reason);
+  put_member(line, "outcome", text_of(entry.outcome));
+  put_member(line, "reason", text_of(entry.reason));
   put_member(line, "name", entry.name);
   put_member(line, "topic", entry.topic);
   if (entry.number != 0) put_number(line, "number", static_cast<std::uint64_t>(entry.number));
@@ -97,12 +148,12 @@ void Log::alarm(std::string_view what, const std::string& name, const std::strin
   Json json = {{"time", iso_time(now)}, {"alarm", what}};
   put(json, "name", name);
   put(json, "detail", detail);
-  put_line(text_of(json));
+  put_line(line_of(json));
 }
 
 void Log::handler(std::int64_t number, int attempt, const std::string& name, std::string_view line,
                   Time now) {
-  put_line(text_of({{"time", iso_time(now)},
+  put_line(line_of({{"time", iso_time(now)},
                     {"handler", line.substr(0, kLineMax)},
                     {"name", name},
                     {"number", number},

@@ -8,16 +8,39 @@
 #include <string_view>
 
 #include "base/time.h"
+#include "protocol/reason.h"
+#include "protocol/status.h"
 
 namespace sealpost {
 
+// How a request ended.
+enum class LogOutcome : std::uint8_t {
+  kSession,  // a handshake began a session
+  kAccepted,
+  kDuplicate,
+  kConflict,
+  kTooOld,
+  kLate,
+  kForbidden,
+  kRevoked,
+  kMalformed,
+  kInProgress,
+  kFailed,
+  kRejected,  // unsealed: the client is not authenticated, or HTTP was not as it must be
+  kUnavailable,
+};
+// "too_old"
+[[nodiscard]] std::string_view text_of(LogOutcome outcome);
+// The outcome of a request whose sealed answer has this status.
+[[nodiscard]] LogOutcome log_outcome_of(Status status);
+
 // What is said of one request.  Empty texts and a zero number are left out.
 struct LogEntry {
-  std::string_view outcome;  // "accepted", "refused", ..: README lists them
-  std::string_view reason;   // a code that says why
-  std::string name;          // once authenticated
-  std::string topic;         // likewise
-  std::int64_t number = 0;   // of the message, as the operator counts
+  LogOutcome outcome = LogOutcome::kUnavailable;  // until there is an answer
+  Reason reason = Reason::kNone;
+  std::string name;         // once authenticated
+  std::string topic;        // likewise
+  std::int64_t number = 0;  // of the message, as the operator counts
   std::uint64_t microseconds = 0;
   std::string detail;  // a sentence for the operator, where something is wrong here
 };

@@ -6,17 +6,17 @@ namespace sealpost {
 
 void Caller::answer(const PlainAnswer& plain) {
   response = plain.response();
-  entry.outcome = plain.status == 503 ? "unavailable" : "refused";
+  entry.outcome = plain.status == 503 ? LogOutcome::kUnavailable : LogOutcome::kRejected;
   entry.reason = plain.reason;
 }
 
-void Caller::answer(Status status, std::string_view reason, const Bytes& sealed) {
+void Caller::answer(Status status, Reason reason, const Bytes& sealed) {
   response = Response{http_status_of(status), std::string(text_of(sealed)), true};
-  entry.outcome = name_of(status);
+  entry.outcome = log_outcome_of(status);
   entry.reason = reason;
 }
 
-void Caller::answer_sealed(Status status, std::string_view reason, Time now, const Receipt& receipt,
+void Caller::answer_sealed(Status status, Reason reason, Time now, const Receipt& receipt,
                            Bytes body) {
   answer(status, reason,
          seal_answer(session->keys.s2c, request_hash, crypto::random_array<32>(),

@@ -22,10 +22,9 @@ struct Caller {
   LogEntry entry;
 
   void answer(const PlainAnswer& plain);
-  void answer(Status status, std::string_view reason, const Bytes& sealed);
+  void answer(Status status, Reason reason, const Bytes& sealed);
   // The answer to a record.
-  void answer_sealed(Status status, std::string_view reason, Time now, const Receipt& receipt,
-                     Bytes body);
+  void answer_sealed(Status status, Reason reason, Time now, const Receipt& receipt, Bytes body);
 };
 
 // A message that is committed and on its way through a handler.

@@ -41,14 +41,14 @@ std::string Response::head() const {
 }
 
 std::optional<PlainAnswer> check_http(const Request& request) {
-  if (request.method != "POST") return PlainAnswer{405, "post only\n", "method"};
+  if (request.method != "POST") return PlainAnswer{405, "post only\n", Reason::kMethod};
   if (!request.content_type || !is_form_type(*request.content_type) ||
       request.has_content_encoding) {
-    return PlainAnswer{415, "type\n", "type"};
+    return PlainAnswer{415, "type\n", Reason::kType};
   }
-  if (request.body_too_large) return PlainAnswer{413, "too large\n", "size"};
+  if (request.body_too_large) return PlainAnswer{413, "too large\n", Reason::kSize};
   if (request.body_cut || (request.announced && *request.announced != request.body.size())) {
-    return not_the_form("length");
+    return not_the_form(Reason::kLength);
   }
   return std::nullopt;
 }

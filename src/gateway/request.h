@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "protocol/reason.h"
+
 namespace sealpost {
 
 struct Request {
@@ -34,7 +36,7 @@ struct Response {
 struct PlainAnswer {
   int status;
   std::string_view body;
-  std::string_view reason;
+  Reason reason;
 
   [[nodiscard]] Response response() const { return {status, std::string(body), false}; }
 };
@@ -44,12 +46,8 @@ struct PlainAnswer {
 [[nodiscard]] std::optional<PlainAnswer> check_http(const Request& request);
 
 // For every other stranger the same, whatever the reason.
-[[nodiscard]] constexpr PlainAnswer refused(std::string_view reason) {
-  return {403, "refused\n", reason};
-}
-[[nodiscard]] constexpr PlainAnswer not_the_form(std::string_view reason) {
-  return {400, "form\n", reason};
-}
-[[nodiscard]] constexpr PlainAnswer unavailable() { return {503, "unavailable\n", "fault"}; }
+[[nodiscard]] constexpr PlainAnswer refused(Reason reason) { return {403, "refused\n", reason}; }
+[[nodiscard]] constexpr PlainAnswer not_the_form(Reason reason) { return {400, "form\n", reason}; }
+[[nodiscard]] constexpr PlainAnswer unavailable() { return {503, "unavailable\n", Reason::kFault}; }
 
 }  // namespace sealpost

@@ -58,7 +58,7 @@ void read_duration(const SettingTexts& texts, Setting which, Milliseconds least,
   if (!duration || *duration < least) {
     throw Fault(variable_of(which) + " is \"" + text +
                 "\": give a number and s, m, h or d, such as 300s" +
-                (least == 0 ? ", or 0 for any" : ""));
+                (least == Milliseconds{0} ? ", or 0 for any" : ""));
   }
   time = *duration;
 }
@@ -96,7 +96,7 @@ Settings Settings::parse(const SettingTexts& texts) {
   settings.home = texts[kHome];
   settings.log = texts[kLog];
   read_number(texts, kMaxBody, kSmallestBody, kLargestBody, settings.max_body);
-  read_duration(texts, kTolerance, 0, settings.tolerance);
+  read_duration(texts, kTolerance, Milliseconds{0}, settings.tolerance);
   read_duration(texts, kSessionLife, kSecond, settings.session_life);
   read_number(texts, kHandlers, std::size_t{1}, kMostHandlers, settings.handlers);
   read_duration(texts, kHandlerTimeout, kSecond, settings.handler_timeout);

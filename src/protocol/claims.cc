@@ -75,39 +75,57 @@ std::optional<std::uint64_t> time_claim(const Claims::Map& values, std::string_v
 
 }  // namespace
 
-Result<Claims> Claims::of(Map values) {
+std::string_view sentence_of(ClaimsError error) {
+  switch (error) {
+    case ClaimsError::kKey:
+      return "a claim's key is not 1-32 of a-z 0-9 _";
+    case ClaimsError::kValue:
+      return "a claim's value is not 0-255 bytes of UTF-8 without control characters";
+    case ClaimsError::kTime:
+      return "not_before and not_after are Unix seconds, at most 11 digits, no leading zero";
+    case ClaimsError::kNoRole:
+      return "the role is missing or empty";
+    case ClaimsError::kTooMany:
+      return "there are more than 16 claims";
+    case ClaimsError::kTooLarge:
+      return "the claims take more than 1,024 bytes";
+    case ClaimsError::kOrder:
+      return "the encoded claims are not in ascending order of their keys";
+    case ClaimsError::kWrongLength:
+      return "the encoded claims have a wrong length";
+  }
+  return "";
+}
+
+Result<Claims, ClaimsError> Claims::of(Map values) {
   std::size_t size = 1;
   for (const auto& [key, value] : values) {
-    if (!is_key(key)) return Rejection{"a claim's key is not 1-32 of a-z 0-9 _"};
-    if (!is_value(value)) {
-      return Rejection{"a claim's value is not 0-255 bytes of UTF-8 without control characters"};
-    }
+    if (!is_key(key)) return ClaimsError::kKey;
+    if (!is_value(value)) return ClaimsError::kValue;
     if ((key == "not_before" || key == "not_after") && !seconds_of(value)) {
-      return Rejection{
-          "not_before and not_after are Unix seconds, at most 11 digits, no leading zero"};
+      return ClaimsError::kTime;
     }
     size += 2 + key.size() + value.size();
   }
   const auto role = values.find("role");
-  if (role == values.end() || role->second.empty())
-    return Rejection{"the role is missing or empty"};
-  if (values.size() > kClaimsMax) return Rejection{"there are more than 16 claims"};
-  if (size > kBlockMax) return Rejection{"the claims take more than 1,024 bytes"};
+  if (role == values.end() || role->second.empty()) return ClaimsError::kNoRole;
+  if (values.size() > kClaimsMax) return ClaimsError::kTooMany;
+  if (size > kBlockMax) return ClaimsError::kTooLarge;
   return Claims(std::move(values));
 }
 
-Result<Claims> Claims::decode(ByteView block) {
-  if (block.size() > kBlockMax) return Rejection{"claims_size"};
+Result<Claims, ClaimsError> Claims::decode(ByteView block) {
+  if (block.size() > kBlockMax) return ClaimsError::kTooLarge;
   Reader reader(block);
   Map values;
   const std::size_t count = reader.u8();
   for (std::size_t i = 0; i < count && reader.complete(); ++i) {
     const std::string_view key = text_of(reader.lp8());
     const std::string_view value = text_of(reader.lp8());
-    if (!values.empty() && key <= values.rbegin()->first) return Rejection{"claims_order"};
+    if (!values.empty() && key <= values.rbegin()->first) return ClaimsError::kOrder;
     values.emplace_hint(values.end(), key, value);
   }
-  if (!reader.expect_end()) return Rejection{"claims_length"};
+  if (!reader.expect_end()) return ClaimsError::kWrongLength;
   return of(std::move(values));
 }
 
@@ -121,7 +139,7 @@ Bytes Claims::encode() const {
 std::string Claims::json() const { return nlohmann::json(values_).dump(); }
 
 bool Claims::valid_at(Time now) const {
-  const std::uint64_t seconds = now / kSecond;
+  const std::uint64_t seconds = now.time_since_epoch() / kSecond;
   const auto not_before = time_claim(values_, "not_before");
   const auto not_after = time_claim(values_, "not_after");
   return (!not_before || *not_before <= seconds) && (!not_after || seconds < *not_after);
@@ -130,7 +148,7 @@ bool Claims::valid_at(Time now) const {
 std::optional<Time> Claims::end() const {
   const auto not_after = time_claim(values_, "not_after");
   if (!not_after) return std::nullopt;
-  return *not_after * kSecond;
+  return Time(*not_after * kSecond);
 }
 
 }  // namespace sealpost

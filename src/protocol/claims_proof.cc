@@ -2,22 +2,23 @@
 
 namespace sealpost {
 
-Result<ClaimsProof> ClaimsProof::read(Reader& reader, const std::optional<KeyUseHmac>& in_clear) {
+Result<ClaimsProof, Reason> ClaimsProof::read(Reader& reader,
+                                              const std::optional<KeyUseHmac>& in_clear) {
   const Receipt receipt = Receipt::read(reader);
   const ByteView block = reader.lp16();
   Reader inside(reader.lp8());
-  if (!reader.complete()) return Rejection{"short"};
+  if (!reader.complete()) return Reason::kShort;
 
   KeyUseHmac key_use_hmac{};
   if (in_clear) {
-    if (!inside.expect_end()) return Rejection{"two_key_use_hmacs"};
+    if (!inside.expect_end()) return Reason::kTwoKeyUseHmacs;
     key_use_hmac = *in_clear;
   } else {
-    key_use_hmac = inside.array<32>();
-    if (!inside.expect_end()) return Rejection{"no_key_use_hmac"};
+    key_use_hmac = inside.id<KeyUseHmac>();
+    if (!inside.expect_end()) return Reason::kNoKeyUseHmac;
   }
-  Result<Claims> claims = Claims::decode(block);
-  if (!claims) return Rejection{"claims_block"};
+  Result<Claims, ClaimsError> claims = Claims::decode(block);
+  if (!claims) return Reason::kClaimsBlock;
   return ClaimsProof{receipt, std::move(*claims), key_use_hmac};
 }
 
@@ -26,11 +27,10 @@ void ClaimsProof::write(Writer& writer, bool hmac_in_clear) const {
   writer.lp16(claims.encode()).lp8(hmac_in_clear ? ByteView() : ByteView(key_use_hmac));
 }
 
-bool was_issued(const Keyring& keyring, Kid kid, const Installation& to,
-                const ClaimsProof& statement) {
+bool was_issued(const Keyring& keyring, Kid kid, const Installation& to, const ClaimsProof& proof) {
   const KeyUseHmac issued =
-      keyring.key_use_hmac(kid, to.name, to.generation, statement.claims.encode());
-  return crypto::equal(issued, statement.key_use_hmac);
+      keyring.key_use_hmac(kid, to.name, to.generation, proof.claims.encode());
+  return crypto::equal(issued, proof.key_use_hmac);
 }
 
 }  // namespace sealpost

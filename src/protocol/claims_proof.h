@@ -21,13 +21,13 @@ struct ClaimsProof {
 
   // receipt, lp16(claims block), lp8(key_use_hmac or empty).  `in_clear` is the form's field: of
   // the two places exactly one must hold the MAC.
-  [[nodiscard]] static Result<ClaimsProof> read(Reader& reader,
-                                                const std::optional<KeyUseHmac>& in_clear);
+  [[nodiscard]] static Result<ClaimsProof, Reason> read(Reader& reader,
+                                                        const std::optional<KeyUseHmac>& in_clear);
   void write(Writer& writer, bool hmac_in_clear) const;
 };
 
 // Whether name and generation were issued these claims under kid; in constant time.
 [[nodiscard]] bool was_issued(const Keyring& keyring, Kid kid, const Installation& to,
-                              const ClaimsProof& statement);
+                              const ClaimsProof& proof);
 
 }  // namespace sealpost

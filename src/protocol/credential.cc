@@ -11,41 +11,41 @@ namespace {
 // Every string in it, the parser's own buffer too, erases itself.
 using Json = nlohmann::basic_json<nlohmann::ordered_map, std::vector, crypto::SecretText>;
 
-[[noreturn]] void refuse(const std::string& what) {
+[[noreturn]] void reject(const std::string& what) {
   throw Fault("this is no sealpost credential: " + what +
               "; ask the operator for the file that `sealpost client add` wrote");
 }
 
 const crypto::SecretText& text_at(const Json& json, const char* key) {
   const auto found = json.find(key);
-  if (found == json.end() || !found->is_string()) refuse(std::string(key) + " is no text");
+  if (found == json.end() || !found->is_string()) reject(std::string(key) + " is no text");
   return found->get_ref<const crypto::SecretText&>();
 }
 
 std::uint64_t number_at(const Json& json, const char* key, std::uint64_t max) {
   const auto found = json.find(key);
   if (found == json.end() || !found->is_number_unsigned() || *found < 1U || *found > max) {
-    refuse(std::string(key) + " is not a number from 1 to " + std::to_string(max));
+    reject(std::string(key) + " is not a number from 1 to " + std::to_string(max));
   }
   return found->get<std::uint64_t>();
 }
 
 void decode_at(const Json& json, const char* key, std::span<std::uint8_t> out) {
   if (!decode_base64url(text_at(json, key), out)) {
-    refuse(std::string(key) + " is not base64url of " + std::to_string(out.size()) + " bytes");
+    reject(std::string(key) + " is not base64url of " + std::to_string(out.size()) + " bytes");
   }
 }
 
 Claims claims_at(const Json& json) {
   const auto found = json.find("claims");
-  if (found == json.end() || !found->is_object()) refuse("claims is no object");
+  if (found == json.end() || !found->is_object()) reject("claims is no object");
   Claims::Map values;
   for (const auto& [key, value] : found->items()) {
-    if (!value.is_string()) refuse("a claim is no text");
+    if (!value.is_string()) reject("a claim is no text");
     values.emplace(key, value.get_ref<const crypto::SecretText&>());
   }
-  Result<Claims> claims = Claims::of(std::move(values));
-  if (!claims) refuse(std::string(claims.rejection().reason));
+  Result<Claims, ClaimsError> claims = Claims::of(std::move(values));
+  if (!claims) reject(std::string(sentence_of(claims.error())));
   return std::move(*claims);
 }
 
@@ -78,8 +78,8 @@ Credential Credential::issue(const Keyring& keyring, Kid kid, std::string name,
 
 Credential Credential::parse(std::string_view text) {
   const Json json = Json::parse(text, nullptr, false);
-  if (!json.is_object()) refuse("it is not a JSON object");
-  if (number_at(json, "sealpost", 255) != 1) refuse("its version is not 1");
+  if (!json.is_object()) reject("it is not a JSON object");
+  if (number_at(json, "sealpost", 255) != 1) reject("its version is not 1");
   Credential credential{
       .url = std::string(text_at(json, "url")),
       .server_id = {},
@@ -91,12 +91,12 @@ Credential Credential::parse(std::string_view text) {
       .key_use_hmac = {},
   };
   if (!credential.url.empty() && !is_gateway_url(credential.url)) {
-    refuse("url is not http://HOST/... or https://HOST/..., without blanks");
+    reject("url is not http://HOST/... or https://HOST/..., without blanks");
   }
-  if (!is_name(credential.name)) refuse("name is not a client's name");
-  decode_at(json, "server_id", credential.server_id);
+  if (!is_name(credential.name)) reject("name is not a client's name");
+  decode_at(json, "server_id", credential.server_id.bytes);
   decode_at(json, "client_key", credential.client_key.fill());
-  decode_at(json, "key_use_hmac", credential.key_use_hmac);
+  decode_at(json, "key_use_hmac", credential.key_use_hmac.bytes);
   return credential;
 }
 

@@ -4,7 +4,6 @@
 #include <array>
 
 #include "base/encoding.h"
-#include "protocol/ids.h"
 
 namespace sealpost {
 namespace {
@@ -16,14 +15,13 @@ constexpr std::size_t kHmacCharacters = 43;
 
 }  // namespace
 
-Result<Envelope> Envelope::parse(std::string_view body) {
-  constexpr Rejection kNotTheForm{"form"};
+Result<Envelope, Reason> Envelope::parse(std::string_view body) {
   std::array<std::optional<std::string_view>, kFields.size()> values;
   std::string_view rest = body;
   for (;;) {
     std::size_t field = 0;
     while (field < kFields.size() && !rest.starts_with(kFields[field])) ++field;
-    if (field == kFields.size() || values[field]) return kNotTheForm;
+    if (field == kFields.size() || values[field]) return Reason::kForm;
     const std::size_t end = rest.find('&');
     values[field] = rest.substr(0, end).substr(kFields[field].size());
     if (end == std::string_view::npos) break;
@@ -32,17 +30,18 @@ Result<Envelope> Envelope::parse(std::string_view body) {
 
   Envelope envelope;
   if (values[kName]) {
-    if (!is_name_field(*values[kName])) return kNotTheForm;
+    if (!is_name_field(*values[kName])) return Reason::kForm;
     envelope.name = *values[kName];
   }
   if (values[kKeyUseHmac]) {
-    if (values[kKeyUseHmac]->size() != kHmacCharacters) return kNotTheForm;
-    envelope.key_use_hmac = from_base64url<32>(*values[kKeyUseHmac]);
-    if (!envelope.key_use_hmac) return kNotTheForm;
+    if (values[kKeyUseHmac]->size() != kHmacCharacters) return Reason::kForm;
+    const auto hmac = from_base64url<KeyUseHmac::kSize>(*values[kKeyUseHmac]);
+    if (!hmac) return Reason::kForm;
+    envelope.key_use_hmac = KeyUseHmac{*hmac};
   }
-  if (!values[kMessage] || values[kMessage]->empty()) return kNotTheForm;
+  if (!values[kMessage] || values[kMessage]->empty()) return Reason::kForm;
   std::optional<Bytes> message = from_base64url(*values[kMessage]);
-  if (!message) return kNotTheForm;
+  if (!message) return Reason::kForm;
   envelope.message = std::move(*message);
   return envelope;
 }

@@ -8,11 +8,10 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
-#include "crypto/primitives.h"
+#include "protocol/ids.h"
+#include "protocol/reason.h"
 
 namespace sealpost {
-
-using KeyUseHmac = crypto::Digest;
 
 struct Envelope {
   std::string name;  // empty if the field was left out
@@ -20,7 +19,7 @@ struct Envelope {
   Bytes message;  // encrypted_message, decoded: at least one byte
 
   // Refuses every body but the form, byte for byte; the reason is "form".
-  [[nodiscard]] static Result<Envelope> parse(std::string_view body);
+  [[nodiscard]] static Result<Envelope, Reason> parse(std::string_view body);
 
   // The body that parse() reads back.
   [[nodiscard]] std::string form() const;

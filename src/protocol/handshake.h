@@ -21,7 +21,7 @@ namespace sealpost {
 // What message 1 carries besides the time.
 struct HandshakeRequest {
   InstallNonce install_nonce;
-  ClaimsProof statement;
+  ClaimsProof proof;
 };
 
 // What message 2 carries when its status is accepted.
@@ -38,8 +38,8 @@ class OpenedHandshake {
  public:
   // PROTOCOL 5, steps 2 and 3 but for X25519.  A rejection here is a stranger's: its reason is for
   // the log alone.
-  [[nodiscard]] static Result<OpenedHandshake> open(const Envelope& envelope,
-                                                    const Keyring& keyring);
+  [[nodiscard]] static Result<OpenedHandshake, Reason> open(const Envelope& envelope,
+                                                            const Keyring& keyring);
 
   [[nodiscard]] Kid kid() const { return kid_; }
   [[nodiscard]] const std::string& name() const { return name_; }
@@ -52,12 +52,12 @@ class OpenedHandshake {
   // The client's estimate of this server's clock; nothing if the payload is too short to hold it.
   [[nodiscard]] std::optional<Time> sent_at() const;
   // Refuses every payload but the exact shape.
-  [[nodiscard]] Result<HandshakeRequest> request() const;
+  [[nodiscard]] Result<HandshakeRequest, Reason> request() const;
   // The session's keys, should there be one.
   [[nodiscard]] SessionKeys keys() const;
 
   // encrypted_message's answer, 0x91 and message 2: either of them, once.
-  [[nodiscard]] Bytes refuse(Status status, Time server_time);
+  [[nodiscard]] Bytes reject(Status status, Time server_time);
   [[nodiscard]] Bytes accept(const SessionGrant& grant, Time server_time);
 
  private:
@@ -95,7 +95,7 @@ class ClientHandshake {
   };
   // Refuses whatever this server, or someone with this client's key, did not answer to this call.
   // Once.
-  [[nodiscard]] Result<Answer> finish(ByteView answer);
+  [[nodiscard]] std::optional<Answer> finish(ByteView answer);
 
  private:
   Envelope envelope_;

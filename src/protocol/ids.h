@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "base/id.h"
 
 namespace sealpost {
 
@@ -16,11 +17,13 @@ constexpr std::uint64_t kCounterEnd = std::uint64_t{1} << 63;  // counters are b
 constexpr std::uint64_t kWindow = 1024;
 constexpr std::string_view kPingTopic = "sealpost/ping";
 
-using ServerId = ByteArray<16>;
-using Epoch = ByteArray<16>;
-using InstallNonce = ByteArray<16>;
-using SessionId = ByteArray<16>;
-using MessageId = ByteArray<16>;
+using ServerId = Id<struct ServerIdTag, 16>;
+using Epoch = Id<struct EpochTag, 16>;
+using InstallNonce = Id<struct InstallNonceTag, 16>;
+using SessionId = Id<struct SessionIdTag, 16>;
+using MessageId = Id<struct MessageIdTag, 16>;
+// The MAC that shows which claims a client was issued (PROTOCOL 3).
+using KeyUseHmac = Id<struct KeyUseHmacTag, 32>;
 using Generation = std::uint32_t;
 using Kid = std::uint8_t;
 

@@ -48,11 +48,11 @@ ClientKey Keyring::client_key(Kid kid, std::string_view name, Generation generat
   return key;
 }
 
-crypto::Digest Keyring::key_use_hmac(Kid kid, std::string_view name, Generation generation,
-                                     ByteView claims_block) const {
+KeyUseHmac Keyring::key_use_hmac(Kid kid, std::string_view name, Generation generation,
+                                 ByteView claims_block) const {
   Writer subject;
   subject.u8(kid).lp8(name).u32(generation);
-  return crypto::hmac_sha256(of(kid).key_use_key.reveal(), {subject.view(), claims_block});
+  return {crypto::hmac_sha256(of(kid).key_use_key.reveal(), {subject.view(), claims_block}).bytes};
 }
 
 Bytes Keyring::seal_session_keys(Kid kid, const SessionId& session, std::string_view name,

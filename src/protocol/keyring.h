@@ -37,8 +37,8 @@ class Keyring {
   [[nodiscard]] ClientKey client_key(Kid kid, std::string_view name, Generation generation) const;
 
   // HMAC(key_use_key, u8 kid, lp8(name), u32 generation, claims block): 32 bytes.
-  [[nodiscard]] crypto::Digest key_use_hmac(Kid kid, std::string_view name, Generation generation,
-                                            ByteView claims_block) const;
+  [[nodiscard]] KeyUseHmac key_use_hmac(Kid kid, std::string_view name, Generation generation,
+                                        ByteView claims_block) const;
 
   [[nodiscard]] const crypto::Key& receipt_key(Kid kid) const { return of(kid).receipt_key; }
 

@@ -22,7 +22,7 @@ Receipt make_receipt(const crypto::Key& receipt_key, const Epoch& epoch,
   subject.put(epoch).lp8(installation.name).u32(installation.generation).put(installation.nonce);
   subject.u64(next);
   const crypto::Digest mac = crypto::hmac_sha256(receipt_key.reveal(), {subject.view()});
-  std::copy_n(mac.begin(), receipt.proof.size(), receipt.proof.begin());
+  std::copy_n(mac.bytes.begin(), receipt.proof.size(), receipt.proof.begin());
   return receipt;
 }
 

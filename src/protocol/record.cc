@@ -14,7 +14,7 @@ template <std::size_t N>
 ByteArray<N> hedged_random(const ByteArray<32>& fresh, ByteView plaintext) {
   const crypto::Digest digest = crypto::sha256({fresh, plaintext});
   ByteArray<N> random;
-  std::copy_n(digest.begin(), N, random.begin());
+  std::copy_n(digest.bytes.begin(), N, random.begin());
   return random;
 }
 
@@ -35,15 +35,15 @@ Bytes answer_context(const crypto::Digest& request_hash) {
 
 }  // namespace
 
-Result<RecordHeader> RecordHeader::read(ByteView message) {
+Result<RecordHeader, Reason> RecordHeader::read(ByteView message) {
   Reader reader(message);
   const std::uint8_t kind = reader.u8();
   RecordHeader header{};
-  header.session_id = reader.array<16>();
+  header.session_id = reader.id<SessionId>();
   header.counter = reader.u64();
   header.random = reader.array<16>();
-  if (!reader.complete() || kind != kRecordKind) return Rejection{"record_length"};
-  if (header.counter >= kCounterEnd) return Rejection{"counter"};
+  if (!reader.complete() || kind != kRecordKind) return Reason::kRecordLength;
+  if (header.counter >= kCounterEnd) return Reason::kCounter;
   return header;
 }
 
@@ -51,40 +51,40 @@ crypto::Digest Message::digest() const {
   return crypto::sha256({id, Writer().lp8(topic).view(), body});
 }
 
-Result<OpenedSeal> OpenedSeal::open(const Envelope& envelope, const RecordHeader& header,
-                                    const Session& session, const crypto::Key& c2s) {
+Result<OpenedSeal, Reason> OpenedSeal::open(const Envelope& envelope, const RecordHeader& header,
+                                            const Session& session, const crypto::Key& c2s) {
   const ByteView message = envelope.message;
   std::optional<Bytes> plaintext = crypto::xaes_open(
       c2s, record_nonce(header), record_context(message.first(kHeaderSize), envelope),
       message.subspan(kHeaderSize));
-  if (!plaintext) return Rejection{"record_seal"};
+  if (!plaintext) return Reason::kRecordSeal;
   return OpenedSeal(session, header.counter, envelope.key_use_hmac, crypto::sha256({message}),
                     std::move(*plaintext));
 }
 
-Result<OpenedRecord> OpenedRecord::read(OpenedSeal seal) {
-  Reader reader(seal.plaintext_);
-  const Time sent_at = reader.u64();
+Result<OpenedRecord, Reason> OpenedRecord::read(OpenedSeal seal) {
+  Reader reader(seal.plaintext());
+  const Time sent_at = reader.time();
   const std::uint64_t oldest = reader.u64();
-  Result<ClaimsProof> statement = ClaimsProof::read(reader, seal.hmac_in_clear_);
-  if (!statement) return statement.rejection();
-  const auto id = reader.array<16>();
+  Result<ClaimsProof, Reason> proof = ClaimsProof::read(reader, seal.hmac_in_clear());
+  if (!proof) return proof.error();
+  const auto id = reader.id<MessageId>();
   const std::string_view topic = text_of(reader.lp8());
   const std::size_t body = reader.rest().size();
-  if (!reader.expect_end()) return Rejection{"short"};
-  if (!is_topic(topic)) return Rejection{"topic"};
-  Message message{seal.counter_, id, std::string(topic), std::move(seal.plaintext_)};
+  if (!reader.expect_end()) return Reason::kShort;
+  if (!is_topic(topic)) return Reason::kTopic;
+  const Session session = seal.session();
+  Message message{seal.counter(), id, std::string(topic), std::move(seal).take_plaintext()};
   message.body.erase(message.body.begin(), message.body.end() - static_cast<std::ptrdiff_t>(body));
-  return OpenedRecord(std::move(seal.session_), std::move(message), std::move(*statement), sent_at,
-                      oldest);
+  return OpenedRecord(session, std::move(message), std::move(*proof), sent_at, oldest);
 }
 
 Envelope seal_record(const crypto::Key& c2s, const SessionId& session_id,
                      const ByteArray<32>& fresh, Envelope clear, const Message& message,
-                     const ClaimsProof& statement, Time sent_at, std::uint64_t oldest) {
+                     const ClaimsProof& proof, Time sent_at, std::uint64_t oldest) {
   Writer plaintext;
-  plaintext.u64(sent_at).u64(oldest);
-  statement.write(plaintext, clear.key_use_hmac.has_value());
+  plaintext.time(sent_at).u64(oldest);
+  proof.write(plaintext, clear.key_use_hmac.has_value());
   plaintext.put(message.id).lp8(message.topic).put(message.body);
 
   RecordHeader header{session_id, message.counter, hedged_random<16>(fresh, plaintext.view())};
@@ -99,7 +99,7 @@ Envelope seal_record(const crypto::Key& c2s, const SessionId& session_id,
 Bytes seal_answer(const crypto::Key& s2c, const crypto::Digest& request_hash,
                   const ByteArray<32>& fresh, const Answer& answer) {
   Writer plaintext;
-  plaintext.u8(static_cast<std::uint8_t>(answer.status)).u64(answer.server_time);
+  plaintext.u8(static_cast<std::uint8_t>(answer.status)).time(answer.server_time);
   answer.receipt.write(plaintext);
   plaintext.put(answer.body);
 
@@ -109,23 +109,22 @@ Bytes seal_answer(const crypto::Key& s2c, const crypto::Digest& request_hash,
   return sealed;
 }
 
-Result<Answer> open_answer(const crypto::Key& s2c, const crypto::Digest& request_hash,
-                           ByteView bytes) {
-  constexpr Rejection kNotOurs{"the answer does not open"};
+std::optional<Answer> open_answer(const crypto::Key& s2c, const crypto::Digest& request_hash,
+                                  ByteView bytes) {
   Reader outside(bytes);
   const std::uint8_t kind = outside.u8();
   const auto nonce = outside.array<24>();
-  if (!outside.complete() || kind != kAnswerKind) return kNotOurs;
+  if (!outside.complete() || kind != kAnswerKind) return std::nullopt;
   const std::optional<Bytes> plaintext =
       crypto::xaes_open(s2c, nonce, answer_context(request_hash), outside.rest());
-  if (!plaintext) return kNotOurs;
+  if (!plaintext) return std::nullopt;
 
   Reader reader(*plaintext);
   const std::optional<Status> status = status_of(reader.u8());
-  const Time server_time = reader.u64();
+  const Time server_time = reader.time();
   const Receipt receipt = Receipt::read(reader);
   const ByteView body = reader.rest();
-  if (!status || !reader.expect_end()) return kNotOurs;
+  if (!status || !reader.expect_end()) return std::nullopt;
   return Answer{*status, server_time, receipt, Bytes(body.begin(), body.end())};
 }
 

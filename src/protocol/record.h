@@ -29,7 +29,7 @@ struct RecordHeader {
   ByteArray<16> random;
 
   // Refuses what is too short, of another kind, or counts past 2^63: a stranger's.
-  [[nodiscard]] static Result<RecordHeader> read(ByteView message);
+  [[nodiscard]] static Result<RecordHeader, Reason> read(ByteView message);
 };
 
 // What one message of a client is, however often it is sealed.
@@ -47,14 +47,20 @@ struct Message {
 class OpenedSeal {
  public:
   // The rejection is a stranger's.
-  [[nodiscard]] static Result<OpenedSeal> open(const Envelope& envelope, const RecordHeader& header,
-                                               const Session& session, const crypto::Key& c2s);
+  [[nodiscard]] static Result<OpenedSeal, Reason> open(const Envelope& envelope,
+                                                       const RecordHeader& header,
+                                                       const Session& session,
+                                                       const crypto::Key& c2s);
 
   // SHA-256 of the decoded encrypted_message: what the answer is bound to.
   [[nodiscard]] const crypto::Digest& request_hash() const { return request_hash_; }
+  [[nodiscard]] const Session& session() const { return session_; }
+  [[nodiscard]] std::uint64_t counter() const { return counter_; }
+  [[nodiscard]] const std::optional<KeyUseHmac>& hmac_in_clear() const { return hmac_in_clear_; }
+  [[nodiscard]] ByteView plaintext() const { return plaintext_; }
+  [[nodiscard]] Bytes take_plaintext() && { return std::move(plaintext_); }
 
  private:
-  friend class OpenedRecord;
   OpenedSeal(Session session, std::uint64_t counter, std::optional<KeyUseHmac> hmac_in_clear,
              const crypto::Digest& request_hash, Bytes plaintext)
       : session_(std::move(session)),
@@ -75,26 +81,26 @@ class OpenedSeal {
 class OpenedRecord {
  public:
   // Refuses every plaintext but the exact shape: `malformed`.
-  [[nodiscard]] static Result<OpenedRecord> read(OpenedSeal seal);
+  [[nodiscard]] static Result<OpenedRecord, Reason> read(OpenedSeal seal);
 
   [[nodiscard]] const Session& session() const { return session_; }
   [[nodiscard]] const Message& message() const { return message_; }
-  [[nodiscard]] const ClaimsProof& proof() const { return statement_; }
+  [[nodiscard]] const ClaimsProof& proof() const { return proof_; }
   [[nodiscard]] Time sent_at() const { return sent_at_; }
   [[nodiscard]] std::uint64_t oldest() const { return oldest_; }
 
  private:
-  OpenedRecord(Session session, Message message, ClaimsProof statement, Time sent_at,
+  OpenedRecord(Session session, Message message, ClaimsProof proof, Time sent_at,
                std::uint64_t oldest)
       : session_(std::move(session)),
         message_(std::move(message)),
-        statement_(std::move(statement)),
+        proof_(std::move(proof)),
         sent_at_(sent_at),
         oldest_(oldest) {}
 
   Session session_;
   Message message_;
-  ClaimsProof statement_;
+  ClaimsProof proof_;
   Time sent_at_;
   std::uint64_t oldest_;
 };
@@ -103,8 +109,8 @@ class OpenedRecord {
 // fields that go beside the seal, and comes back with the sealed message in it.
 [[nodiscard]] Envelope seal_record(const crypto::Key& c2s, const SessionId& session_id,
                                    const ByteArray<32>& fresh, Envelope clear,
-                                   const Message& message, const ClaimsProof& statement,
-                                   Time sent_at, std::uint64_t oldest);
+                                   const Message& message, const ClaimsProof& proof, Time sent_at,
+                                   std::uint64_t oldest);
 
 struct Answer {
   Status status;
@@ -118,7 +124,7 @@ struct Answer {
                                 const ByteArray<32>& fresh, const Answer& answer);
 
 // Refuses what was not sealed as the answer to this very request.
-[[nodiscard]] Result<Answer> open_answer(const crypto::Key& s2c, const crypto::Digest& request_hash,
-                                         ByteView bytes);
+[[nodiscard]] std::optional<Answer> open_answer(const crypto::Key& s2c,
+                                                const crypto::Digest& request_hash, ByteView bytes);
 
 }  // namespace sealpost

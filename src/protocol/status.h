@@ -21,14 +21,10 @@ enum class Status : std::uint8_t {
   kUnavailable = 10,
 };
 
-// What a status means for the message it answers.
-enum class Fate : std::uint8_t { kSettled, kOpen, kUnknown };
-
 // Nothing for a number this version does not know.
 [[nodiscard]] std::optional<Status> status_of(std::uint8_t number);
 // "accepted", "too_old", ...
 [[nodiscard]] std::string_view name_of(Status status);
 [[nodiscard]] int http_status_of(Status status);
-[[nodiscard]] Fate fate_of(Status status);
 
 }  // namespace sealpost

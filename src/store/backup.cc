@@ -53,7 +53,7 @@ std::optional<ServerId> server_of(const std::string& path) {
   SQLite::Statement statement(handle, "SELECT server_id FROM server");
   Query server(statement);
   if (!server.row()) return std::nullopt;
-  return server.array<16>(0);
+  return server.id<ServerId>(0);
 }
 
 bool is_damage(const SQLite::Exception& error) {
@@ -111,7 +111,7 @@ bool is_usable(const std::string& path, const ServerId& server_id) {
 // takes its place that would be poison.  The name it has now; empty if there was none.  The gate is
 // held.
 std::string move_aside(const std::string& path, Time now) {
-  const std::string aside = path + ".damaged-" + std::to_string(now);
+  const std::string aside = path + ".damaged-" + std::to_string(to_ms(now));
   for (const char* part : {"", "-wal", "-shm", "-journal"}) {
     if (fs::exists(path + part)) fs::rename(path + part, aside + part);
   }
@@ -212,7 +212,7 @@ Health examine(Database& database) {
     Query epoch(server);
     epoch.row();
     health.epoch_reason = epoch.text(0);
-    health.epoch_since = static_cast<Time>(epoch.number(1));
+    health.epoch_since = epoch.time(1);
     for (const char* check : {"PRAGMA integrity_check(20)", "PRAGMA foreign_key_check"}) {
       SQLite::Statement statement(database.handle(), check);
       Query query(statement);
@@ -222,7 +222,7 @@ Health examine(Database& database) {
     }
     SQLite::Statement newest(database.handle(), "SELECT max(received_at) FROM message");
     Query message(newest);
-    if (message.row() && !message.is_null(0)) health.newest = static_cast<Time>(message.number(0));
+    if (message.row() && !message.is_null(0)) health.newest = message.time(0);
   } catch (const SQLite::Exception& error) {
     health.damage.emplace_back(error.what());
   }

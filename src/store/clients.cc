@@ -109,11 +109,11 @@ std::vector<ClientRow> Clients::select(const std::string& where, const std::stri
   while (query.row()) {
     const auto time = [&](int column) -> std::optional<Time> {
       if (query.is_null(column)) return std::nullopt;
-      return static_cast<Time>(query.number(column));
+      return query.time(column);
     };
     rows.push_back({query.text(0), static_cast<Generation>(query.number(1)),
-                    static_cast<Kid>(query.number(2)), query.text(3),
-                    static_cast<Time>(query.number(4)), time(5), time(6)});
+                    static_cast<Kid>(query.number(2)), query.text(3), query.time(4), time(5),
+                    time(6)});
   }
   return rows;
 }
@@ -127,9 +127,8 @@ std::vector<SessionRow> Clients::sessions(Time now) {
   Query query(statement, now);
   std::vector<SessionRow> rows;
   while (query.row()) {
-    rows.push_back({query.array<16>(0), query.text(1), query.number(2) != 0,
-                    static_cast<Kid>(query.number(3)), static_cast<Time>(query.number(4)),
-                    static_cast<Time>(query.number(5))});
+    rows.push_back({query.id<SessionId>(0), query.text(1), query.number(2) != 0,
+                    static_cast<Kid>(query.number(3)), query.time(4), query.time(5)});
   }
   return rows;
 }

@@ -224,7 +224,7 @@ void Database::verify(const ServerId& server_id) {
   const bool found = server.executeStep();
   const auto* stored =
       found ? static_cast<const std::uint8_t*>(server.getColumn(0).getBlob()) : nullptr;
-  if (stored == nullptr || !std::equal(server_id.begin(), server_id.end(), stored)) {
+  if (stored == nullptr || !std::equal(server_id.bytes.begin(), server_id.bytes.end(), stored)) {
     throw Fault("the database " + paths_.database +
                 " belongs to other master keys: put the keys folder of its own server beside it");
   }

@@ -31,8 +31,9 @@ void apply_issuance(SQLite::Database& handle, const Issuance& issue) {
   raise.bind(2, static_cast<std::int64_t>(issue.generation));
   raise.bind(3, issue.kid);
   raise.bind(4, issue.claims);
-  raise.bind(5, static_cast<std::int64_t>(issue.at));
-  if (issue.kind == Issuance::Kind::kRevoke) raise.bind(6, static_cast<std::int64_t>(issue.at));
+  raise.bind(5, static_cast<std::int64_t>(to_ms(issue.at)));
+  if (issue.kind == Issuance::Kind::kRevoke)
+    raise.bind(6, static_cast<std::int64_t>(to_ms(issue.at)));
   raise.exec();
 }
 
@@ -40,16 +41,16 @@ void apply_issuance(SQLite::Database& handle, const Issuance& issue) {
 
 void start_epoch(SQLite::Database& handle, const std::string& issues, const ServerId& server_id,
                  const std::string& reason, Time now) {
-  const auto epoch = crypto::random_array<16>();
+  const auto epoch = crypto::random_id<Epoch>();
   SQLite::Statement start(handle, R"sql(
       INSERT INTO server (one, server_id, epoch, epoch_since, epoch_reason) VALUES (1, ?, ?, ?, ?)
       ON CONFLICT (one) DO UPDATE SET
         epoch = excluded.epoch,
         epoch_since = excluded.epoch_since,
         epoch_reason = excluded.epoch_reason)sql");
-  start.bind(1, server_id.data(), static_cast<int>(server_id.size()));
-  start.bind(2, epoch.data(), static_cast<int>(epoch.size()));
-  start.bind(3, static_cast<std::int64_t>(now));
+  start.bind(1, server_id.bytes.data(), static_cast<int>(ServerId::kSize));
+  start.bind(2, epoch.bytes.data(), static_cast<int>(Epoch::kSize));
+  start.bind(3, static_cast<std::int64_t>(to_ms(now)));
   start.bind(4, reason);
   start.exec();
   handle.exec("DELETE FROM session; DELETE FROM handshake;");

@@ -95,9 +95,10 @@ std::optional<Kid> kid_of(const fs::path& file) {
 
 Time changed_at(const std::string& path) {
   struct stat status {};
-  if (stat(path.c_str(), &status) != 0) return 0;
-  return static_cast<Time>(status.st_mtim.tv_sec) * kSecond +
-         static_cast<Time>(status.st_mtim.tv_nsec) / 1'000'000;
+  if (stat(path.c_str(), &status) != 0) return {};
+  const auto nanoseconds = static_cast<std::uint64_t>(status.st_mtim.tv_nsec);
+  return Time(static_cast<std::uint64_t>(status.st_mtim.tv_sec) * kSecond) +
+         Milliseconds(nanoseconds / 1'000'000);
 }
 
 }  // namespace
@@ -149,7 +150,7 @@ void Home::create(Time now) const {
   if (!has_keys) {
     if (keys().empty()) add_key();
     write_private_file(keys_folder() + "/server_id",
-                       bytes_of(base64url(crypto::random_array<16>()) + "\n"));
+                       bytes_of(base64url(crypto::random_id<ServerId>()) + "\n"));
   }
   Database::create(store_paths(), server_id(), now);
   require_private();
@@ -164,7 +165,7 @@ void Home::require_private() const {
 
 ServerId Home::server_id() const {
   ServerId id;
-  read_secret(keys_folder() + "/server_id", id);
+  read_secret(keys_folder() + "/server_id", id.bytes);
   return id;
 }
 

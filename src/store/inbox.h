@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "crypto/primitives.h"
 #include "store/database.h"
 
 namespace sealpost {
@@ -23,7 +24,7 @@ struct InboxRow {
   InstallNonce install_nonce;
   std::uint64_t counter;
   MessageId message_id;
-  ByteArray<32> digest;
+  crypto::Digest digest;
   Bytes body;
   std::string state;  // "settled", "pending" or "failed"
   int attempt;        // how often a handler was given it; 0 for the inbox

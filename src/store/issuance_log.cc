@@ -23,9 +23,9 @@ constexpr std::array<const char*, 3> kKinds{"issue", "revoke", "remove"};
 
 std::string line_of(const Issuance& issue) {
   const Json json = {
-      {"at", issue.at},     {"do", kKinds.at(static_cast<std::size_t>(issue.kind))},
-      {"name", issue.name}, {"generation", issue.generation},
-      {"kid", issue.kid},   {"claims", Json::parse(issue.claims)},
+      {"at", to_ms(issue.at)}, {"do", kKinds.at(static_cast<std::size_t>(issue.kind))},
+      {"name", issue.name},    {"generation", issue.generation},
+      {"kid", issue.kid},      {"claims", Json::parse(issue.claims)},
   };
   return json.dump() + "\n";
 }
@@ -40,7 +40,7 @@ Issuance issuance_of(const std::string& line) {
   issue.generation = json.at("generation");
   issue.kid = json.at("kid");
   issue.claims = json.at("claims").dump();
-  issue.at = json.at("at");
+  issue.at = time_from_ms(json.at("at"));
   if (found == kKinds.end() || !is_name(issue.name) || issue.generation == 0 || issue.kid == 0) {
     throw Fault("not an issue");
   }

@@ -21,7 +21,7 @@ struct Issuance {
   Generation generation = 0;  // revoke and remove: one above the last that was issued
   Kid kid = 0;
   std::string claims;  // a JSON object
-  Time at = 0;
+  Time at{};
 };
 
 // Appends one line and syncs it to disk.  The caller holds the gate.  Throws Fault.

@@ -9,14 +9,13 @@ namespace {
 
 constexpr Milliseconds kAlarmInterval = kHour;
 
-Time before(Time now, Milliseconds span) { return now - std::min(now, span); }
-
 Bytes copy_of(ByteView bytes) { return {bytes.begin(), bytes.end()}; }
 
 Claims claims_of(const std::string& json) {
-  Result<Claims> claims = Claims::of(nlohmann::json::parse(json).get<Claims::Map>());
+  const Result<Claims, ClaimsError> claims =
+      Claims::of(nlohmann::json::parse(json).get<Claims::Map>());
   if (!claims) throw Fault("a message's claims in the database cannot be read: " + json);
-  return std::move(*claims);
+  return *claims;
 }
 
 }  // namespace
@@ -24,17 +23,16 @@ Claims claims_of(const std::string& json) {
 Epoch Ledger::epoch() {
   Query query(select_epoch_);
   query.row();
-  return query.array<16>(0);
+  return query.id<Epoch>(0);
 }
 
 std::optional<StoredSession> Ledger::find_session(const SessionId& id, Time now) {
   Query query(select_session_, id, now);
   if (!query.row()) return std::nullopt;
   const Installation installation{query.text(0), static_cast<Generation>(query.number(1)),
-                                  query.array<16>(3)};
-  return StoredSession{{id, static_cast<Kid>(query.number(2)), installation},
-                       copy_of(query.blob(4)),
-                       static_cast<Time>(query.number(5))};
+                                  query.id<InstallNonce>(3)};
+  return StoredSession{
+      {id, static_cast<Kid>(query.number(2)), installation}, copy_of(query.blob(4)), query.time(5)};
 }
 
 void Ledger::set_limits(const AdmissionLimits& limits) {
@@ -194,7 +192,7 @@ bool Ledger::settle_used(const Candidate& candidate, std::int64_t installation,
   using Verdict = Admission::Verdict;
   Query used(select_message_, installation, candidate.record.message().counter);
   if (!used.row()) return false;
-  if (used.array<32>(1) != candidate.record.message().digest()) {
+  if (used.id<crypto::Digest>(1) != candidate.record.message().digest()) {
     admission.verdict = Verdict::kConflict;
     const Time hour_ago = before(now, kAlarmInterval);
     admission.alarm = Query(raise_alarm_, installation, now, hour_ago).run() > 0;
@@ -205,7 +203,7 @@ bool Ledger::settle_used(const Candidate& candidate, std::int64_t installation,
   admission.status = static_cast<Status>(used.number(2));
   admission.attempt = static_cast<int>(used.number(3));
   if (admission.status == Status::kInProgress) {
-    const bool abandoned = used.number(4) <= static_cast<std::int64_t>(now);
+    const bool abandoned = used.number(4) <= static_cast<std::int64_t>(to_ms(now));
     if (!abandoned || candidate.decision != Decision::kHandler) return true;
     Query(lease_message_, admission.number, now + limits.lease).run();
     admission.verdict = Verdict::kNew;
@@ -268,8 +266,8 @@ std::vector<DeliveryJob> Ledger::claim_overdue(std::size_t most, Milliseconds le
   Query query(select_overdue_, now, static_cast<std::int64_t>(most));
   while (query.row()) {
     jobs.push_back({query.number(0), static_cast<int>(query.number(1)) + 1, query.text(2),
-                    claims_of(query.text(3)), query.text(4), query.array<16>(5), query.array<32>(6),
-                    copy_of(query.blob(7))});
+                    claims_of(query.text(3)), query.text(4), query.id<MessageId>(5),
+                    query.id<crypto::Digest>(6), copy_of(query.blob(7))});
   }
   for (const DeliveryJob& job : jobs) Query(lease_message_, job.number, now + lease).run();
   return jobs;

@@ -5,7 +5,7 @@ namespace {
 
 constexpr const char* kForget = "DELETE FROM usage";
 
-std::int64_t day_of(Time now) { return static_cast<std::int64_t>(now / kDay); }
+std::int64_t day_of(Time now) { return static_cast<std::int64_t>(now.time_since_epoch() / kDay); }
 
 }  // namespace
 
@@ -45,7 +45,7 @@ bool Quota::should_alarm(const std::string& name, Time now) {
   SQLite::Statement update(handle_, R"sql(
       UPDATE usage SET alarmed_at = ?2
       WHERE name = ?1 AND alarmed_at NOT BETWEEN ?3 AND ?2)sql");
-  return Query(update, name, now, now - std::min(now, kHour)).run() > 0;
+  return Query(update, name, now, before(now, kHour)).run() > 0;
 }
 
 // Makes the client's row where there is none.
@@ -59,7 +59,7 @@ void Quota::take_stock(const std::string& name, Time now) {
       FROM installation JOIN message ON message.installation = installation.id
       WHERE installation.name = ?1)sql");
   const std::int64_t day = day_of(now);
-  Query(insert, name, day, day * static_cast<std::int64_t>(kDay)).run();
+  Query(insert, name, day, day * static_cast<std::int64_t>(kDay.count())).run();
 }
 
 void forget_usage(SQLite::Database& handle) { handle.exec(kForget); }

@@ -10,6 +10,8 @@
 #include <string>
 
 #include "base/bytes.h"
+#include "base/id.h"
+#include "base/time.h"
 
 namespace sealpost {
 
@@ -21,9 +23,9 @@ inline void bind_value(SQLite::Statement& statement, int at, ByteView bytes) {
 inline void bind_value(SQLite::Statement& statement, int at, const Bytes& bytes) {
   bind_value(statement, at, ByteView(bytes));
 }
-template <std::size_t N>
-void bind_value(SQLite::Statement& statement, int at, const ByteArray<N>& bytes) {
-  bind_value(statement, at, ByteView(bytes));
+template <class Tag, std::size_t N>
+void bind_value(SQLite::Statement& statement, int at, const Id<Tag, N>& id) {
+  bind_value(statement, at, ByteView(id));
 }
 inline void bind_value(SQLite::Statement& statement, int at, const std::string& text) {
   statement.bind(at, text);
@@ -33,6 +35,9 @@ inline void bind_value(SQLite::Statement& statement, int at, std::nullptr_t) { s
 inline void bind_value(SQLite::Statement& statement, int at, std::uint64_t value) {
   constexpr std::uint64_t kMax = ~std::uint64_t{0} >> 1;
   statement.bind(at, static_cast<std::int64_t>(std::min(value, kMax)));
+}
+inline void bind_value(SQLite::Statement& statement, int at, Time time) {
+  bind_value(statement, at, to_ms(time));
 }
 inline void bind_value(SQLite::Statement& statement, int at, std::int64_t value) {
   statement.bind(at, value);
@@ -96,10 +101,13 @@ class Query {
     return {static_cast<const std::uint8_t*>(value.getBlob()),
             static_cast<std::size_t>(value.getBytes())};
   }
-  template <std::size_t N>
-  [[nodiscard]] ByteArray<N> array(int column) const {
+  template <class T>
+  [[nodiscard]] T id(int column) const {
     Reader reader(blob(column));
-    return reader.array<N>();
+    return reader.id<T>();
+  }
+  [[nodiscard]] Time time(int column) const {
+    return time_from_ms(static_cast<std::uint64_t>(number(column)));
   }
 
  private:

@@ -20,15 +20,16 @@ crypto::Digest derived(std::string_view purpose, std::uint64_t client) {
   return crypto::sha256({bytes_of(purpose), Writer().u64(client).view()});
 }
 
-ByteArray<16> id(std::string_view purpose, std::uint64_t client) {
+template <class T>
+T id(std::string_view purpose, std::uint64_t client) {
   const crypto::Digest digest = derived(purpose, client);
-  ByteArray<16> out;
-  std::copy_n(digest.begin(), out.size(), out.begin());
+  T out;
+  std::copy_n(digest.bytes.begin(), T::kSize, out.bytes.begin());
   return out;
 }
 
 crypto::Key key(std::string_view purpose, std::uint64_t client) {
-  return crypto::Key(derived(purpose, client));
+  return crypto::Key(derived(purpose, client).bytes);
 }
 
 Home made(const std::string& path) {
@@ -48,8 +49,9 @@ void insert(SQLite::Statement& statement, Values&&... values) {
   int at = 0;
   const auto bind = [&](const auto& value) {
     if constexpr (
-        requires { value.data(); } && !requires { value.c_str(); }) {
-      statement.bind(++at, value.data(), static_cast<int>(value.size()));
+        requires { ByteView(value); } && !requires { value.c_str(); }) {
+      const ByteView bytes(value);
+      statement.bind(++at, bytes.data(), static_cast<int>(bytes.size()));
     } else {
       statement.bind(++at, value);
     }
@@ -78,21 +80,22 @@ void Crowd::move_in(std::uint64_t count) const {
       "INSERT INTO installation (id, name, generation, install_nonce, since) "
       "VALUES (?, ?, 1, ?, ?)");
   SQLite::Statement session(db, "INSERT INTO session VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?)");
-  const auto now = static_cast<std::int64_t>(system_now());
-  const std::int64_t end = now + static_cast<std::int64_t>(24 * kHour);
+  const auto now = static_cast<std::int64_t>(to_ms(system_now()));
+  const std::int64_t end = now + static_cast<std::int64_t>((24 * kHour).count());
 
   // In the order of the table's key, which is that of no client's number.
   std::vector<std::pair<SessionId, std::uint64_t>> sessions;
   for (std::uint64_t i = 0; i < count; ++i) {
     insert(client, name_of(i), kid_, claims_.json(), now);
-    insert(installation, static_cast<std::int64_t>(i + 1), name_of(i), id("installation", i), now);
-    sessions.emplace_back(id("session", i), i);
+    insert(installation, static_cast<std::int64_t>(i + 1), name_of(i),
+           id<InstallNonce>("installation", i), now);
+    sessions.emplace_back(id<SessionId>("session", i), i);
   }
   std::sort(sessions.begin(), sessions.end());
   for (const auto& [session_id, i] : sessions) {
     const SessionKeys keys{key("c2s", i), key("s2c", i)};
     insert(
-        session, session_id, name_of(i), kid_, id("installation", i),
+        session, session_id, name_of(i), kid_, id<InstallNonce>("installation", i),
         static_cast<std::int64_t>(i + 1),
         keyring_.seal_session_keys(kid_, session_id, name_of(i), keys, crypto::random_array<24>()),
         now, end, end);
@@ -108,11 +111,11 @@ Credential Crowd::credential(std::uint64_t client) const {
 
 std::string Crowd::sealed(const crypto::Key& key, std::uint64_t client, std::uint64_t counter,
                           const std::string& topic, std::size_t body_size) const {
-  const Message message{counter, crypto::random_array<16>(), topic, Bytes(body_size, 'x')};
-  const ClaimsProof statement{
+  const Message message{counter, crypto::random_id<MessageId>(), topic, Bytes(body_size, 'x')};
+  const ClaimsProof proof{
       {}, claims_, keyring_.key_use_hmac(kid_, name_of(client), 1, claims_.encode())};
-  return seal_record(key, id("session", client), crypto::random_array<32>(), {}, message, statement,
-                     system_now(), counter)
+  return seal_record(key, id<SessionId>("session", client), crypto::random_array<32>(), {}, message,
+                     proof, system_now(), counter)
       .form();
 }
 
@@ -126,8 +129,8 @@ std::string Crowd::forged(std::uint64_t client, std::size_t body_size) const {
 }
 
 std::string Crowd::handshake(std::uint64_t client) const {
-  const ClientHandshake call(credential(client), id("installation", client), {}, system_now(),
-                             false, crypto::random_key());
+  const ClientHandshake call(credential(client), id<InstallNonce>("installation", client), {},
+                             system_now(), false, crypto::random_key());
   return call.envelope().form();
 }
 

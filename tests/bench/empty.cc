@@ -7,7 +7,7 @@ namespace sealpost {
 struct Gateway::Visit {};
 
 Gateway::Gateway(SettingTexts texts, WorkerPool& pool)
-    : texts_(std::move(texts)), pool_(pool), max_body_(settings_.max_body), journal_("") {}
+    : texts_(std::move(texts)), pool_(pool), max_body_(settings_.max_body), log_("") {}
 
 std::vector<Handled> Gateway::handle(std::span<const Request> batch, Time) {
   std::vector<Handled> handled(batch.size());

@@ -83,7 +83,7 @@ def refusals(stage, figures, rounds):
     forms["replayed_handshakes"] = crowd.forms(500, "handshakes", again=True)
     crowd.given = 0
     forms["replays"] = crowd.forms(REPLAYS, again=True)
-    for kind, outcome in (("replayed_handshakes", "refused"), ("replays", "duplicate")):
+    for kind, outcome in (("replayed_handshakes", "rejected"), ("replays", "duplicate")):
         post_until_known(Quiet(Same(forms[kind], nginx.url("sealpost"), expect="any"), crowd,
                                outcome))
     nginx.stop()
@@ -97,7 +97,7 @@ def refusals(stage, figures, rounds):
     runs = {"ceiling": Same(forms["replays"], nginx.url("ceiling"))}
     for kind in kinds:
         run = Same(forms[kind], nginx.url("sealpost"), expect="other")
-        runs[kind] = Quiet(run, crowd, "duplicate" if kind == "replays" else "refused")
+        runs[kind] = Quiet(run, crowd, "duplicate" if kind == "replays" else "rejected")
     given = take_turns(rounds, runs)
     figures.keep("refusals", given)
     for kind in kinds:

@@ -12,7 +12,7 @@ namespace {
 
 using Kind = Outcome::Kind;
 
-constexpr auto kJump = static_cast<std::int64_t>(kHour);
+constexpr auto kJump = static_cast<std::int64_t>(kHour.count());
 
 // A house, and the real client with a clock of its own, which does not jump.
 struct Jumpy {
@@ -30,7 +30,8 @@ struct Jumpy {
     peer.now = [this] { return house.now; };
   }
   void jump(std::int64_t by) {
-    house.now = static_cast<Time>(static_cast<std::int64_t>(house.now) + by);
+    house.now =
+        time_from_ms(static_cast<std::uint64_t>(static_cast<std::int64_t>(to_ms(house.now)) + by));
   }
   void pass(Milliseconds time) {
     house.now += time;
@@ -171,10 +172,10 @@ BOOST_AUTO_TEST_CASE(a_message_whose_handler_was_cut_short_is_taken_up_in_the_en
     j.house.restart();
     j.jump(by);
     // After a jump back its lease seems to last an hour more: it waits, and is not lost.
-    const auto lease = static_cast<std::int64_t>(Settings{}.lease());
+    const auto lease = static_cast<std::int64_t>(Settings{}.lease().count());
     const std::int64_t waits = std::max<std::int64_t>(0, lease - by);
     if (waits > 0) BOOST_TEST(j.peer.send(message).status == "in_progress");
-    j.pass(static_cast<Milliseconds>(waits));
+    j.pass(Milliseconds(static_cast<std::uint64_t>(waits)));
     const Exchange exchange = j.peer.send(message);
     BOOST_TEST(exchange.status == "accepted");
     BOOST_TEST(exchange.body == "done");
@@ -185,7 +186,7 @@ BOOST_AUTO_TEST_CASE(a_message_whose_handler_was_cut_short_is_taken_up_in_the_en
 BOOST_AUTO_TEST_CASE(a_quota_by_the_day_holds_within_the_day) {
   either_way([](std::int64_t by) {
     Jumpy j;
-    j.house.now = j.house.now / kDay * kDay + 12 * kHour;  // noon
+    j.house.now = Time(j.house.now.time_since_epoch() / kDay * kDay + 12 * kHour);  // noon
     j.house.set(kQuotaMessages, "3");
     j.peer.handshake();
     BOOST_TEST(j.peer.send("1").status == "accepted");

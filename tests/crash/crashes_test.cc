@@ -31,7 +31,7 @@ class Library : public LoadClient {
   Library(SocketSite& site, const std::string& name, test::Book& book, unsigned seed)
       : LoadClient(name, book, seed), outbox_(site.folder / name), line_(site.socket(), false) {
     const std::string text = test::read_text(site.credential(name, site.url()));
-    BOOST_REQUIRE(outbox_.lock(0));
+    BOOST_REQUIRE(outbox_.lock(Milliseconds{0}));
     outbox_.install(bytes_of(text), ClientState::fresh(Credential::parse(text)));
     courier_.emplace(outbox_, Sender::World{[this](const std::string& form) { return post(form); },
                                             system_now, [](Milliseconds) { usleep(2'000); },

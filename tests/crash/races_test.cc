@@ -289,7 +289,7 @@ BOOST_AUTO_TEST_CASE(a_message_that_is_pruned_is_never_accepted_a_second_time) {
     arena.at_once(kLines, [&](int i, Line& line) {
       test::Random random{std::random_device{}()};
       if (i == 0) {
-        const Inbox::Pruned now = Inbox(arena.database).prune(system_now() + 1);
+        const Inbox::Pruned now = Inbox(arena.database).prune(system_now() + Milliseconds{1});
         pruned.deleted += now.deleted;
         pruned.emptied += now.emptied;
       } else {
@@ -416,7 +416,7 @@ BOOST_AUTO_TEST_CASE(whatever_happens_at_once_each_message_is_accepted_once_and_
     if (i == 0) {
       for (int turn = 0; Clock::now() < end; ++turn) {
         const std::string name = "client" + std::to_string(turn % kClients);
-        (void)Inbox(arena.database).prune(system_now() + 1);
+        (void)Inbox(arena.database).prune(system_now() + Milliseconds{1});
         if (turn % 4 == 0) desk.issue("renew", name);
         if (turn % 4 == 2) Clients(arena.database).end_sessions(name);
       }

@@ -97,7 +97,7 @@ void Story::exceed_a_quota() {
 }
 
 void Story::install_anew() {
-  ann_.peer->install_nonce = crypto::random_array<16>();
+  ann_.peer->install_nonce = crypto::random_id<InstallNonce>();
   ann_.peer->next = 0;
   ann_.peer->receipt = {};
   hello(ann_);

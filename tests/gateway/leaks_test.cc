@@ -75,7 +75,7 @@ std::vector<Stranger> strangers(Site& site) {
       {"a known name with a wrong first block", changed(hello(peer), 38)},
       {"a generation that was never issued", hello(peer, [](Credential& c) { c.generation = 9; })},
       {"an unknown kid", hello(peer, [](Credential& c) { c.kid = 9; })},
-      {"another server's client", hello(peer, [](Credential& c) { c.server_id[0] ^= 1; })},
+      {"another server's client", hello(peer, [](Credential& c) { c.server_id.bytes[0] ^= 1; })},
       {"a name that is none", hello(peer, [](Credential& c) { c.name = ".client"; })},
       {"a replayed handshake", replayed},
       {"a handshake without a name", hello(peer).substr(sizeof "name=client1&" - 1)},

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "client/sender.h"
+#include "support/print.h"
 #include "support/traffic.h"
 
 namespace sealpost {
@@ -45,7 +46,7 @@ struct Unlucky {
 
   void send() const {
     Outbox outbox(state);
-    BOOST_REQUIRE(outbox.lock(0));
+    BOOST_REQUIRE(outbox.lock(Milliseconds{0}));
     const Post real = http_post(site.url());
     const auto lost = [&](const std::string& form) -> HttpAnswer {
       (void)real(form);

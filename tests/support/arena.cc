@@ -35,7 +35,7 @@ std::string post(const Peer& peer, const Envelope& envelope, Line& line) {
 }
 
 Message message_of(std::uint64_t counter, const std::string& body) {
-  return {counter, crypto::random_array<16>(), "t", Bytes(body.begin(), body.end())};
+  return {counter, crypto::random_id<MessageId>(), "t", Bytes(body.begin(), body.end())};
 }
 
 Peer another(const Peer& peer) { return {Credential::parse(peer.credential.json()), peer.wire}; }
@@ -66,7 +66,7 @@ int Arena::stored(const Peer& peer) {
   SQLite::Statement count(database.handle(), R"sql(
       SELECT count(*) FROM message JOIN installation ON installation.id = message.installation
       WHERE install_nonce = ?)sql");
-  count.bind(1, peer.install_nonce.data(), static_cast<int>(peer.install_nonce.size()));
+  count.bind(1, peer.install_nonce.bytes.data(), static_cast<int>(InstallNonce::kSize));
   count.executeStep();
   return count.getColumn(0).getInt();
 }

@@ -8,11 +8,11 @@ namespace sealpost::test {
 
 inline Candidate candidate(const Session& session, const Message& message,
                            Decision decision = Decision::kInbox, const Receipt& receipt = {},
-                           Time sent_at = 0) {
+                           Time sent_at = {}) {
   const crypto::Key key;
-  const ClaimsProof statement{receipt, *Claims::of({{"role", "sensor"}}), {}};
+  const ClaimsProof proof{receipt, *Claims::of({{"role", "sensor"}}), {}};
   const Envelope envelope = seal_record(key, session.id, crypto::random_array<32>(), {}, message,
-                                        statement, sent_at, message.counter);
+                                        proof, sent_at, message.counter);
   auto header = RecordHeader::read(envelope.message);
   auto seal = OpenedSeal::open(envelope, *header, session, key);
   auto record = OpenedRecord::read(std::move(*seal));

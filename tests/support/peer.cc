@@ -6,7 +6,7 @@ namespace sealpost::test {
 namespace {
 
 Time shifted(Time now, std::int64_t shift) {
-  return static_cast<Time>(static_cast<std::int64_t>(now) + shift);
+  return time_from_ms(static_cast<std::uint64_t>(static_cast<std::int64_t>(to_ms(now)) + shift));
 }
 
 }  // namespace
@@ -30,7 +30,7 @@ Exchange Peer::handshake(std::int64_t shift) {
 }
 
 Message Peer::message(const std::string& body, const std::string& topic) {
-  return {next++, crypto::random_array<16>(), topic, Bytes(body.begin(), body.end())};
+  return {next++, crypto::random_id<MessageId>(), topic, Bytes(body.begin(), body.end())};
 }
 
 Envelope Peer::seal(const Message& message, std::int64_t shift,
@@ -38,9 +38,9 @@ Envelope Peer::seal(const Message& message, std::int64_t shift,
   Envelope clear;
   if (name_in_clear) clear.name = credential.name;
   if (hmac_in_clear) clear.key_use_hmac = credential.key_use_hmac;
-  const ClaimsProof statement{receipt, credential.claims, credential.key_use_hmac};
+  const ClaimsProof proof{receipt, credential.claims, credential.key_use_hmac};
   return seal_record(keys.value().c2s, session.value().session_id, crypto::random_array<32>(),
-                     std::move(clear), message, statement, shifted(now(), shift),
+                     std::move(clear), message, proof, shifted(now(), shift),
                      oldest.value_or(message.counter));
 }
 

@@ -26,7 +26,7 @@ struct Exchange {
   Reply reply;
   std::string status;  // "accepted", ...; empty if the answer did not open
   Receipt receipt{};
-  Time server_time = 0;
+  Time server_time{};
   std::string body;
 };
 
@@ -39,7 +39,7 @@ class Peer {
   std::function<Time()> now = system_now;
   bool name_in_clear = false;
   bool hmac_in_clear = false;
-  InstallNonce install_nonce = crypto::random_array<16>();
+  InstallNonce install_nonce = crypto::random_id<InstallNonce>();
   Receipt receipt;  // shown in every seal; the highest heard
   std::optional<SessionGrant> session;
   std::optional<SessionKeys> keys;

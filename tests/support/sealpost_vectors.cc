@@ -22,12 +22,12 @@ crypto::Key fixed_key(std::uint8_t value) { return crypto::Key(fixed<32>(value))
 
 constexpr Kid kKid = 3;
 constexpr Generation kGeneration = 2;
-constexpr Time kSentAt = 1'790'000'000'000;
-constexpr Time kServerTime = kSentAt + 250;
-const ServerId kServerId = fixed<16>(0x51);
-const Epoch kEpoch = fixed<16>(0xe0);
-const SessionId kSession = fixed<16>(0x5e);
-const Installation kInstallation{"client1", kGeneration, fixed<16>(0x1a)};
+constexpr Time kSentAt = time_from_ms(1'790'000'000'000);
+constexpr Time kServerTime = kSentAt + Milliseconds{250};
+const ServerId kServerId{fixed<16>(0x51)};
+const Epoch kEpoch{fixed<16>(0xe0)};
+const SessionId kSession{fixed<16>(0x5e)};
+const Installation kInstallation{"client1", kGeneration, {fixed<16>(0x1a)}};
 
 Keyring keyring() {
   Keyring ring(kServerId);
@@ -87,24 +87,24 @@ Json handshake(bool hmac_in_clear, const Receipt& shown, std::optional<Status> r
   const SessionGrant grant{kSession, kEpoch, kSentAt + 24 * kHour, receipt(7), 1U << 20};
   const SessionKeys keys = opened->keys();
   const Bytes answer =
-      refused ? opened->refuse(*refused, kServerTime) : opened->accept(grant, kServerTime);
+      refused ? opened->reject(*refused, kServerTime) : opened->accept(grant, kServerTime);
   Json json = {
       {"client_ephemeral", hex(fixed<32>(0xc1))},
       {"server_ephemeral", hex(fixed<32>(0x52))},
       {"install_nonce", hex(kInstallation.nonce)},
-      {"sent_at", kSentAt},
+      {"sent_at", to_ms(kSentAt)},
       {"receipt_shown", receipt_json(shown)},
       {"key_use_hmac_in_clear", hmac_in_clear},
       {"encrypted_message", hex(call.envelope().message)},
       {"body", call.envelope().form()},
       {"encrypted_message_sha256", hex(opened->digest())},
       {"status", refused ? static_cast<int>(*refused) : 0},
-      {"server_time", kServerTime},
+      {"server_time", to_ms(kServerTime)},
   };
   if (!refused) {
     json["session_id"] = hex(grant.session_id);
     json["epoch"] = hex(grant.epoch);
-    json["expires_at"] = grant.expires_at;
+    json["expires_at"] = to_ms(grant.expires_at);
     json["receipt"] = receipt_json(grant.receipt);
     json["max_body"] = grant.max_body;
     json["k_c2s"] = hex(keys.c2s.reveal());
@@ -116,13 +116,13 @@ Json handshake(bool hmac_in_clear, const Receipt& shown, std::optional<Status> r
 
 // One record, request and answer.
 Json record(bool name_in_clear, bool hmac_in_clear, const std::string& body, Status status) {
-  const Message message{7, fixed<16>(0x3d), "telemetry/room", Bytes(body.begin(), body.end())};
-  const ClaimsProof statement{receipt(7), credential().claims, credential().key_use_hmac};
+  const Message message{7, {fixed<16>(0x3d)}, "telemetry/room", Bytes(body.begin(), body.end())};
+  const ClaimsProof proof{receipt(7), credential().claims, credential().key_use_hmac};
   Envelope clear;
   if (name_in_clear) clear.name = "client1";
-  if (hmac_in_clear) clear.key_use_hmac = statement.key_use_hmac;
-  const Envelope envelope = seal_record(fixed_key(0xc5), kSession, fixed<32>(0xf1), clear, message,
-                                        statement, kSentAt, 5);
+  if (hmac_in_clear) clear.key_use_hmac = proof.key_use_hmac;
+  const Envelope envelope =
+      seal_record(fixed_key(0xc5), kSession, fixed<32>(0xf1), clear, message, proof, kSentAt, 5);
   const crypto::Digest request_hash = crypto::sha256({envelope.message});
   const Bytes reply = status == Status::kAccepted ? Bytes{'o', 'k'} : Bytes{};
   const Answer answer{status, kServerTime, receipt(8), reply};
@@ -134,9 +134,9 @@ Json record(bool name_in_clear, bool hmac_in_clear, const std::string& body, Sta
       {"fresh_32_bytes", hex(fixed<32>(0xf1))},
       {"name_in_clear", name_in_clear},
       {"key_use_hmac_in_clear", hmac_in_clear},
-      {"sent_at", kSentAt},
+      {"sent_at", to_ms(kSentAt)},
       {"oldest", 5},
-      {"receipt_shown", receipt_json(statement.receipt)},
+      {"receipt_shown", receipt_json(proof.receipt)},
       {"message_id", hex(message.id)},
       {"topic", message.topic},
       {"message_body", hex(message.body)},
@@ -145,7 +145,7 @@ Json record(bool name_in_clear, bool hmac_in_clear, const std::string& body, Sta
       {"body", envelope.form()},
       {"request_sha256", hex(request_hash)},
       {"answer_status", static_cast<int>(status)},
-      {"answer_server_time", kServerTime},
+      {"answer_server_time", to_ms(kServerTime)},
       {"answer_receipt", receipt_json(answer.receipt)},
       {"answer_body", hex(reply)},
       {"answer_fresh_32_bytes", hex(fixed<32>(0xf2))},

@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "base/encoding.h"
+#include "support/hex.h"
 
 namespace sealpost::test {
 

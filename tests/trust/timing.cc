@@ -111,7 +111,7 @@ std::string form_of(Kind kind, Peer& peer, std::size_t number) {
       return hello(peer, [](Credential& c) { c.kid = 2; });
     case kUnknownSession: {
       Envelope envelope = peer.seal(peer.message(std::string(64, 'x')));
-      const auto id = crypto::random_array<16>();
+      const auto id = crypto::random_array<SessionId::kSize>();
       std::copy(id.begin(), id.end(), envelope.message.begin() + 1);
       return envelope.form();
     }

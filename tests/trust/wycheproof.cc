@@ -16,6 +16,7 @@
 #include "base/encoding.h"
 #include "base/result.h"
 #include "crypto/primitives.h"
+#include "support/hex.h"
 
 namespace sealpost {
 namespace {
@@ -30,7 +31,7 @@ struct Case {
   const Json& test;
 
   [[nodiscard]] Bytes bytes(const char* key) const {
-    const auto found = from_hex(test.at(key).get<std::string>());
+    const auto found = test::from_hex(test.at(key).get<std::string>());
     if (!found) throw std::invalid_argument(std::string(key) + " is not hexadecimal");
     return *found;
   }
@@ -124,7 +125,8 @@ bool holds_x25519(const Case& one) {
   if (one.is("invalid") && public_bytes.size() != 32) return true;  // its type refuses it
   const crypto::Key private_key(exactly<32>(private_bytes));
   crypto::PublicKey public_key;
-  std::copy_n(exactly<32>(public_bytes).begin(), public_key.size(), public_key.begin());
+  std::copy_n(exactly<32>(public_bytes).begin(), crypto::PublicKey::kSize,
+              public_key.bytes.begin());
 
   const auto ours = crypto::x25519(private_key, public_key);
   const bool zero = std::all_of(shared.begin(), shared.end(), [](auto byte) { return byte == 0; });

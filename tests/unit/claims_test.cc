@@ -4,6 +4,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "base/encoding.h"
+#include "support/print.h"
 
 namespace sealpost {
 namespace {
@@ -97,18 +98,18 @@ BOOST_AUTO_TEST_CASE(claims_are_bounded_in_number_and_size) {
 
 BOOST_AUTO_TEST_CASE(times_are_seconds_and_the_end_is_not_included) {
   const auto claims = Claims::of({{"role", "x"}, {"not_before", "100"}, {"not_after", "200"}});
-  BOOST_TEST(!claims->valid_at(99'999));
-  BOOST_TEST(claims->valid_at(100'000));
-  BOOST_TEST(claims->valid_at(199'999));
-  BOOST_TEST(!claims->valid_at(200'000));
-  BOOST_TEST(claims->end().value() == 200'000U);
+  BOOST_TEST(!claims->valid_at(time_from_ms(99'999)));
+  BOOST_TEST(claims->valid_at(time_from_ms(100'000)));
+  BOOST_TEST(claims->valid_at(time_from_ms(199'999)));
+  BOOST_TEST(!claims->valid_at(time_from_ms(200'000)));
+  BOOST_TEST(claims->end().value() == time_from_ms(200'000));
 
   const auto always = Claims::of({{"role", "x"}});
-  BOOST_TEST(always->valid_at(0));
-  BOOST_TEST(always->valid_at(~Time{0}));
+  BOOST_TEST(always->valid_at(time_from_ms(0)));
+  BOOST_TEST(always->valid_at(Time::max()));
   BOOST_TEST(!always->end().has_value());
-  BOOST_TEST(
-      Claims::of({{"role", "x"}, {"not_after", "99999999999"}})->valid_at(99'999'999'998'999));
+  BOOST_TEST(Claims::of({{"role", "x"}, {"not_after", "99999999999"}})
+                 ->valid_at(time_from_ms(99'999'999'998'999)));
 }
 
 }  // namespace

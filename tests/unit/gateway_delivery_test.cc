@@ -52,7 +52,7 @@ struct Started {
     std::vector<std::string> outcomes;
     SettingTexts texts{house.home.root(), house.folder / "log"};
     redeliver(texts, [&](const LogEntry& entry) {
-      outcomes.push_back(std::to_string(entry.number) + " " + std::string(entry.outcome));
+      outcomes.push_back(std::to_string(entry.number) + " " + std::string(text_of(entry.outcome)));
     });
     return outcomes;
   }
@@ -151,7 +151,7 @@ BOOST_AUTO_TEST_CASE(a_message_at_work_is_in_progress_for_whoever_asks_again) {
   BOOST_TEST(s.runs() == 0U);
   BOOST_TEST(s.state() == "pending 1");
   Message other = message;
-  other.id[0] ^= 1;
+  other.id.bytes[0] ^= 1;
   BOOST_TEST(s.peer.send(other).status == "conflict");
 }
 
@@ -305,7 +305,8 @@ BOOST_AUTO_TEST_CASE(pruning_keeps_what_is_at_work_and_replies_inside_the_window
   BOOST_TEST(s.peer.send(settled).status == "accepted");
   {
     Database database = s.house.database();
-    BOOST_TEST(Inbox(database).prune(s.house.now + 1).emptied == 2, "the ping and the settled one");
+    BOOST_TEST(Inbox(database).prune(s.house.now + Milliseconds{1}).emptied == 2,
+               "the ping and the settled one");
   }
   BOOST_TEST(s.house.inbox().size() == 1U);
   BOOST_TEST(s.state() == "pending 1");
@@ -340,7 +341,7 @@ BOOST_AUTO_TEST_CASE(a_quota_of_messages_a_day_is_kept_to) {
   Started s;
   Peer other = s.house.client("client2", "shop");
   other.handshake();
-  s.house.now = s.house.now / kDay * kDay + 23 * kHour;
+  s.house.now = Time(s.house.now.time_since_epoch() / kDay * kDay + 23 * kHour);
   s.peer.handshake();
   other.handshake();
   s.house.sql("DELETE FROM message");

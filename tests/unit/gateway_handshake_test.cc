@@ -4,6 +4,7 @@
 
 #include "base/encoding.h"
 #include "support/house.h"
+#include "support/print.h"
 
 namespace sealpost {
 namespace {
@@ -113,10 +114,10 @@ BOOST_AUTO_TEST_CASE(a_handshake_begins_a_session) {
 
 BOOST_AUTO_TEST_CASE(a_session_ends_no_later_than_the_claims) {
   TestHouse house;
-  const Time end = (house.now / kSecond + 3600) * kSecond;
-  Peer peer = house.client("c", "r", {{"not_after", std::to_string(end / kSecond)}});
+  const std::uint64_t end = house.now.time_since_epoch() / kSecond + 3600;
+  Peer peer = house.client("c", "r", {{"not_after", std::to_string(end)}});
   peer.handshake();
-  BOOST_TEST(peer.session->expires_at == end);
+  BOOST_TEST(peer.session->expires_at == Time(end * kSecond));
   house.set(kSessionLife, "10m");
   peer.handshake();
   BOOST_TEST(peer.session->expires_at == house.now + 10 * kMinute);
@@ -140,7 +141,7 @@ BOOST_AUTO_TEST_CASE(strangers_get_one_answer_and_leave_no_trace_in_the_database
   refused(changed([](Credential& c) { c.name = "client2"; }), "another name, so another key");
   refused(changed([](Credential& c) { c.name = ".client"; }), "a name that is none");
   refused(changed([](Credential& c) { c.client_key.fill()[0] ^= 1; }), "another key");
-  refused(changed([](Credential& c) { c.server_id[0] ^= 1; }), "another server");
+  refused(changed([](Credential& c) { c.server_id.bytes[0] ^= 1; }), "another server");
   BOOST_TEST(house.dump() == before);
 }
 
@@ -218,7 +219,7 @@ std::string shake_payload(TestHouse& house, const Peer& peer, ByteView payload,
 
 Bytes payload(const Peer& peer, Time sent_at, const KeyUseHmac& hmac, bool with_hmac = true) {
   Writer writer;
-  writer.u64(sent_at).put(peer.install_nonce).put(Bytes(24)).lp16(peer.credential.claims.encode());
+  writer.time(sent_at).put(peer.install_nonce).put(Bytes(24)).lp16(peer.credential.claims.encode());
   writer.lp8(with_hmac ? ByteView(hmac) : ByteView());
   return writer.take();
 }
@@ -255,7 +256,7 @@ BOOST_AUTO_TEST_CASE(claims_that_were_not_issued_are_forbidden) {
 
 BOOST_AUTO_TEST_CASE(claims_whose_time_has_not_come_or_is_over_are_forbidden) {
   TestHouse house;
-  const std::uint64_t seconds = house.now / kSecond;
+  const std::uint64_t seconds = house.now.time_since_epoch() / kSecond;
   Peer later = house.client("later", "r", {{"not_before", std::to_string(seconds + 100)}});
   BOOST_TEST(later.handshake().status == "forbidden");
   Peer ended = house.client("ended", "r", {{"not_after", std::to_string(seconds)}});
@@ -313,12 +314,12 @@ BOOST_AUTO_TEST_CASE(a_pending_session_lives_60_s_and_an_active_one_until_it_exp
   house.now += kPendingLife;
   is_plain(peer.send().reply, kRefused, "pending for 60 s");
   peer.handshake();
-  house.now += kPendingLife - 1;
+  house.now += kPendingLife - Milliseconds{1};
   const Message message = peer.message();
   BOOST_TEST(peer.send(message).status == "accepted", "one millisecond less");
-  house.now = peer.session->expires_at - 1;
+  house.now = peer.session->expires_at - Milliseconds{1};
   BOOST_TEST(peer.send().status == "accepted");
-  house.now += 1;
+  house.now += Milliseconds{1};
   is_plain(peer.send().reply, kRefused, "expired");
 }
 
@@ -326,7 +327,7 @@ BOOST_AUTO_TEST_CASE(ended_sessions_are_deleted_with_their_keys_by_the_next_writ
   TestHouse house;
   Peer peer = house.client();
   peer.handshake();
-  house.now += kPendingLife + 1;
+  house.now += kPendingLife + Milliseconds{1};
   Peer other = house.client("client2");
   other.handshake();
   BOOST_TEST(house.sql("SELECT group_concat(name) FROM session") == "client2");

@@ -116,7 +116,7 @@ Bytes message_with_point(const Key& psk, ByteView prologue, const PublicKey& poi
   state.mix_key_and_hash(psk);
   state.mix_hash(point);
   state.mix_key(point);
-  Bytes message(point.begin(), point.end());
+  Bytes message(point.bytes.begin(), point.bytes.end());
   state.encrypt_and_hash(Bytes{1}, message);
   return message;
 }

@@ -12,7 +12,9 @@
 #include "base/encoding.h"
 #include "store/backup.h"
 #include "store/issuance_log.h"
+#include "support/hex.h"
 #include "support/house.h"
+#include "support/print.h"
 #include "support/process.h"
 
 namespace sealpost {
@@ -27,7 +29,7 @@ bool says(const std::exception& error, const std::string& word) {
 
 Issuance issue(const std::string& name, Generation generation,
                Issuance::Kind kind = Issuance::Kind::kIssue) {
-  return {kind, name, generation, 1, R"({"role":"r"})", 1000 + generation};
+  return {kind, name, generation, 1, R"({"role":"r"})", time_from_ms(1000 + generation)};
 }
 
 BOOST_AUTO_TEST_CASE(the_file_of_issues_keeps_the_last_word_on_each_name) {
@@ -42,7 +44,7 @@ BOOST_AUTO_TEST_CASE(the_file_of_issues_keeps_the_last_word_on_each_name) {
   BOOST_REQUIRE(issues.size() == 2U);
   BOOST_TEST(issues.at("a").generation == 3U);
   BOOST_TEST((issues.at("a").kind == Issuance::Kind::kRevoke));
-  BOOST_TEST(issues.at("a").at == 1003U);
+  BOOST_TEST(issues.at("a").at == time_from_ms(1003));
   BOOST_TEST(issues.at("b").claims == R"({"role":"r"})");
 }
 
@@ -249,7 +251,7 @@ BOOST_AUTO_TEST_CASE(pruning_goes_in_steps_and_forgets_removed_clients_wholly) {
   stays.send();
   Database database = house.database();
   Clients(database).remove("gone", house.now);
-  const Inbox::Pruned pruned = Inbox(database).prune(house.now + 1);
+  const Inbox::Pruned pruned = Inbox(database).prune(house.now + Milliseconds{1});
   BOOST_TEST(pruned.deleted == 1500);
   BOOST_TEST(pruned.emptied == 1);
   BOOST_TEST(house.sql("SELECT group_concat(name) FROM installation") == "stays");
@@ -263,7 +265,7 @@ BOOST_AUTO_TEST_CASE(the_newest_row_stays_whatever_is_pruned) {
   peer.send();
   Database database = house.database();
   Clients(database).remove("gone", house.now);
-  (void)Inbox(database).prune(house.now + 1);
+  (void)Inbox(database).prune(house.now + Milliseconds{1});
   BOOST_TEST(house.sql("SELECT group_concat(id) FROM message") == "2");
 }
 
@@ -284,7 +286,7 @@ BOOST_AUTO_TEST_CASE(a_backup_leaves_sessions_out_and_is_the_owners_alone) {
   BOOST_TEST(copy.execAndGet("SELECT count(*) FROM message").getInt() == 1);
   const auto mode = std::filesystem::status(file).permissions();
   BOOST_TEST((mode == (std::filesystem::perms::owner_read | std::filesystem::perms::owner_write)));
-  const Bytes sealed = from_hex(keys).value();
+  const Bytes sealed = test::from_hex(keys).value();
   BOOST_TEST(
       test::read_text(file).find(std::string(sealed.begin(), sealed.end())) == std::string::npos,
       "not even in free pages");

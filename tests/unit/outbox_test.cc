@@ -13,6 +13,7 @@
 
 #include "base/files.h"
 #include "sealpost/client.h"
+#include "support/print.h"
 #include "support/temp.h"
 
 namespace sealpost {
@@ -30,10 +31,10 @@ ClientState full_state() {
   state.leave = true;
   state.epoch = Epoch{4};
   state.receipt = Receipt{6, {5}};
-  state.offset = -12345;
-  state.lost = {1, 2};
-  state.session =
-      ClientSession{SessionId{8}, {crypto::random_key(), crypto::random_key()}, 99, 1000, true};
+  state.offset = ClockOffset{-12345};
+  state.lost = {time_from_ms(1), time_from_ms(2)};
+  state.session = ClientSession{
+      SessionId{8}, {crypto::random_key(), crypto::random_key()}, time_from_ms(99), 1000, true};
   return state;
 }
 
@@ -47,13 +48,13 @@ BOOST_AUTO_TEST_CASE(a_state_reads_back_as_written) {
   BOOST_TEST(again->leave);
   BOOST_TEST((again->epoch == state.epoch));
   BOOST_TEST((again->receipt == state.receipt));
-  BOOST_TEST(again->offset == -12345);
+  BOOST_TEST(again->offset == ClockOffset{-12345});
   BOOST_TEST((again->lost == state.lost));
   BOOST_REQUIRE(again->session.has_value());
   BOOST_TEST((again->session->id == state.session->id));
   BOOST_TEST((again->session->keys.c2s == state.session->keys.c2s));
   BOOST_TEST((again->session->keys.s2c == state.session->keys.s2c));
-  BOOST_TEST(again->session->expires_at == 99U);
+  BOOST_TEST(again->session->expires_at == time_from_ms(99));
   BOOST_TEST(again->session->max_body == 1000U);
   BOOST_TEST(again->session->worked);
   BOOST_TEST(!ClientState::decode(ClientState::fresh(credential()).encode())->session.has_value());
@@ -248,7 +249,7 @@ BOOST_AUTO_TEST_CASE(what_killed_processes_left_half_written_is_swept_under_the_
       old, std::filesystem::file_time_type::clock::now() - std::chrono::hours(2));
 
   Outbox outbox(it.path);
-  BOOST_REQUIRE(outbox.lock(0));
+  BOOST_REQUIRE(outbox.lock(Milliseconds{0}));
   for (const std::string& name : swept) BOOST_TEST(!std::filesystem::exists(it.path + name), name);
   for (const std::string& name : kept) BOOST_TEST(std::filesystem::exists(it.path + name), name);
   BOOST_TEST(!std::filesystem::exists(old));
@@ -301,12 +302,12 @@ BOOST_AUTO_TEST_CASE(one_process_works_with_a_folder_at_a_time) {
   const Installed it;
   {
     Outbox one(it.path);
-    BOOST_TEST(one.lock(0));
+    BOOST_TEST(one.lock(Milliseconds{0}));
     Outbox two(it.path);
-    BOOST_TEST(!two.lock(50));
+    BOOST_TEST(!two.lock(Milliseconds{50}));
   }
   Outbox three(it.path);
-  BOOST_TEST(three.lock(0));
+  BOOST_TEST(three.lock(Milliseconds{0}));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "base/encoding.h"
+#include "support/print.h"
 #include "support/vectors.h"
 
 namespace sealpost::crypto {
@@ -133,7 +134,7 @@ BOOST_AUTO_TEST_CASE(x25519_refuses_points_of_small_order) {
       {"5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157", "of order 8"},
   };
   for (const auto& [point, why] : points) {
-    BOOST_TEST(!x25519(random_key(), unhex<32>(point)).has_value(), why);
+    BOOST_TEST(!x25519(random_key(), {unhex<32>(point)}).has_value(), why);
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/encoding.h"
 #include "crypto/xaes.h"
+#include "support/print.h"
 
 namespace sealpost {
 namespace {
@@ -32,12 +33,12 @@ Envelope clear(bool name, bool hmac) {
 
 Envelope sealed(bool name = false, bool hmac = false) {
   return seal_record(key_of(1), kId, crypto::random_array<32>(), clear(name, hmac), message(),
-                     proof(), 1000, 16);
+                     proof(), time_from_ms(1000), 16);
 }
 
-Result<OpenedSeal> open(const Envelope& envelope, const crypto::Key& key) {
+Result<OpenedSeal, Reason> open(const Envelope& envelope, const crypto::Key& key) {
   const auto header = RecordHeader::read(envelope.message);
-  if (!header) return header.rejection();
+  if (!header) return header.error();
   return OpenedSeal::open(envelope, *header, kSession, key);
 }
 
@@ -47,17 +48,16 @@ BOOST_AUTO_TEST_CASE(the_gateway_reads_what_the_client_wrote_in_every_form) {
       const Envelope envelope = sealed(name, hmac);
       const auto header = RecordHeader::read(envelope.message);
       BOOST_REQUIRE(static_cast<bool>(header));
-      BOOST_TEST(header->session_id == kId, boost::test_tools::per_element());
+      BOOST_TEST(header->session_id == kId);
       BOOST_TEST(header->counter == 17U);
 
       auto seal = open(envelope, key_of(1));
       BOOST_REQUIRE(static_cast<bool>(seal));
-      BOOST_TEST(seal->request_hash() == crypto::sha256({envelope.message}),
-                 boost::test_tools::per_element());
+      BOOST_TEST(seal->request_hash() == crypto::sha256({envelope.message}));
       const auto record = OpenedRecord::read(std::move(*seal));
       BOOST_REQUIRE(static_cast<bool>(record));
       BOOST_TEST(record->session().installation.name == "client1");
-      BOOST_TEST(record->sent_at() == 1000U);
+      BOOST_TEST(record->sent_at() == time_from_ms(1000));
       BOOST_TEST(record->oldest() == 16U);
       BOOST_TEST((record->proof().receipt == proof().receipt));
       BOOST_TEST((record->proof().key_use_hmac == proof().key_use_hmac));
@@ -65,8 +65,7 @@ BOOST_AUTO_TEST_CASE(the_gateway_reads_what_the_client_wrote_in_every_form) {
       BOOST_TEST(record->message().counter == 17U);
       BOOST_TEST(record->message().topic == "telemetry/room");
       BOOST_TEST(record->message().body == message().body, boost::test_tools::per_element());
-      BOOST_TEST(record->message().digest() == message().digest(),
-                 boost::test_tools::per_element());
+      BOOST_TEST(record->message().digest() == message().digest());
     }
   }
 }
@@ -105,7 +104,7 @@ BOOST_AUTO_TEST_CASE(counters_end_below_two_to_the_63) {
   envelope.message[17] = 0x7f;
   BOOST_TEST(static_cast<bool>(RecordHeader::read(envelope.message)));
   envelope.message[17] = 0x80;
-  BOOST_TEST(RecordHeader::read(envelope.message).rejection().reason == "counter");
+  BOOST_TEST(RecordHeader::read(envelope.message).error() == Reason::kCounter);
 }
 
 BOOST_AUTO_TEST_CASE(two_seals_of_one_message_share_nothing_but_the_message) {
@@ -113,15 +112,14 @@ BOOST_AUTO_TEST_CASE(two_seals_of_one_message_share_nothing_but_the_message) {
   const Envelope two = sealed();
   BOOST_TEST((one.message != two.message));
   BOOST_TEST(OpenedRecord::read(*open(one, key_of(1)))->message().digest() ==
-                 OpenedRecord::read(*open(two, key_of(1)))->message().digest(),
-             boost::test_tools::per_element());
+             OpenedRecord::read(*open(two, key_of(1)))->message().digest());
 }
 
 BOOST_AUTO_TEST_CASE(a_repeated_generator_repeats_a_nonce_only_for_the_same_plaintext) {
   const ByteArray<32> stuck{};
-  const auto random_part = [&](Time sent_at) {
+  const auto random_part = [&](std::uint64_t sent_at) {
     const Envelope envelope =
-        seal_record(key_of(1), kId, stuck, {}, message(), proof(), sent_at, 0);
+        seal_record(key_of(1), kId, stuck, {}, message(), proof(), time_from_ms(sent_at), 0);
     return RecordHeader::read(envelope.message)->random;
   };
   BOOST_TEST((random_part(1) != random_part(2)));
@@ -135,7 +133,7 @@ BOOST_AUTO_TEST_CASE(a_digest_names_message_id_topic_and_body) {
 }
 
 // A record whose plaintext is any bytes at all, from a holder of the session's key.
-Result<OpenedRecord> read_plaintext(ByteView plaintext, bool hmac_in_clear = false) {
+Result<OpenedRecord, Reason> read_plaintext(ByteView plaintext, bool hmac_in_clear = false) {
   Envelope envelope = clear(false, hmac_in_clear);
   const Bytes header = Writer().u8(0x12).put(kId).u64(17).put(Bytes(16)).take();
   const Bytes context = Writer().put("sealpost/1 record").put(header).put(envelope.clear()).take();
@@ -184,12 +182,12 @@ BOOST_AUTO_TEST_CASE(the_plaintext_has_one_shape) {
 
 BOOST_AUTO_TEST_CASE(an_answer_opens_for_its_own_request_alone) {
   const crypto::Digest request{1};
-  const Answer answer{Status::kDuplicate, 99, Receipt{7, {8}}, {1, 2}};
+  const Answer answer{Status::kDuplicate, time_from_ms(99), Receipt{7, {8}}, {1, 2}};
   const Bytes bytes = seal_answer(key_of(2), request, crypto::random_array<32>(), answer);
   const auto opened = open_answer(key_of(2), request, bytes);
   BOOST_REQUIRE(static_cast<bool>(opened));
   BOOST_TEST((opened->status == Status::kDuplicate));
-  BOOST_TEST(opened->server_time == 99U);
+  BOOST_TEST(opened->server_time == time_from_ms(99));
   BOOST_TEST((opened->receipt == answer.receipt));
   BOOST_TEST(opened->body == answer.body, boost::test_tools::per_element());
 
@@ -217,7 +215,7 @@ BOOST_AUTO_TEST_CASE(an_answer_that_is_too_short_is_not_ours) {
 }
 
 BOOST_AUTO_TEST_CASE(an_answer_of_a_status_this_version_does_not_know_is_not_ours) {
-  Answer answer{static_cast<Status>(11), 99, {}, {}};
+  Answer answer{static_cast<Status>(11), time_from_ms(99), {}, {}};
   const Bytes bytes = seal_answer(key_of(2), {}, crypto::random_array<32>(), answer);
   BOOST_TEST(!open_answer(key_of(2), {}, bytes));
 }

@@ -15,6 +15,7 @@
 #include "client/outcome.h"
 #include "store/backup.h"
 #include "support/house.h"
+#include "support/print.h"
 #include "support/process.h"
 
 namespace sealpost {
@@ -34,7 +35,7 @@ struct Road {
   std::function<HttpAnswer(const std::string& form, const Post& real)> network;
   std::vector<std::string> forms;  // all that went out
   std::vector<std::string> reports;
-  Milliseconds slept = 0;
+  Milliseconds slept{};
   std::int64_t clock_shift = 0;
   bool clear_fields = false;
 
@@ -56,7 +57,8 @@ struct Road {
                 },
             .now =
                 [this] {
-                  return static_cast<Time>(static_cast<std::int64_t>(house.now) + clock_shift);
+                  return time_from_ms(static_cast<std::uint64_t>(
+                      static_cast<std::int64_t>(to_ms(house.now)) + clock_shift));
                 },
             .sleep =
                 [this](Milliseconds time) {
@@ -153,7 +155,7 @@ BOOST_AUTO_TEST_CASE(a_lost_request_and_a_lost_answer_are_followed_by_the_same_m
     BOOST_TEST(outcome.status == (request_arrives ? "duplicate" : "accepted"));
     BOOST_TEST(road.bodies() == "first second ");
     BOOST_TEST(road.forms.size() == 2U + 4U, "no new handshake: the session is not gone");
-    BOOST_TEST(road.slept > 500U);
+    BOOST_TEST(road.slept > Milliseconds{500});
   }
 }
 
@@ -164,8 +166,8 @@ BOOST_AUTO_TEST_CASE(where_nobody_answers_it_gives_up_and_the_message_stays_open
   BOOST_TEST((outcome.kind == Kind::kOpen));
   BOOST_TEST(outcome.status == "network");
   BOOST_TEST(road.open() == 1U);
-  BOOST_TEST(road.slept > 5'000U);
-  BOOST_TEST(road.slept < 20'000U);
+  BOOST_TEST(road.slept > Milliseconds{5'000});
+  BOOST_TEST(road.slept < Milliseconds{20'000});
   road.network = nullptr;
   BOOST_TEST((road.flush().kind == Kind::kAccepted));
   BOOST_TEST(road.bodies() == "later ");
@@ -201,7 +203,7 @@ BOOST_AUTO_TEST_CASE(a_session_that_is_gone_is_replaced_and_the_same_message_sea
   road.house.sql("DELETE FROM session");
   const Outcome outcome = road.send("second");
   BOOST_TEST(outcome.status == "accepted");
-  BOOST_TEST(road.slept == 0U, "the first time without a rest");
+  BOOST_TEST(road.slept == Milliseconds{0}, "the first time without a rest");
   BOOST_TEST(road.bodies() == "first second ");
   BOOST_TEST(road.forms.size() == 2U + 3U);
 }
@@ -219,11 +221,11 @@ BOOST_AUTO_TEST_CASE(a_wrong_clock_is_corrected_by_the_sealed_time) {
   Road road;
   road.clock_shift = -86'400'000;
   BOOST_TEST(road.send("x").status == "accepted");
-  BOOST_TEST(road.slept == 0U);
-  BOOST_TEST(road.state().offset == 86'400'000);
+  BOOST_TEST(road.slept == Milliseconds{0});
+  BOOST_TEST(road.state().offset == ClockOffset{86'400'000});
   road.clock_shift = 3'600'000;  // and now it jumps
   BOOST_TEST(road.send("y").status == "accepted");
-  BOOST_TEST(road.state().offset == -3'600'000);
+  BOOST_TEST(road.state().offset == ClockOffset{-3'600'000});
   BOOST_TEST(road.bodies() == "x y ");
 }
 
@@ -235,7 +237,7 @@ BOOST_AUTO_TEST_CASE(a_slow_answer_does_not_set_the_clock) {
     return answer;
   };
   BOOST_TEST(road.send("x").status == "accepted");
-  BOOST_TEST(road.state().offset == 0);
+  BOOST_TEST(road.state().offset == ClockOffset{0});
 }
 
 BOOST_AUTO_TEST_CASE(settled_refusals_are_reported_and_let_go) {
@@ -370,14 +372,15 @@ BOOST_AUTO_TEST_CASE(a_welcome_that_takes_less_than_any_gateway_is_none) {
 }
 
 BOOST_AUTO_TEST_CASE(a_server_time_beyond_all_times_does_not_set_the_clock) {
-  for (const Time time : {Time{1} << 62, Time{1} << 63, ~Time{0}}) {
+  for (const Time time :
+       {time_from_ms(std::uint64_t{1} << 62), time_from_ms(std::uint64_t{1} << 63), Time::max()}) {
     Road road;
     road.network = [&](const std::string& form, const Post&) {
       return road.grant(form, 4096, time);
     };
     const Outbox outbox(road.folder);
     BOOST_TEST(Sender(outbox, road.world()).connect().status == "accepted");
-    BOOST_TEST(road.state().offset == 0);
+    BOOST_TEST(road.state().offset == ClockOffset{0});
   }
 }
 
@@ -432,7 +435,7 @@ BOOST_AUTO_TEST_CASE(a_large_message_that_the_web_server_minds_makes_it_ask_once
     const Outcome outcome = road.send(std::string(200'000, 'x'));
     BOOST_TEST((outcome.kind == Kind::kUnknown), "who says that it was the web server?");
     BOOST_TEST(outcome.status == "too_large", status);
-    BOOST_TEST(road.slept == 0U, status);
+    BOOST_TEST(road.slept == Milliseconds{0}, status);
     BOOST_TEST(road.forms.size() == 2U + 2U, "the message and a handshake");
     BOOST_TEST(road.reports.empty(), status);
     BOOST_TEST(road.open() == 0U, status);

@@ -8,7 +8,9 @@
 #include "base/encoding.h"
 #include "store/backup.h"
 #include "store/sqlite_store.h"
+#include "support/hex.h"
 #include "support/house.h"
+#include "support/print.h"
 
 namespace sealpost {
 namespace {
@@ -48,7 +50,7 @@ struct Watched {
     const std::string id = hex(peer.session->session_id);
     const std::string text = house.sql(
         "SELECT hex(sealed_keys) FROM session WHERE hex(session_id) = upper('" + id + "')");
-    const Bytes sealed = from_hex(text).value();
+    const Bytes sealed = test::from_hex(text).value();
     BOOST_REQUIRE(sealed.size() == 104U);
     auto& of_this = secrets[id];
     // The nonce, and pieces of the rest: a copy that was partly written over is one, too.

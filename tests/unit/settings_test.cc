@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "server/cgi_variables.h"
+#include "support/print.h"
 
 namespace sealpost {
 namespace {
@@ -71,7 +72,7 @@ BOOST_AUTO_TEST_CASE(settings_have_defaults_and_units) {
   BOOST_TEST(given.max_body == 65536U);
   BOOST_TEST(given.tolerance == 10 * kMinute);
   BOOST_TEST(given.session_life == 90 * kSecond);
-  BOOST_TEST(Settings::parse({"/h", "", "", "0"}).tolerance == 0U);
+  BOOST_TEST(Settings::parse({"/h", "", "", "0"}).tolerance == Milliseconds{0});
   BOOST_TEST(plain.handlers == 8U);
   BOOST_TEST(plain.handler_timeout == 10 * kSecond);
   BOOST_TEST(plain.lease() == kMinute);

@@ -19,7 +19,7 @@ namespace {
 
 using Verdict = Admission::Verdict;
 
-constexpr Time kNow = 1'790'000'000'000;
+constexpr Time kNow = time_from_ms(1'790'000'000'000);
 
 // A home with one client and one active session, and a store on it.
 struct Stored {
@@ -186,7 +186,7 @@ BOOST_AUTO_TEST_CASE(a_session_that_expired_is_absent) {
   Stored s;
   BOOST_TEST((s.admit(0).verdict == Verdict::kNew));
   const Time end = kNow + 24 * kHour;
-  BOOST_TEST(s.store->find_session(s.session.id, end - 1).has_value());
+  BOOST_TEST(s.store->find_session(s.session.id, end - Milliseconds{1}).has_value());
   BOOST_TEST(!s.store->find_session(s.session.id, end).has_value());
   BOOST_TEST((s.admit(1, 0, Decision::kInbox, end).verdict == Verdict::kNoSession));
 }

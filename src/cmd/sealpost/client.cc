@@ -51,7 +51,7 @@ void require_usable(const Claims& claims, Time now) {
   if (end && *end <= now) {
     throw CLI::ValidationError("not_after " + iso_time(*end) + " has passed: say a time to come");
   }
-  if (end && begin != claims.values().end() && std::stoull(begin->second) * kSecond >= *end) {
+  if (end && begin != claims.values().end() && Time(std::stoull(begin->second) * kSecond) >= *end) {
     throw CLI::ValidationError(
         "not_before is not earlier than not_after: such a credential would never be valid");
   }
@@ -68,15 +68,15 @@ Claims claims_of(const Order& order, Claims::Map before, Time now) {
       throw CLI::ValidationError("give --expires or --claim not_after, not both");
     }
     const auto life = parse_duration(order.expires);
-    if (!life || *life == 0) {
+    if (!life || *life == Milliseconds{0}) {
       throw CLI::ValidationError("--expires " + order.expires + " is no time such as 90d or 24h");
     }
-    before["not_after"] = std::to_string((now + *life) / kSecond);
+    before["not_after"] = std::to_string((now + *life).time_since_epoch() / kSecond);
   }
-  Result<Claims> claims = Claims::of(std::move(before));
+  Result<Claims, ClaimsError> claims = Claims::of(std::move(before));
   if (!claims) {
     throw CLI::ValidationError("these claims cannot be issued: " +
-                               std::string(claims.rejection().reason));
+                               std::string(sentence_of(claims.error())));
   }
   require_usable(*claims, now);
   return std::move(*claims);
@@ -154,7 +154,7 @@ void add_order(CLI::App* command, Order& order) {
 
 std::string standing_of(const ClientRow& row, Time now) {
   if (row.revoked_at) return "revoked";
-  const Result<Claims> claims = Claims::of(Json::parse(row.claims).get<Claims::Map>());
+  const Result<Claims, ClaimsError> claims = Claims::of(Json::parse(row.claims).get<Claims::Map>());
   if (!claims || claims->valid_at(now)) return "valid";
   const auto end = claims->end();
   return end && *end <= now ? "expired" : "not yet";

@@ -91,9 +91,9 @@ void deliver(const CommandContext& context) {
   if (texts[kLog].empty()) texts[kLog] = "/dev/null";  // what it would say is printed here
   bool failed = false;
   redeliver(texts, [&](const LogEntry& entry) {
-    failed = failed || entry.outcome != "accepted";
-    std::cout << entry.number << "  " << entry.name << "  " << entry.topic << "  " << entry.outcome
-              << (entry.detail.empty() ? "" : ": " + entry.detail) << std::endl;
+    failed = failed || entry.outcome != LogOutcome::kAccepted;
+    std::cout << entry.number << "  " << entry.name << "  " << entry.topic << "  "
+              << text_of(entry.outcome) << (entry.detail.empty() ? "" : ": " + entry.detail) << std::endl;
   });
   if (failed)
     throw Fault("not every message was delivered; `sealpost inbox retry N` tries one again");
@@ -126,7 +126,7 @@ void add_prune(CLI::App& inbox, CommandContext& context) {
         }
         Database database = context.open_database();
         const Time now = system_now();
-        const Inbox::Pruned pruned = Inbox(database).prune(now - std::min(now, *age));
+        const Inbox::Pruned pruned = Inbox(database).prune(before(now, *age));
         std::cout << pruned.deleted << " message(s) deleted, " << pruned.emptied << " emptied\n";
       })
       ->add_option("--older", *older, "than this: 30d, 24h; 0 for all")

@@ -69,7 +69,8 @@ void test(const CommandContext& context, const std::string& name, const std::str
   const Home home = context.open_home();
   Database database = context.open_database();
   const ClientRow client = Clients(database).find(name);
-  const Result<Claims> claims = Claims::of(Json::parse(client.claims).get<Claims::Map>());
+  const Result<Claims, ClaimsError> claims =
+      Claims::of(Json::parse(client.claims).get<Claims::Map>());
   if (client.revoked_at) {
     std::cout << "revoked: no message of " << name << " is taken\n";
   } else if (!claims->valid_at(system_now())) {
