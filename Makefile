@@ -1,37 +1,39 @@
-# sealpost.  `make help` lists what there is to make.
+# sealpost.  `make help` lists the targets.
 #
-# Everything built goes below $(BUILD).  The sanitizer builds are the same rules with another BUILD and
-# SANITIZE, so that a test never runs against objects of another kind.
+# Everything that is built goes below $(BUILD).  The sanitizer builds use the same rules with another BUILD
+# and SANITIZE, so that a test never links objects of another kind.
 
-VERSION := 0.1.0
+# The one place that names the version is the newest entry of this changelog.
+DEBIAN_CHANGELOG := deploy/packaging/debian/changelog
+VERSION := $(shell sed -n '1s/^sealpost (\(.*\)).*/\1/p' $(DEBIAN_CHANGELOG))
 BUILD ?= build
 SANITIZE ?=
 PREFIX ?= /usr/local
 DESTDIR ?=
-# Where the tests keep their throw-away folders: a local disk, so that a sync is a real one.
+# Where the tests keep their temporary directories: a local disk, so that a sync is a real one.
 TMPDIR ?= /tmp
 
 CXX := g++
 CPPFLAGS += -Isrc -Iinclude -DSEALPOST_VERSION='"$(VERSION)"'
-# A designated initializer leaves out what shall be empty: that is what it is for.
+# A designated initializer may leave members out: they keep their defaults.
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wno-missing-field-initializers -Werror
 HARDENING := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection
 LINK_HARDENING := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 ifeq ($(SANITIZE),)
   CXXFLAGS ?= -O2 -g
   CPPFLAGS += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
-  # What runs on the host brings its libraries with it: nothing can be installed there, and it starts faster.  The
-  # linker's warnings are of parts of OpenSSL and libfcgi that are never called (engines, TCP).  Relocations are packed,
-  # and functions that nobody calls stay out: a host's disk and its page cache are small.
+  # The programs for the host are static: nothing can be installed there, and they start faster.  The linker warns
+  # of parts of OpenSSL and libfcgi that sealpost never calls (engines, TCP).  Relocations are packed and unused
+  # functions left out, because a host's disk and page cache are small.
   STATIC ?= -static-pie -Wl,-z,pack-relative-relocs -Wl,--no-warnings
   SECTIONS := -ffunction-sections -fdata-sections
   LINK_SECTIONS := -Wl,--gc-sections
 else
   CXXFLAGS ?= -O1 -g -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
   LDFLAGS += -fsanitize=$(SANITIZE)
-  WARNINGS += -Wno-error  # what g++ believes to see through its own instrumentation
+  WARNINGS += -Wno-error  # g++ warns wrongly of code that it has instrumented
 endif
-# The folder a build lies in must not show in its bytes, neither by its name nor by a link that leads there.
+# The directory of a build must not change its bytes, neither by its name nor by a symbolic link.
 COMPILE = $(CXX) -std=c++20 $(CPPFLAGS) $(WARNINGS) $(HARDENING) $(SECTIONS) $(CXXFLAGS) $(FOR_SIZE) \
   -ffile-prefix-map=$(CURDIR)=. -pthread -MMD -MP
 LINK = $(CXX) $(CXXFLAGS) $(LDFLAGS) $(LINK_HARDENING) $(LINK_SECTIONS) -pthread
@@ -92,7 +94,8 @@ $(BUILD)/obj/%.o: %.cc
 	@echo "  compile $<"
 	@$(COMPILE) -c -o $@ $<
 
-# What no message passes on its way to the inbox is compiled for size: command lines, JSON files, Boost.Beast.
+# Code that no message runs through on its way to the inbox is compiled for size: command lines, JSON files,
+# Boost.Beast.
 ifeq ($(SANITIZE),)
 $(BUILD)/obj/src/cmd/%.o: FOR_SIZE := -Os
 $(addprefix $(BUILD)/obj/src/,$(addsuffix .o,delivery/http_handler admin/diagnose store/home \
@@ -130,12 +133,12 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(call objects,tests/support/*.cc) \
 	@$(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(TEST_LIBS)
 .SECONDARY:
 
-# With a disk that fails, or says that it is a network's: that must be no other test's.
+# These link a disk that fails, or that claims to be a network's.  No other test may.
 $(BUILD)/tests/crash/faults_test: $(call objects,$(addprefix tests/crash/,fault_vfs.cc faulty_disk.cc network_disk.cc \
-  story.cc story_scenes.cc))
+  fault_scenario.cc fault_scenario_steps.cc))
 $(BUILD)/tests/crash/full_disk_test: $(call objects,tests/crash/network_disk.cc)
 
-# A gateway that can be told to die at certain points (src/base/fault_point.h).  For tests alone.
+# A gateway that a test can kill at certain points (src/base/fault_point.h).  Only for tests.
 FAULTY := $(BUILD)/tests/faulty/sealpost.fcgi
 $(BUILD)/obj/faulty/%.o: CPPFLAGS += -DSEALPOST_FAULT_POINTS
 $(BUILD)/obj/faulty/%.o: %.cc
@@ -150,7 +153,7 @@ $(FAULTY): $(BUILD)/obj/faulty/src/gateway/gateway.o \
 	@echo "  link    $@"
 	@$(LINK) -o $@ $^ $(LIBS)
 
-# Not a test but a tool of one: `build/tests/wycheproof FOLDER` runs anybody's copy of those vectors.
+# Not a test itself: `build/tests/wycheproof DIRECTORY` runs a copy of Project Wycheproof's vectors.
 WYCHEPROOF := $(BUILD)/tests/wycheproof
 $(WYCHEPROOF): $(BUILD)/obj/tests/trust/wycheproof.o $(call archive,crypto) $(call archive,base)
 	@mkdir -p $(@D)
@@ -159,17 +162,21 @@ $(WYCHEPROOF): $(BUILD)/obj/tests/trust/wycheproof.o $(call archive,crypto) $(ca
 
 tests: all $(UNIT_TESTS) $(GATEWAY_TESTS) $(CRASH_TESTS) $(FAULTY) $(WYCHEPROOF)
 
-vectors: $(BUILD)/tests/vectors/print_vectors  ## write sealpost's own test vectors anew
+vectors: $(BUILD)/tests/vectors/print_vectors  ## write sealpost's own test vectors again
 	$< > tests/vectors/sealpost_v1.json
 
 deps:
 	@tests/tools/install-deps build check
 
-check: deps  ## set up what is needed, build, and run every test
+test:  ## build and run the unit tests; installs nothing
+	@$(MAKE) --no-print-directory -j$$(nproc) all $(UNIT_TESTS)
+	@TMPDIR=$(TMPDIR) tests/run $(BUILD) $(notdir $(UNIT_TESTS))
+
+check: deps  ## install what is needed, build, and run every test
 	@$(MAKE) --no-print-directory -j$$(nproc) tests $(if $(SANITIZE),,$(TARBALL))
 	@TMPDIR=$(TMPDIR) SANITIZE=$(SANITIZE) tests/run $(BUILD)
 
-demo: deps  ## set up what is needed and show sealpost at work, and under attack
+demo: deps  ## install what is needed, then show sealpost at work and under attack
 	@$(MAKE) --no-print-directory -j$$(nproc) all
 	@tests/demo/demo $(BUILD)/bin
 
@@ -185,15 +192,15 @@ model:  ## check the protocol's promises on a model of it, and that each rule is
 
 include tests/fuzz/rules.mk
 
-mutants: deps  ## break one rule at a time, and see that the tests notice
+mutants: deps  ## break one rule at a time: the tests must notice
 	@$(MAKE) --no-print-directory -j$$(nproc) tests
 	@TMPDIR=$(TMPDIR) BUILD=$(BUILD) tests/mutants/run
 
-timing: deps  ## compare how long the refusals of strangers take
+timing: deps  ## compare how long rejections of unauthenticated clients take
 	@$(MAKE) --no-print-directory -j$$(nproc) all $(BUILD)/tests/trust/timing
 	@TMPDIR=$(TMPDIR) SEALPOST_BIN=$(BUILD)/bin $(BUILD)/tests/trust/timing
 
-# For about as many minutes; of them the fuzzers and mutants get what the rest leaves.
+# How long `make trust` runs, about.  Fuzzers and mutants get the time that the other parts leave.
 MINUTES ?= 10
 trust: deps  ## all the evidence of SECURITY.md, for MINUTES (10) once all is built
 	@tests/tools/install-deps fuzz model
@@ -206,9 +213,8 @@ trust: deps  ## all the evidence of SECURITY.md, for MINUTES (10) once all is bu
 PACKAGING := deploy/packaging
 DIST := sealpost-$(VERSION)-$(shell $(CXX) -dumpmachine | cut -d- -f1)
 TARBALL := $(BUILD)/dist/$(DIST).tar.gz
-# The time that packed files bear: that of the version, so that it is the same for whoever builds it.
-SOURCE_DATE_EPOCH ?= $(shell date +%s -d \
-  "$$(sed -n 's/^ -- .*>  //p' $(PACKAGING)/debian/changelog | head -n 1)")
+# The time stamp of packed files is the version's, so that every build gives the same bytes.
+SOURCE_DATE_EPOCH ?= $(shell date +%s -d "$$(sed -n 's/^ -- .*>  //p' $(DEBIAN_CHANGELOG) | head -n 1)")
 export SOURCE_DATE_EPOCH
 
 dist:  ## a tarball for a host, with static programs: build/dist
@@ -232,20 +238,20 @@ deb-check: deb  ## lintian; and, as root, install, upgrade and purge them in a f
 
 # --- Benchmark -----------------------------------------------------------------------------------
 
-# Each is linked as the gateway is, so that what is compared is what it does.
-BENCH_PROGRAMS := $(addprefix $(BUILD)/bench/bin/,ceiling empty seal hello upstream)
+# Each is linked like the gateway, so that only their work is compared.
+BENCH_PROGRAMS := $(addprefix $(BUILD)/bench/bin/,ceiling empty seal hello web_application)
 bench_objects = $(addprefix $(BUILD)/obj/tests/bench/,$(addsuffix .o,$(1)))
 
 $(BUILD)/bench/bin/ceiling: $(call bench_objects,ceiling)
 $(BUILD)/bench/bin/ceiling: LIBS := $(STATIC) -lfcgi
 $(BUILD)/bench/bin/hello: $(call bench_objects,hello)
 $(BUILD)/bench/bin/hello: LIBS := $(STATIC)
-$(BUILD)/bench/bin/upstream: $(call bench_objects,upstream)
-$(BUILD)/bench/bin/upstream: LIBS := $(STATIC)
+$(BUILD)/bench/bin/web_application: $(call bench_objects,web_application)
+$(BUILD)/bench/bin/web_application: LIBS := $(STATIC)
 $(BUILD)/bench/bin/empty: $(call bench_objects,empty) $(call objects,src/cmd/sealpost.fcgi/*.cc) \
     $(foreach layer,server $(SERVER_LAYERS),$(call archive,$(layer)))
 $(BUILD)/bench/bin/empty: LIBS := $(STATIC) -lfcgi -lSQLiteCpp -lsqlite3 -lcrypto
-$(BUILD)/bench/bin/seal: $(call bench_objects,seal crowd) \
+$(BUILD)/bench/bin/seal: $(call bench_objects,seal bench_clients) \
     $(foreach layer,$(SERVER_LAYERS),$(call archive,$(layer)))
 $(BUILD)/bench/bin/seal: LIBS := $(STATIC) -lSQLiteCpp -lsqlite3 -lcrypto
 
@@ -256,27 +262,33 @@ $(BENCH_PROGRAMS):
 
 bench-programs: all $(BENCH_PROGRAMS)
 
-bench: deps  ## measure it beside an empty FastCGI program and a PHP script: a table, in 10 minutes
+bench: deps  ## compare it with an empty FastCGI program and a PHP script: a table, in 10 minutes
 	@tests/tools/install-deps bench
 	@$(MAKE) --no-print-directory -j$$(nproc) bench-programs
 	@tests/bench/bench $(BUILD)
 
-bench-small: deps  ## the same in one minute, for CI: fails where sealpost has become slow
+bench-small: deps  ## the same in one minute, for CI: fails if sealpost has become slow
 	@tests/tools/install-deps bench
 	@$(MAKE) --no-print-directory -j$$(nproc) bench-programs
 	@tests/bench/bench $(BUILD) --small
 
-# --- The house -----------------------------------------------------------------------------------
+# --- The code ------------------------------------------------------------------------------------
 
-layers:  ## check that includes point down only, and that each library is named in one room
+# For editors and clangd.
+compile_commands.json: export COMPILE_COMMAND = $(COMPILE) -Itests -DBOOST_TEST_DYN_LINK
+compile_commands.json: Makefile $(SOURCES) $(TEST_SOURCES)  ## the compiler's command lines, for editors
+	@tests/tools/compile-commands $(SOURCES) $(TEST_SOURCES) > $@
+
+layers:  ## check that includes point down only, and that each library is named in one directory
 	@tests/tools/layers
 
-format:  ## lay out all C++ as .clang-format says
+format:  ## format all C++ as .clang-format says
 	@tests/tools/install-deps lint
 	clang-format -i $(SOURCES) $(HEADERS) $(TEST_SOURCES)
 
-lint: deps  ## clang-format, clang-tidy, shellcheck and the man pages, without changing anything
+lint: deps  ## clang-format, clang-tidy, shellcheck, man pages, words and Markdown; changes nothing
 	@tests/tools/install-deps lint
+	tests/tools/words
 	clang-format --dry-run --Werror $(SOURCES) $(HEADERS) $(TEST_SOURCES)
 	shellcheck $(SCRIPTS)
 	mandoc -T lint -W warning $(MANUALS)
@@ -284,10 +296,10 @@ lint: deps  ## clang-format, clang-tidy, shellcheck and the man pages, without c
 	  { ! grep .; }
 	@$(MAKE) --no-print-directory -j$$(nproc) $(addprefix tidy/,$(SOURCES) $(TEST_SOURCES))
 
-SCRIPTS := tests/tools/install-deps tests/tools/layers deploy/examples/spool.sh deploy/nginx/start-sealpost \
+SCRIPTS := $(addprefix tests/tools/,install-deps layers) deploy/examples/spool.sh deploy/nginx/start-sealpost \
   htaccess/sealpost-wrapper tests/run tests/demo/demo .ci/run \
   $(addprefix tests/,mutants/run fuzz/run trust/run) \
-  $(addprefix $(PACKAGING)/,dist reproduce deb deb-check) tests/packaging/tarball tests/packaging/newcomer \
+  $(addprefix $(PACKAGING)/,dist reproduce deb deb-check) tests/packaging/tarball tests/packaging/readme_commands \
   $(wildcard deploy/completion/*)
 tidy/%: %
 	@clang-tidy --quiet --warnings-as-errors='*' $< -- -std=c++20 $(CPPFLAGS) -Itests \
@@ -296,7 +308,7 @@ tidy/%: %
 
 # --- Installing ----------------------------------------------------------------------------------
 
-# Whoever packs it says INSTALL="install --strip-program=true", and strips himself.
+# A package's build says INSTALL="install --strip-program=true" and strips the programs itself.
 INSTALL ?= install
 MANUALS := $(wildcard deploy/man/*)
 SHARE = $(DESTDIR)$(PREFIX)/share
@@ -324,12 +336,12 @@ uninstall:  ## remove what install copied
 	rm -rf $(DESTDIR)$(PREFIX)/include/sealpost $(SHARE)/sealpost
 
 clean:  ## remove all that was built
-	rm -rf build
+	rm -rf build compile_commands.json
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z_.-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 22
 
-.PHONY: all tests vectors deps check dist reproducible deb deb-check demo asan tsan model mutants timing trust bench-programs bench bench-small layers format lint install uninstall clean help
+.PHONY: all test tests vectors deps check dist reproducible deb deb-check demo asan tsan model mutants timing trust bench-programs bench bench-small layers format lint install uninstall clean help
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 SHELL := /bin/bash

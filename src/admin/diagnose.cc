@@ -11,8 +11,8 @@
 #include <optional>
 
 #include "base/files.h"
-#include "store/backup.h"
 #include "store/clients.h"
+#include "store/health.h"
 #include "store/issuance_log.h"
 
 namespace sealpost {
@@ -170,7 +170,7 @@ class Examination {
                   " is missing: `sealpost restore` a backup, or `sealpost init` makes a new one");
     }
     Database database(home_.store_paths(), home_.server_id());
-    const Health health = examine(database);
+    const Health health = check_health(database);
     const std::string how = "journal " + journal.mode + ", synchronous " +
                             (journal.synchronous == 2 ? "FULL" : "EXTRA");
     if (journal.mode == "wal") {

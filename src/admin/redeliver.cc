@@ -9,12 +9,13 @@ void redeliver(const SettingTexts& texts, const std::function<void(const LogEntr
   WorkerPool pool;
   Gateway gateway(texts, pool);
   for (;;) {
-    const auto taken = gateway.claim_overdue(system_now());
-    if (taken.empty()) return;
-    for (const auto& one : taken) {
-      one->run();
-      (void)gateway.finish({&one, 1}, system_now());
-      each(one->caller().entry);
+    std::vector<PendingDelivery> claimed = gateway.claim_overdue(system_now());
+    if (claimed.empty()) return;
+    for (PendingDelivery& delivery : claimed) {
+      delivery.run();
+      PendingDelivery* const done = &delivery;
+      gateway.finish({&done, 1}, system_now());
+      each(delivery.requester.entry);
     }
   }
 }

@@ -236,7 +236,7 @@ HandlerResult run_exec_handler(const std::string& path, const DeliveryJob& job,
   if (body.empty()) child.input.in.shut();
   Tick tick = kFirstTick;
   while (!child.has_ended()) {
-    if (limits.stop) {
+    if (*limits.stop) {
       result.kind = HandlerResult::Kind::kInterrupted;
       return result;
     }

@@ -171,7 +171,7 @@ HandlerResult run_http_handler(const std::string& address, std::uint16_t port,
     const bool kept = connection && connection->is_alive();
     if (!kept) connection = std::make_unique<Connection>(to);
     try {
-      return result_of(connection->exchange(request, deadline, limits.stop));
+      return result_of(connection->exchange(request, deadline, *limits.stop));
     } catch (const Interrupted&) {
       connection.reset();
       return {.kind = HandlerResult::Kind::kInterrupted};

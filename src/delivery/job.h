@@ -45,7 +45,7 @@ struct HandlerResult {
 // When a handler must end: after `timeout`, or as soon as `stop` is set.
 struct Limits {
   Milliseconds timeout;
-  const std::atomic<bool>& stop;
+  const std::atomic<bool>* stop;
 };
 
 }  // namespace sealpost

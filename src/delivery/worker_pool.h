@@ -70,4 +70,24 @@ class WorkerPool {
   std::atomic<bool> stop_ = false;
 };
 
+// A place that is not taken before it is needed.  It can be asked again after it was taken.
+class Reservation {
+ public:
+  // `pool` must outlive it.
+  Reservation(WorkerPool& pool, std::size_t max_running) : pool_(&pool), max_(max_running) {}
+
+  // Whether the place is taken now.
+  [[nodiscard]] bool reserve() {
+    if (!place_) place_ = pool_->reserve(max_);
+    return place_.has_value();
+  }
+  // The place, if it was taken.
+  [[nodiscard]] std::optional<WorkerPool::Place> take() { return std::exchange(place_, {}); }
+
+ private:
+  WorkerPool* pool_;
+  std::size_t max_;
+  std::optional<WorkerPool::Place> place_;
+};
+
 }  // namespace sealpost

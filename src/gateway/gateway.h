@@ -1,101 +1,99 @@
-// The walk of a message through the house: what comes in, in which order it is checked, what goes
-// out.  The checks stand here in the order of PROTOCOL 4, 5 and 6, and nothing else does.
+// The walk of a batch of requests: open, commit, respond.  The checks stand here in the order of
+// PROTOCOL 4, 5 and 6.
 #pragma once
 
-#include <deque>
 #include <memory>
-#include <optional>
 #include <span>
+#include <string>
+#include <variant>
 #include <vector>
 
-#include "gateway/pending_delivery.h"
-#include "gateway/request.h"
+#include "gateway/exchange.h"
+#include "gateway/housekeeping.h"
 #include "gateway/resources.h"
-#include "gateway/session_cache.h"
 #include "protocol/handshake.h"
 
 namespace sealpost {
 
-// What became of a request: its answer, or a handler that must be waited for.
-struct Handled {
-  std::optional<Response> response;
-  std::shared_ptr<PendingDelivery> delivery;  // if and only if there is no answer yet
-};
+// What becomes of a request: its answer, or a delivery that the caller must run and then finish.
+using Handled = std::variant<Response, PendingDelivery>;
 
-// One gateway serves one set of settings, in one thread.
+// Serves one set of settings, in one thread.
 class Gateway {
  public:
-  // `pool` gives room to handlers; the caller runs them.
+  // `pool` has places for handlers; the caller runs them.  It must outlive the gateway.
   Gateway(SettingTexts texts, WorkerPool& pool);
 
-  // How much of a body the transport need read: one byte more is too large.
+  // How many bytes of a body the server need read: a longer body is too large.
   [[nodiscard]] std::size_t max_body() const { return max_body_; }
 
-  // Answers a batch, in its order: all messages in it that are new become durable together, and no
-  // answer says so before they are.  Never throws: a fault of ours is logged and answered with 503.
-  [[nodiscard]] std::vector<Handled> handle(std::span<const Request> batch, Time now);
+  // Answers a batch.  The results stand in the order of the batch.  All new messages in it become
+  // durable in one transaction, and no answer leaves before that.  Never throws: a fault of this
+  // server is logged and answered with 503.
+  [[nodiscard]] std::vector<Handled> handle(std::span<const Request* const> batch, Time now);
 
-  // Keeps, durably, what handlers have made of messages, and answers those who wait; nothing in the
-  // place of one for whom nobody does.  Never throws, either.
-  [[nodiscard]] std::vector<std::optional<Response>> finish(
-      std::span<const std::shared_ptr<PendingDelivery>> done, Time now);
+  // Saves durably what handlers made of messages.  Sets each delivery's log entry, and its response
+  // if a client waits.  Never throws.
+  void finish(std::span<PendingDelivery* const> done, Time now);
 
-  // Messages whose handler was cut short and that nobody waits for.  Throws Fault.
-  [[nodiscard]] std::vector<std::shared_ptr<PendingDelivery>> claim_overdue(Time now);
-  // Whether it is time to look for some: every 10 s.
+  // Messages whose handler was interrupted and for which nobody waits.  The caller must run each
+  // and then finish it.  Throws Fault.
+  [[nodiscard]] std::vector<PendingDelivery> claim_overdue(Time now);
+  // Whether it is time to look for such messages: every 10 s.
   [[nodiscard]] bool should_claim_overdue(Time now) const;
 
-  // What need not be done while somebody waits, at most every so often unless `at_exit`: adds what
-  // was refused to the database, every 10 s and only behind a batch that wrote messages; and erases
-  // the keys of sessions that have ended, here or in a process that has died since, every 5
-  // minutes.
-  void tidy(Time now, bool at_exit);
-  // Whether there is nothing that must be done soon.
-  [[nodiscard]] bool is_tidy() const;
+  // Does what need not be done while a client waits (see Housekeeping::run).
+  void do_housekeeping(Time now, bool at_exit);
+  [[nodiscard]] bool is_housekeeping_done() const;
 
-  // Leaves the database so that the next process starts fast.  For CGI, once the answer has gone.
-  void trim();
+  // Leaves the database so that the next process starts fast.  For CGI, after the answer was sent.
+  void prepare_exit();
 
  private:
-  struct Visit;
+  // A request after the checks of PROTOCOL 4, which need nothing but the request.
+  struct Received {
+    const Request* request;
+    std::variant<PlainAnswer, Envelope> content;
+  };
+  // Why there is no snapshot: the fault's text.
+  using SnapshotResult = Result<Snapshot, std::string>;
 
-  Decision rule(const OpenedRecord& record, Visit& visit, Time now);
-  void receive(Visit& visit, Time now);
-  void handshake(Visit& visit, Time now);
-  void record(Visit& visit, Time now);
-  void admit(std::deque<Visit>& visits, Time now);
-  void settle(Visit& visit, const Admission& admission, Time now);
-  void hand_over(Visit& visit, const Admission& admission);
-  void conclude(PendingDelivery& delivery, const SavedResult& settled, Time now);
-  Receipt receipt_for(const Session& session, const Epoch& epoch, std::uint64_t next);
-  void note(Caller& caller, Time now);
-  void trim(bool presume_ended_sessions);
-  void note_errors(const PendingDelivery& delivery, Time now);
-  template <class Work>
-  void guarded(Visit& visit, Work work);
-  void fail(Caller& caller, const std::exception& fault);
+  static Received receive(const Request& request);
+  SnapshotResult take_snapshot();
 
-  // The session of a record; null if there is none alive.
-  std::shared_ptr<const KnownSession> find_session(const SessionId& id, Time now);
+  Exchange open(const Received& received, const SnapshotResult& snapshot, Time now);
+  Answered open_handshake(const Envelope& envelope, Requester& requester, const Snapshot& snapshot,
+                          Time now);
+  Exchange open_record(const Envelope& envelope, Requester& requester, const Snapshot& snapshot,
+                       Time now);
+  std::shared_ptr<const KnownSession> find_session(const SessionId& id, const Snapshot& snapshot,
+                                                   Time now);
 
-  // Looked over once a batch: what has changed in it since is not seen before the next.
-  Resources& house();
+  void commit(std::vector<Exchange>& exchanges, const SnapshotResult& snapshot, Time now);
+  Exchange conclude(Admissible& admissible, Admission admission, const Snapshot& snapshot,
+                    Time now);
+  Exchange conclude_new(Admissible& admissible, Admission admission, const Snapshot& snapshot,
+                        Time now);
+
+  std::vector<Handled> respond(std::vector<Exchange> exchanges, Time now);
+  Answered conclude(PendingDelivery& delivery, SavedResult saved, const Snapshot& snapshot,
+                    Time now);
+
+  Answered fail(Requester& requester, const std::exception& fault);
+  void write_log(Answered& answered, Time now);
+  void log_handler_errors(const PendingDelivery& delivery, Time now);
+  // A fault means that nothing which this process knows of the home is trusted any more.
+  void drop_resources_after_fault();
 
   SettingTexts texts_;
   WorkerPool& pool_;
-  Settings settings_;
   std::size_t max_body_;
   Log log_;
-  std::unique_ptr<Resources> house_;
-  bool looked_over_ = false;
+  std::unique_ptr<Resources> resources_;
+  bool has_failed_ = false;  // in this batch
   SessionCache sessions_;
-  RejectionCounts rejection_counts_;
-  bool has_written_ = false;  // messages, since tidy() was last called
-  Time tally_written_at_{};
-  Time trimmed_at_{};
-  bool may_hold_ended_keys_ =
-      false;          // of a process, or a house, that may have ended sessions and left their keys
-  Time looked_at_{};  // for messages to take up
+  Housekeeping housekeeping_;
+  Time claimed_at_{};
 };
 
 }  // namespace sealpost

@@ -1,56 +1,57 @@
-// What a gateway does while nobody waits.
-#include <utility>
+#include "gateway/housekeeping.h"
 
-#include "gateway/gateway.h"
+#include <utility>
 
 namespace sealpost {
 namespace {
 
-constexpr Milliseconds kTallyInterval = 10 * kSecond;
-constexpr Milliseconds kTrimInterval = 5 * kMinute;
+constexpr Milliseconds kCountsInterval = 10 * kSecond;
+constexpr Milliseconds kCleanupInterval = 5 * kMinute;
 
 }  // namespace
 
-void Gateway::tidy(Time now, bool at_exit) {
-  // Only beside what was written anyway: strangers alone must not make us write.
-  const bool wrote = std::exchange(has_written_, false);
-  const bool tally_is_due =
-      at_exit || (wrote && distance(now, tally_written_at_) >= kTallyInterval);
-  if (!rejection_counts_.empty() && tally_is_due) {
-    tally_written_at_ = now;
-    try {
-      house().store().add_rejection_counts(rejection_counts_);
-      rejection_counts_.clear();
-    } catch (const std::exception&) {
-      // The database is in trouble, and the log says so already: the counts wait.
-      may_hold_ended_keys_ = true;  // the store has closed it, and forgotten what it ended
-    }
-  }
-  if (!house_) return;
-  try {
-    house_->store().checkpoint();
-  } catch (const std::exception&) {
-    // Another process holds the gate; the next time will do.
-  }
-  if (trimmed_at_ == Time{}) trimmed_at_ = now;
-  if (!at_exit && distance(now, trimmed_at_) < kTrimInterval) return;
-  trimmed_at_ = now;
-  // The keys of sessions that have ended lie there, too, and another process may have ended them.
-  sessions_.forget_all();
-  if (!is_tidy()) trim(std::exchange(may_hold_ended_keys_, false));
+void Housekeeping::count(const Answered& answered, Time now) {
+  const LogEntry& entry = answered.requester.entry;
+  accepted_messages_ = accepted_messages_ || entry.outcome == LogOutcome::kAccepted;
+  if (answered.requester.stored || entry.outcome == LogOutcome::kSession) return;
+  const std::string_view what =
+      answered.response.sealed ? text_of(entry.outcome) : text_of(entry.reason);
+  ++rejection_counts_[{iso_time(now).substr(0, 10), entry.name, std::string(what)}];
 }
 
-bool Gateway::is_tidy() const {
-  return !house_ || (!may_hold_ended_keys_ && !house_->store().has_ended_sessions());
+void Housekeeping::run(Store& store, SessionCache& sessions, Time now, bool at_exit) {
+  const bool accepted_messages = std::exchange(accepted_messages_, false);
+  const bool due = accepted_messages && distance(now, counts_written_at_) >= kCountsInterval;
+  if (!rejection_counts_.empty() && (at_exit || due)) write_counts(store, now);
+
+  clean_up(store, Cleanup::kLight);
+  if (cleaned_up_at_ == Time{}) cleaned_up_at_ = now;
+  if (!at_exit && distance(now, cleaned_up_at_) < kCleanupInterval) return;
+  cleaned_up_at_ = now;
+  // The cache holds keys, too, and another process may have ended their sessions.
+  sessions.clear();
+  if (is_done(store)) return;
+  const bool presume = std::exchange(may_hold_ended_keys_, false);
+  clean_up(store, presume ? Cleanup::kFullPresumingEndedSessions : Cleanup::kFull);
 }
 
-void Gateway::trim() { trim(false); }
-
-void Gateway::trim(bool presume_ended_sessions) {
+void Housekeeping::write_counts(Store& store, Time now) {
+  counts_written_at_ = now;
   try {
-    if (house_) house_->store().trim(presume_ended_sessions);
+    store.add_rejection_counts(rejection_counts_);
+    rejection_counts_.clear();
   } catch (const std::exception&) {
-    may_hold_ended_keys_ = true;  // tried again
+    // The log says already that the database fails.  The counts wait for the next time.
+    may_hold_ended_keys_ = true;  // the store has closed its connection, and forgot what it ended
+  }
+}
+
+void Housekeeping::clean_up(Store& store, Cleanup extent) {
+  try {
+    store.clean_up(extent);
+  } catch (const std::exception&) {
+    // Another process holds the write lock, or the disk fails.  The next time will do.
+    if (extent != Cleanup::kLight) may_hold_ended_keys_ = true;
   }
 }
 

@@ -19,28 +19,10 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// In the order of LogOutcome.
-constexpr std::array kOutcomeTexts = std::to_array<std::string_view>({
-    "session",
-    "accepted",
-    "duplicate",
-    "conflict",
-    "too_old",
-    "late",
-    "forbidden",
-    "revoked",
-    "malformed",
-    "in_progress",
-    "failed",
-    "rejected",
-    "unavailable",
-});
-static_assert(kOutcomeTexts.size() == static_cast<std::size_t>(LogOutcome::kUnavailable) + 1);
+constexpr std::size_t kLineMax = 2000;  // bytes of a handler's line
+constexpr auto kCheckInterval = std::chrono::seconds(1);
 
-constexpr std::size_t kLineMax = 2000;  // bytes of what a handler wrote
-constexpr auto kLookInterval = std::chrono::seconds(1);
-
-// Made if there is none; -1 if it cannot be.
+// Makes the file if it does not exist.  Returns -1 on failure.
 int open_log(const std::string& path) {
   return open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 }
@@ -49,8 +31,8 @@ std::string line_of(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-// A request's line is put together here, member by member: a JSON object of its own would cost as
-// much as opening a seal.  What needs escapes is left to the library.
+// A request's line is assembled member by member, because a JSON object would cost as much as
+// opening a seal.  The library escapes what needs it.
 void put_key(std::string& line, std::string_view key) {
   line.append(line.empty() ? "{\"" : ",\"").append(key).append("\":");
 }
@@ -77,13 +59,20 @@ void put(Json& json, const char* key, std::string_view text) {
   if (!text.empty()) json[key] = text;
 }
 
+constexpr std::array<std::string_view, 13> kOutcomes{
+    "session", "accepted",  "duplicate",   "conflict", "too_old",  "late",        "forbidden",
+    "revoked", "malformed", "in_progress", "failed",   "rejected", "unavailable",
+};
+static_assert(kOutcomes.back() == "unavailable" &&
+              static_cast<std::size_t>(LogOutcome::kUnavailable) + 1 == kOutcomes.size());
+
 }  // namespace
 
 std::string_view text_of(LogOutcome outcome) {
-  return kOutcomeTexts.at(static_cast<std::size_t>(outcome));
+  return kOutcomes.at(static_cast<std::size_t>(outcome));
 }
 
-LogOutcome log_outcome_of(Status status) {
+LogOutcome outcome_of(Status status) {
   switch (status) {
     case Status::kAccepted:
       return LogOutcome::kAccepted;
@@ -114,12 +103,12 @@ LogOutcome log_outcome_of(Status status) {
 Log::Log(const std::string& path)
     : path_(path),
       file_(path.empty() ? STDERR_FILENO : open_log(path)),
-      looked_at_(Clock::now()),
+      checked_at_(Clock::now()),
       id_prefix_(hex(crypto::random_array<4>())) {
   if (file_ >= 0) return;
   const std::string why = std::strerror(errno);
   file_ = STDERR_FILENO;
-  alarm("log", "", "SEALPOST_LOG " + path + " cannot be opened (" + why + "); writing to stderr",
+  alarm("log", "", "Cannot open SEALPOST_LOG " + path + ": " + why + ". The log goes to stderr.",
         system_now());
 }
 
@@ -160,7 +149,7 @@ void Log::handler(std::int64_t number, int attempt, const std::string& name, std
                     {"attempt", attempt}}));
 }
 
-// A write of no more than this is one piece in a pipe, too: lines of several processes do not mix.
+// A pipe takes PIPE_BUF bytes in one piece, so that lines of several processes do not mix.
 void Log::put_line(std::string_view line) {
   if (waiting_.size() + line.size() > PIPE_BUF) flush();
   waiting_.append(line);
@@ -168,18 +157,18 @@ void Log::put_line(std::string_view line) {
 
 void Log::flush() {
   if (waiting_.empty()) return;
-  follow_path();
-  // A full disk must not stop the gateway.
+  reopen_if_moved();
+  // A full disk must not stop the gateway, so a failed write is ignored.
   (void)!::write(file_, waiting_.data(), waiting_.size());
   waiting_.clear();
 }
 
-// Opens the file anew where it has been moved away, or could not be opened before.  Whatever goes
-// wrong, there is one to write to.
-void Log::follow_path() {
+// Opens the file again if it was moved away or could not be opened before.  On failure the log goes
+// on with the file it has.
+void Log::reopen_if_moved() {
   const Clock::time_point now = Clock::now();
-  if (path_.empty() || now - looked_at_ < kLookInterval) return;
-  looked_at_ = now;
+  if (path_.empty() || now - checked_at_ < kCheckInterval) return;
+  checked_at_ = now;
   struct stat opened {};
   struct stat named {};
   if (fstat(file_, &opened) == 0 && stat(path_.c_str(), &named) == 0 &&

@@ -1,5 +1,4 @@
-// What a transport hands in and what it gets back, and the checks that need nothing but HTTP
-// (PROTOCOL 4).
+// What a server passes in and gets back, and the checks that need nothing but HTTP (PROTOCOL 4).
 #pragma once
 
 #include <chrono>
@@ -18,7 +17,7 @@ struct Request {
   bool has_content_encoding = false;
   std::optional<std::uint64_t> announced;  // CONTENT_LENGTH, where there is one
   std::string body;
-  bool body_too_large = false;  // over max_body: what is in `body` is not all
+  bool body_too_large = false;  // over max_body: `body` does not hold all of it
   bool body_cut = false;        // the stream broke off before its end
   std::chrono::steady_clock::time_point arrived = std::chrono::steady_clock::now();
 };
@@ -41,12 +40,12 @@ struct PlainAnswer {
   [[nodiscard]] Response response() const { return {status, std::string(body), false}; }
 };
 
-// Method, media type, encoding, size and completeness, in that order; nothing if all are as they
-// must be.
+// Checks method, media type, encoding, size and completeness, in that order.  Nothing if all are
+// right.
 [[nodiscard]] std::optional<PlainAnswer> check_http(const Request& request);
 
-// For every other stranger the same, whatever the reason.
-[[nodiscard]] constexpr PlainAnswer refused(Reason reason) { return {403, "refused\n", reason}; }
+// Every other unauthenticated client gets this one answer, whatever the reason.
+[[nodiscard]] constexpr PlainAnswer rejected(Reason reason) { return {403, "refused\n", reason}; }
 [[nodiscard]] constexpr PlainAnswer not_the_form(Reason reason) { return {400, "form\n", reason}; }
 [[nodiscard]] constexpr PlainAnswer unavailable() { return {503, "unavailable\n", Reason::kFault}; }
 

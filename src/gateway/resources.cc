@@ -10,13 +10,15 @@ const Home& checked(const Home& home) {
 
 }  // namespace
 
-Resources::Resources(const Settings& settings)
-    : home_(settings.home), store_(checked(home_).store_paths(), home_.server_id()) {}
+Resources::Resources(Settings settings)
+    : settings_(std::move(settings)),
+      home_(settings_.home),
+      store_(checked(home_).store_paths(), home_.server_id()) {}
 
-void Resources::refresh() {
+Snapshot Resources::refresh() {
   if (keys_folder_.has_changed()) keyring_.reset();
   if (!keyring_) keyring_ = home_.keyring();
-  routes_ = &routes_file_.current();
+  return {settings_, *keyring_, routes_file_.current(), store_};
 }
 
 }  // namespace sealpost

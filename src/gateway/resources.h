@@ -1,39 +1,41 @@
-// What stands behind one set of settings while a process lives: the home's keys, its store and its
-// log.
+// What serves one set of settings while a process lives: the home's keys, routes and store.
 #pragma once
 
-#include <memory>
 #include <optional>
 
 #include "base/file_watch.h"
 #include "delivery/routes.h"
-#include "gateway/log.h"
 #include "gateway/settings.h"
 #include "store/home.h"
 #include "store/sqlite_store.h"
 
 namespace sealpost {
 
+// Settings, keys and routes as they are for one batch.  Valid until the next refresh().
+struct Snapshot {
+  const Settings& settings;
+  const Keyring& keyring;
+  const Routes& routes;
+  Store& store;
+};
+
 class Resources {
  public:
-  // Throws Fault if the home is not one, or open to others.
-  explicit Resources(const Settings& settings);
+  // Throws Fault if the home does not exist, lacks its keys, or is open to other users.
+  explicit Resources(Settings settings);
 
   [[nodiscard]] Store& store() { return store_; }
 
-  // Reads again what has changed of keys and routes.  Throws Fault if either cannot be used: the
-  // routes with file, line and reason.
-  void refresh();
-  // As they were then.
-  [[nodiscard]] const Keyring& keyring() const { return keyring_.value(); }
-  [[nodiscard]] const Routes& routes() const { return *routes_; }
+  // Reads keys and routes again if their files have changed.  Throws Fault if keys or routes cannot
+  // be used; for routes it names file, line and reason.
+  [[nodiscard]] Snapshot refresh();
 
  private:
+  Settings settings_;
   Home home_;
   FileWatch keys_folder_{home_.keys_folder()};
   std::optional<Keyring> keyring_;
   RoutesFile routes_file_{home_.routes_file()};
-  const Routes* routes_ = nullptr;
   SqliteStore store_;
 };
 

@@ -1,4 +1,4 @@
-// SessionCache of late, with their keys opened, so that neither is looked for at every message.
+// Recently used sessions with their keys opened, so that not every message costs a lookup.
 #pragma once
 
 #include <map>
@@ -10,32 +10,33 @@
 
 namespace sealpost {
 
-// A live session, as it was when it was looked up: whether it still is, the transaction that admits
-// decides.
+// A live session as it was when it was looked up.  Whether it still lives, the transaction that
+// admits the record decides.
 struct KnownSession {
   Session session;
   SessionKeys keys;
   Time live_until;
 };
 
-// Holds twice kMost at most: when the younger half is full, the older one goes, keys and all.
+// Holds at most twice kHalf sessions: when the younger half is full, the older half is dropped,
+// keys and all.
 class SessionCache {
  public:
-  static constexpr std::size_t kMost = 4096;
+  static constexpr std::size_t kHalf = 4096;
 
-  // Null if it is not here, or has ended since.
+  // Null if the session is not cached or has expired.
   [[nodiscard]] std::shared_ptr<const KnownSession> find(const SessionId& id, Time now) {
-    if (const auto young = young_.find(id); young != young_.end()) return live(young->second, now);
-    const auto old = old_.find(id);
-    if (old == old_.end()) return nullptr;
-    const std::shared_ptr<const KnownSession> found = old->second;
-    old_.erase(old);
-    keep(found);
-    return live(found, now);
+    if (const auto found = young_.find(id); found != young_.end()) return live(found->second, now);
+    const auto found = old_.find(id);
+    if (found == old_.end()) return nullptr;
+    const std::shared_ptr<const KnownSession> session = found->second;
+    old_.erase(found);
+    add(session);
+    return live(session, now);
   }
 
-  void keep(std::shared_ptr<const KnownSession> session) {
-    if (young_.size() >= kMost) {
+  void add(std::shared_ptr<const KnownSession> session) {
+    if (young_.size() >= kHalf) {
       old_ = std::move(young_);
       young_.clear();
     }
@@ -43,11 +44,11 @@ class SessionCache {
     young_.insert_or_assign(id, std::move(session));
   }
 
-  void forget(const SessionId& id) {
+  void remove(const SessionId& id) {
     young_.erase(id);
     old_.erase(id);
   }
-  void forget_all() {
+  void clear() {
     young_.clear();
     old_.clear();
   }
@@ -58,7 +59,7 @@ class SessionCache {
   std::shared_ptr<const KnownSession> live(const std::shared_ptr<const KnownSession>& session,
                                            Time now) {
     if (session->live_until > now) return session;
-    forget(SessionId(session->session.id));
+    remove(SessionId(session->session.id));
     return nullptr;
   }
 

@@ -19,20 +19,20 @@ std::string variable_of(std::size_t which) {
   return std::string(kPrefix).append(kSettingNames.at(which));
 }
 
-// Takes from variables named BEFORE SEALPOST_X what no better place has said.
-void take_unset(SettingTexts& texts, std::string_view before, Variables variables) {
+// Takes what is still unset from variables whose names begin with `before` and "SEALPOST_".
+void take_unset(SettingViews& views, std::string_view before, Variables variables) {
   for (; *variables != nullptr; ++variables) {
-    std::string_view one = *variables;
-    if (!one.starts_with(before)) continue;
-    one.remove_prefix(before.size());
-    if (!one.starts_with(kPrefix)) continue;
-    one.remove_prefix(kPrefix.size());
-    const std::size_t equals = std::min(one.find('='), one.size());
+    std::string_view variable = *variables;
+    if (!variable.starts_with(before)) continue;
+    variable.remove_prefix(before.size());
+    if (!variable.starts_with(kPrefix)) continue;
+    variable.remove_prefix(kPrefix.size());
+    const std::size_t equals = std::min(variable.find('='), variable.size());
     const auto* which =
-        std::find(kSettingNames.begin(), kSettingNames.end(), one.substr(0, equals));
+        std::find(kSettingNames.begin(), kSettingNames.end(), variable.substr(0, equals));
     if (which == kSettingNames.end()) continue;
-    std::string& text = texts.at(static_cast<std::size_t>(which - kSettingNames.begin()));
-    if (text.empty()) text = one.substr(std::min(equals + 1, one.size()));
+    std::string_view& view = views.at(static_cast<std::size_t>(which - kSettingNames.begin()));
+    if (view.empty()) view = variable.substr(std::min(equals + 1, variable.size()));
   }
 }
 
@@ -45,8 +45,8 @@ void read_number(const SettingTexts& texts, Setting which, Number least, Number 
   const char* end = text.data() + text.size();
   const auto [rest, error] = std::from_chars(text.data(), end, number);
   if (error != std::errc() || rest != end || number < least || number > most) {
-    throw Fault(variable_of(which) + " is \"" + text + "\": give a number from " +
-                std::to_string(least) + " to " + std::to_string(most));
+    throw Fault(variable_of(which) + " is \"" + text + "\". It must be a number from " +
+                std::to_string(least) + " to " + std::to_string(most) + ".");
   }
 }
 
@@ -57,8 +57,8 @@ void read_duration(const SettingTexts& texts, Setting which, Milliseconds least,
   const auto duration = parse_duration(text);
   if (!duration || *duration < least) {
     throw Fault(variable_of(which) + " is \"" + text +
-                "\": give a number and s, m, h or d, such as 300s" +
-                (least == Milliseconds{0} ? ", or 0 for any" : ""));
+                "\". It must be a number and s, m, h or d, such as 300s" +
+                (least == Milliseconds::zero() ? ", or 0 for any time." : "."));
   }
   time = *duration;
 }
@@ -75,23 +75,41 @@ const char* find_variable(Variables variables, std::string_view name) {
   return nullptr;
 }
 
-SettingTexts find_settings(const SettingTexts& arguments, Variables request, Variables process) {
-  SettingTexts texts = arguments;
-  for (const std::string_view before : {"", "REDIRECT_", "SSL_"})
-    take_unset(texts, before, request);
-  take_unset(texts, "", process);
+SettingViews find_settings(const SettingTexts& arguments, Variables request, Variables process) {
+  SettingViews views;
+  std::copy(arguments.begin(), arguments.end(), views.begin());
+  for (const std::string_view before : {"", "REDIRECT_", "SSL_"}) {
+    take_unset(views, before, request);
+  }
+  take_unset(views, "", process);
+  return views;
+}
+
+SettingTexts copy_of(const SettingViews& views) {
+  SettingTexts texts;
+  std::copy(views.begin(), views.end(), texts.begin());
   return texts;
+}
+
+const SettingTexts& SettingsTable::intern(const SettingViews& views) {
+  const std::lock_guard lock(mutex_);
+  for (const SettingTexts& known : known_) {
+    if (std::equal(known.begin(), known.end(), views.begin())) return known;
+  }
+  return known_.emplace_back(copy_of(views));
 }
 
 Settings Settings::parse(const SettingTexts& texts) {
   Settings settings;
   if (texts[kHome].empty()) {
     throw Fault(
-        "SEALPOST_HOME is not set: in .htaccess write `SetEnv SEALPOST_HOME /home/you/sealpost`, "
-        "with the folder that `sealpost init` made");
+        "SEALPOST_HOME is not set. In .htaccess write `SetEnv SEALPOST_HOME /home/you/sealpost`, "
+        "with "
+        "the directory that `sealpost init` made.");
   }
   if (texts[kHome].front() != '/') {
-    throw Fault("SEALPOST_HOME is \"" + texts[kHome] + "\": give the whole path, from /");
+    throw Fault("SEALPOST_HOME is \"" + texts[kHome] +
+                "\". It must be an absolute path, which begins with /.");
   }
   settings.home = texts[kHome];
   settings.log = texts[kLog];

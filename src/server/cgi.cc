@@ -13,12 +13,12 @@
 namespace sealpost {
 namespace {
 
-// What is read and thrown away of a body that does not fit.  A web server that is still sending
-// when the program ends reports its own error instead of our answer.
+// How much of a body that does not fit is read and dropped.  A web server that is still sending
+// when the program ends reports its own error instead of this program's answer.
 constexpr std::uint64_t kDrainMax = 64U << 20;
 
-// Reads what was announced, and no more: the server need not close the stream behind it.  Where
-// nothing was announced (a chunked body) the end of the stream is the end of the body.
+// Reads the announced length and no more, because the server need not close the stream after it.
+// Without an announced length (a chunked body) the body ends with the stream.
 void read_body(Request& request, std::size_t max_body) {
   request.body_too_large = request.announced && *request.announced > max_body;
   std::uint64_t left = std::min(request.announced.value_or(kDrainMax), kDrainMax);
@@ -39,7 +39,7 @@ void write_all(std::string_view text) {
   while (!text.empty()) {
     const ssize_t put = write(STDOUT_FILENO, text.data(), text.size());
     if (put < 0 && errno == EINTR) continue;
-    if (put <= 0) return;  // nobody reads the answer any more: the message is settled all the same
+    if (put <= 0) return;  // nobody reads the answer; the message is settled all the same
     text.remove_prefix(static_cast<std::size_t>(put));
   }
 }
@@ -49,16 +49,19 @@ void write_all(std::string_view text) {
 void serve_cgi(const SettingTexts& arguments) {
   Request request = request_from(environ);
   WorkerPool pool;
-  Gateway gateway(find_settings(arguments, environ, environ), pool);
+  Gateway gateway(copy_of(find_settings(arguments, environ, environ)), pool);
   read_body(request, gateway.max_body());
-  Handled handled = gateway.handle({&request, 1}, system_now()).front();
-  if (handled.delivery) {  // there is nobody else to serve meanwhile
-    handled.delivery->run();
-    handled.response = gateway.finish({&handled.delivery, 1}, system_now()).front();
+  const Request* const batch = &request;
+  Handled handled = std::move(gateway.handle({&batch, 1}, system_now()).front());
+  if (auto* delivery = std::get_if<PendingDelivery>(&handled)) {
+    delivery->run();  // in this thread: a CGI process serves nobody else
+    gateway.finish({&delivery, 1}, system_now());
+    handled = delivery->response.value();
   }
-  write_all(handled.response->head() + handled.response->body);
+  const auto& response = std::get<Response>(handled);
+  write_all(response.head() + response.body);
   close(STDOUT_FILENO);
-  gateway.trim();
+  gateway.prepare_exit();
 }
 
 bool arguments_are_the_clients() {

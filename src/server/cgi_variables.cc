@@ -22,7 +22,7 @@ Request request_from(Variables variables) {
   if (error == std::errc() && rest == end) {
     request.announced = length;
   } else {
-    request.body_cut = true;  // whatever comes is not what was announced
+    request.body_cut = true;  // no body can have the announced length
   }
   return request;
 }

@@ -1,4 +1,4 @@
-// The request's head from CGI variables, which CGI and FastCGI share.
+// Makes a request's head from CGI variables.  CGI and FastCGI share it.
 #pragma once
 
 #include "gateway/request.h"

@@ -17,7 +17,7 @@ namespace sealpost {
 namespace {
 
 constexpr int kAcceptsAtOnce = 128;
-constexpr timeval kPatience{.tv_sec = 5, .tv_usec = 0};  // for one read or write
+constexpr timeval kSocketTimeout{.tv_sec = 5, .tv_usec = 0};  // for one read or write
 
 void require(bool done, const char* what) {
   if (!done) throw Fault(std::string(what) + ": " + std::strerror(errno));
@@ -48,7 +48,7 @@ EventQueue::~EventQueue() {
 EventQueue::Ready EventQueue::wait(int timeout) {
   std::array<epoll_event, 16> events;
   const int count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), timeout);
-  // With give_back's: whoever takes a connection over sees all that was done with it before.
+  // The lock pairs with wait_for_request's: a loop sees all that another did with the connection.
   const std::lock_guard lock(mutex_);
   Ready ready;
   for (int i = 0; i < count; ++i) {
@@ -70,13 +70,13 @@ void EventQueue::accept_waiting() {
   for (int i = 0; i < kAcceptsAtOnce; ++i) {
     const int file = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     if (file < 0) {
-      // Out of descriptors or memory: a short rest, or the readable listener would keep us
-      // spinning.
+      // Out of descriptors or memory.  The listener stays readable, so without a short rest this
+      // loop would spin.
       if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR) usleep(10'000);
       return;
     }
-    setsockopt(file, SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience);
-    setsockopt(file, SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof kPatience);
+    setsockopt(file, SOL_SOCKET, SO_RCVTIMEO, &kSocketTimeout, sizeof kSocketTimeout);
+    setsockopt(file, SOL_SOCKET, SO_SNDTIMEO, &kSocketTimeout, sizeof kSocketTimeout);
     auto connection = std::make_unique<FastcgiConnection>(file);
     FastcgiConnection* key = connection.get();
     const std::lock_guard lock(mutex_);
@@ -85,35 +85,37 @@ void EventQueue::accept_waiting() {
   }
 }
 
-void EventQueue::give_back(FastcgiConnection& connection) {
+void EventQueue::wait_for_request(FastcgiConnection& connection) {
   const std::lock_guard lock(mutex_);
   watch(EPOLL_CTL_MOD, connection.file(), EPOLLIN | EPOLLONESHOT, &connection);
 }
 
-void EventQueue::forget(FastcgiConnection& connection) {
-  std::unique_ptr<FastcgiConnection> gone;  // closed when the lock is free again
+void EventQueue::close_connection(FastcgiConnection& connection) {
+  std::unique_ptr<FastcgiConnection> closed;  // its destructor runs after the lock is released
   const std::lock_guard lock(mutex_);
   const auto found = connections_.find(&connection);
-  gone = std::move(found->second);
+  closed = std::move(found->second);
   connections_.erase(found);
 }
 
-void EventQueue::send(DeliveryJob job, WorkerPool& pool) {
+void EventQueue::start(Delivery delivery, WorkerPool& pool) {
   {
     const std::lock_guard lock(mutex_);
-    ++away_;
+    ++running_;
   }
-  pool.run([this, job = std::move(job)] {
-    job.delivery->run();
+  // A std::function must be copyable, and a delivery is not.
+  auto shared = std::make_shared<Delivery>(std::move(delivery));
+  pool.run([this, shared] {
+    shared->pending.run();
     const std::lock_guard lock(mutex_);
-    finished_.push_back(job);
-    --away_;
+    finished_.push_back(std::move(*shared));
+    --running_;
     eventfd_write(done_, 1);
     changed_.notify_all();
   });
 }
 
-std::vector<EventQueue::DeliveryJob> EventQueue::take_finished() {
+std::vector<EventQueue::Delivery> EventQueue::take_finished() {
   const std::lock_guard lock(mutex_);
   eventfd_t ignored = 0;
   eventfd_read(done_, &ignored);
@@ -122,7 +124,7 @@ std::vector<EventQueue::DeliveryJob> EventQueue::take_finished() {
 
 bool EventQueue::wait_finished() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return !finished_.empty() || away_ == 0; });
+  changed_.wait(lock, [&] { return !finished_.empty() || running_ == 0; });
   return !finished_.empty();
 }
 

@@ -1,5 +1,5 @@
 // What the loops of a process share: one epoll set with the listening socket, the connections that
-// wait for their next request, what handlers have finished, and the word to stop.
+// wait for their next request, the finished deliveries, and the stop signal.
 #pragma once
 
 #include <condition_variable>
@@ -25,33 +25,32 @@ class EventQueue {
     bool listener = false;
     bool stop = false;
     bool finished = false;                        // take_finished() has something
-    std::vector<FastcgiConnection*> connections;  // the caller's alone until it gives them back
+    std::vector<FastcgiConnection*> connections;  // the caller owns each until wait_for_request()
   };
-  // Waits until something is ready, for at most `timeout` ms; -1 for ever, 0 not at all.
+  // Waits until something is ready, for at most `timeout` ms; -1 means for ever, 0 not at all.
   [[nodiscard]] Ready wait(int timeout);
 
-  // Accepts what waits.  A connection is given out when it has something to say, not before.
+  // Accepts the connections that wait.  wait() returns each when it has bytes to read.
   void accept_waiting();
 
-  // To be waited for again.
-  void give_back(FastcgiConnection& connection);
-  // Closes it.
-  void forget(FastcgiConnection& connection);
+  // wait() returns the connection again when its next request arrives.
+  void wait_for_request(FastcgiConnection& connection);
+  // Closes and deletes the connection.
+  void close_connection(FastcgiConnection& connection);
 
-  // A message that a handler has, with the settings of its gateway and the connection that waits
-  // for its answer: null if none does.
-  struct DeliveryJob {
-    SettingTexts texts;
-    std::shared_ptr<PendingDelivery> delivery;
-    FastcgiConnection* connection;
+  // A message that a handler works on, for the gateway of these settings.
+  struct Delivery {
+    const SettingTexts* settings;
+    PendingDelivery pending;
+    FastcgiConnection* connection;  // waits for the answer; null if none does
   };
-  // Runs it in a thread of the pool; whichever loop is free takes it back then.
-  void send(DeliveryJob job, WorkerPool& pool);
-  [[nodiscard]] std::vector<DeliveryJob> take_finished();
-  // Waits until there is something to take; false if nothing is on its way any more.
+  // Runs its handler in a thread of the pool.  Any loop may take it from take_finished() then.
+  void start(Delivery delivery, WorkerPool& pool);
+  [[nodiscard]] std::vector<Delivery> take_finished();
+  // Waits until take_finished() has something.  False if no delivery is running.
   [[nodiscard]] bool wait_finished();
 
-  // Tells every loop to finish.  Any thread.
+  // Tells every loop to finish.  Any thread may call it.
   void stop() const;
 
  private:
@@ -61,10 +60,10 @@ class EventQueue {
   int epoll_;
   int stop_;
   int done_;          // an eventfd: finished_ has something
-  std::mutex mutex_;  // of all below, and of handing connections from loop to loop
+  std::mutex mutex_;  // of everything below, and of passing connections from loop to loop
   std::condition_variable changed_;
-  std::vector<DeliveryJob> finished_;
-  std::size_t away_ = 0;  // jobs that are not in finished_ yet
+  std::vector<Delivery> finished_;
+  std::size_t running_ = 0;  // deliveries that are not in finished_ yet
   std::unordered_map<FastcgiConnection*, std::unique_ptr<FastcgiConnection>> connections_;
 };
 

@@ -24,52 +24,59 @@ namespace sealpost {
 namespace {
 
 constexpr int kListener = 0;                      // FCGI_LISTENSOCK_FILENO
-constexpr std::size_t kBatchBytes = 8U << 20;     // of bodies, after which no more are taken
+constexpr std::size_t kBatchBytes = 8U << 20;     // of bodies: then the batch is full
 constexpr std::size_t kBatchMax = 128;            // requests in one transaction
 constexpr Milliseconds kReadTime = 10 * kSecond;  // for a batch, once its first request has begun
 constexpr int kMemoryKept = 32 << 20;             // free bytes that malloc need not give back
-constexpr auto kDrainTime = std::chrono::seconds(2);  // for a request under way when told to stop
-constexpr int kTidyTick = 1000;                       // ms between looks at what must be tidied
-constexpr int kTakeUpTick = 10'000;                   // ms between looks at abandoned messages
+constexpr auto kDrainTime = std::chrono::seconds(2);  // for running requests after a stop signal
+constexpr int kHousekeepingTick = 1000;               // ms between looks, while work waits
+constexpr int kOverdueTick = 10'000;                  // ms between looks for overdue messages
 constexpr timespec kUpgradeTick{.tv_sec = 1};         // between looks at the executable
 
-// Takes every request that is ready, has them answered together, and begins again.
+// Takes every request that is ready, answers them together, and begins again.
 class Loop {
  public:
-  Loop(EventQueue& events, WorkerPools& pools, const SettingTexts& arguments)
-      : events_(events), arguments_(arguments), gateways_(pools) {}
+  Loop(EventQueue& events, SettingsTable& settings, WorkerPools& pools,
+       const SettingTexts& arguments)
+      : events_(events),
+        settings_(settings),
+        arguments_(arguments),
+        pools_(pools),
+        gateways_(pools) {}
 
-  // Until the events says stop, and nothing that had begun is left.
+  // Returns after the stop signal, when every request and delivery is answered.
   void run() {
     bool stop = false;
     bool idle = false;
     while (!stop || !idle) {
       stop = gather();
       idle = batches_.empty();
-      answer();
-      finish();
-      gateways_.for_each([&](const SettingTexts& texts, Gateway& gateway) {
-        gateway.tidy(system_now(), false);
-        if (!stop && gateway.should_claim_overdue(system_now())) claim_overdue(texts, gateway);
+      answer_batches();
+      answer_finished();
+      gateways_.for_each([&](const SettingTexts& settings, Gateway& gateway) {
+        gateway.do_housekeeping(system_now(), false);
+        if (!stop && gateway.should_claim_overdue(system_now())) claim_overdue(settings, gateway);
       });
     }
-    while (events_.wait_finished()) finish();
+    while (events_.wait_finished()) answer_finished();
     gateways_.for_each(
-        [](const SettingTexts&, Gateway& gateway) { gateway.tidy(system_now(), true); });
+        [](const SettingTexts&, Gateway& gateway) { gateway.do_housekeeping(system_now(), true); });
   }
 
  private:
-  struct Batch {
-    std::vector<Request> requests;
-    std::vector<FastcgiConnection*> connections;  // one a request
+  struct Incoming {
+    Request request;
+    FastcgiConnection* connection;
   };
 
-  // Fills the batches; whether it is time to stop.
+  // Fills the batches.  Returns whether the stop signal has come.
   bool gather() {
     bool stop = false;
-    int timeout = gateways_.empty() ? -1 : gateways_.are_tidy() ? kTakeUpTick : kTidyTick;
+    int timeout = gateways_.empty()                  ? -1
+                  : gateways_.is_housekeeping_done() ? kOverdueTick
+                                                     : kHousekeepingTick;
     bytes_ = 0;
-    std::optional<Deadline> deadline;  // a read that blocks is interrupted then
+    std::optional<Deadline> deadline;  // interrupts a read that blocks
     for (std::size_t taken = 0; taken < kBatchMax && bytes_ < kBatchBytes;) {
       const EventQueue::Ready ready = events_.wait(timeout);
       stop = stop || ready.stop;
@@ -77,7 +84,7 @@ class Loop {
       if (accepting) events_.accept_waiting();
       if (!deadline && !ready.connections.empty()) deadline.emplace(kReadTime);
       for (FastcgiConnection* connection : ready.connections) {
-        deadline->has_passed() ? events_.give_back(*connection) : take(*connection);
+        deadline->has_passed() ? events_.wait_for_request(*connection) : take(*connection);
       }
       if (ready.finished || (ready.connections.empty() && !accepting)) break;
       if (deadline && deadline->has_passed()) break;
@@ -88,25 +95,26 @@ class Loop {
   }
 
   void take(FastcgiConnection& connection) {
-    if (!connection.read_head()) return events_.forget(connection);
-    const SettingTexts texts = find_settings(arguments_, connection.variables(), environ);
+    if (!connection.read_head()) return events_.close_connection(connection);
+    const SettingTexts& settings =
+        settings_.intern(find_settings(arguments_, connection.variables(), environ));
     Request request = request_from(connection.variables());
-    connection.read_body(request, gateways_.of(texts).max_body());
+    connection.read_body(request, gateways_.of(settings).max_body());
     bytes_ += request.body.size();
-    Batch& batch = batches_[texts];
-    batch.requests.push_back(std::move(request));
-    batch.connections.push_back(&connection);
+    batches_[&settings].push_back({std::move(request), &connection});
   }
 
-  void answer() {
-    for (auto& [texts, batch] : batches_) {
-      Gateway& gateway = gateways_.of(texts);
-      std::vector<Handled> handled = gateway.handle(batch.requests, system_now());
-      for (std::size_t i = 0; i < handled.size(); ++i) {
-        if (handled[i].response) {
-          answer(*batch.connections[i], *handled[i].response);
+  void answer_batches() {
+    for (auto& [settings, batch] : batches_) {
+      std::vector<const Request*> requests;
+      for (const Incoming& incoming : batch) requests.push_back(&incoming.request);
+      auto incoming = batch.begin();
+      for (Handled& handled : gateways_.of(*settings).handle(requests, system_now())) {
+        FastcgiConnection* connection = (incoming++)->connection;
+        if (auto* delivery = std::get_if<PendingDelivery>(&handled)) {
+          events_.start({settings, std::move(*delivery), connection}, pools_.of(*settings));
         } else {
-          send(texts, std::move(handled[i].delivery), batch.connections[i]);
+          answer(*connection, std::get<Response>(handled));
         }
       }
     }
@@ -114,55 +122,55 @@ class Loop {
   }
 
   void answer(FastcgiConnection& connection, const Response& response) {
-    connection.answer(response) ? events_.give_back(connection) : events_.forget(connection);
+    connection.answer(response) ? events_.wait_for_request(connection)
+                                : events_.close_connection(connection);
   }
 
-  void send(const SettingTexts& texts, std::shared_ptr<PendingDelivery> delivery,
-            FastcgiConnection* connection) {
-    events_.send({texts, std::move(delivery), connection}, gateways_.pool_of(texts));
-  }
-
-  // Answers those whose handlers are done.
-  void finish() {
-    std::map<SettingTexts, std::pair<std::vector<std::shared_ptr<PendingDelivery>>,
-                                     std::vector<FastcgiConnection*>>>
-        done;
-    for (EventQueue::DeliveryJob& job : events_.take_finished()) {
-      auto& [deliveries, connections] = done[job.texts];
-      deliveries.push_back(std::move(job.delivery));
-      connections.push_back(job.connection);
+  // Answers those whose handlers have ended.
+  void answer_finished() {
+    std::map<const SettingTexts*, std::vector<EventQueue::Delivery>> finished;
+    for (EventQueue::Delivery& delivery : events_.take_finished()) {
+      finished[delivery.settings].push_back(std::move(delivery));
     }
-    for (auto& [texts, both] : done) {
-      const auto responses = gateways_.of(texts).finish(both.first, system_now());
-      for (std::size_t i = 0; i < responses.size(); ++i) {
-        if (both.second[i] != nullptr) answer(*both.second[i], *responses[i]);
+    for (auto& [settings, deliveries] : finished) {
+      std::vector<PendingDelivery*> pending;
+      for (EventQueue::Delivery& delivery : deliveries) pending.push_back(&delivery.pending);
+      gateways_.of(*settings).finish(pending, system_now());
+      for (const EventQueue::Delivery& delivery : deliveries) {
+        if (delivery.connection == nullptr) continue;
+        answer(*delivery.connection, delivery.pending.response.value());
       }
     }
   }
 
-  void claim_overdue(const SettingTexts& texts, Gateway& gateway) {
+  void claim_overdue(const SettingTexts& settings, Gateway& gateway) {
     try {
-      for (auto& one : gateway.claim_overdue(system_now())) send(texts, std::move(one), nullptr);
+      for (PendingDelivery& claimed : gateway.claim_overdue(system_now())) {
+        events_.start({&settings, std::move(claimed), nullptr}, pools_.of(settings));
+      }
     } catch (const std::exception&) {
-      // The home is in trouble, and the next request's line in the log will say so.
+      // The home cannot be used; the log line of the next request will say why.
     }
   }
 
   EventQueue& events_;
+  SettingsTable& settings_;
   const SettingTexts& arguments_;
+  WorkerPools& pools_;
   GatewayRegistry gateways_;
-  std::map<SettingTexts, Batch> batches_;
-  std::size_t bytes_ = 0;  // of bodies in them
+  std::map<const SettingTexts*, std::vector<Incoming>> batches_;
+  std::size_t bytes_ = 0;  // of bodies in the batches
 };
 
 class LoopThread {
  public:
-  LoopThread(EventQueue& events, WorkerPools& pools, const SettingTexts& arguments) {
-    std::packaged_task<void()> task([&events, &pools, &arguments] {
+  LoopThread(EventQueue& events, SettingsTable& settings, WorkerPools& pools,
+             const SettingTexts& arguments) {
+    std::packaged_task<void()> task([&events, &settings, &pools, &arguments] {
       try {
-        Loop(events, pools, arguments).run();
+        Loop(events, settings, pools, arguments).run();
       } catch (...) {
-        kill(getpid(), SIGTERM);  // one loop less would be found out too late
+        kill(getpid(), SIGTERM);  // nobody would notice that a loop is missing
         throw;
       }
     });
@@ -173,7 +181,7 @@ class LoopThread {
   void wait_until(std::chrono::steady_clock::time_point deadline) const {
     done_.wait_until(deadline);
   }
-  // Waits, and interrupts what the loop is blocked in.  Throws what the loop threw.
+  // Waits for the loop, and interrupts its blocking calls.  Throws what the loop threw.
   void join() {
     while (done_.wait_for(std::chrono::milliseconds(10)) != std::future_status::ready) {
       pthread_kill(thread_.native_handle(), SIGALRM);
@@ -187,7 +195,7 @@ class LoopThread {
   std::thread thread_;
 };
 
-// Blocked before any thread starts, so that none is interrupted in the middle of a request.
+// Blocks the stop signals before any thread starts, so that none interrupts a request.
 sigset_t block_stop_signals() {
   sigset_t signals;
   sigemptyset(&signals);
@@ -197,30 +205,30 @@ sigset_t block_stop_signals() {
   return signals;
 }
 
-// Until one of the signals comes, or an upgrade: whoever keeps gateways running starts the new one.
+// Waits for a stop signal or an upgrade.  After an upgrade the process manager starts the new
+// program.
 void wait_for_end(const sigset_t& signals) {
-  UpgradeWatch executable;
-  while (sigtimedwait(&signals, nullptr, &kUpgradeTick) < 0 && !executable.is_replaced()) {
+  UpgradeWatch program;
+  while (sigtimedwait(&signals, nullptr, &kUpgradeTick) < 0 && !program.is_replaced()) {
   }
 }
 
-// What a batch needed, the next one will: to give it back and take it again, with every thread's
-// view of the memory changed twice, costs more than to open the seals.
+// The next batch needs the memory that this batch used: giving it back and taking it again would
+// cost more than opening the seals.
 void keep_memory() {
   mallopt(M_TRIM_THRESHOLD, kMemoryKept);
   mallopt(M_MMAP_THRESHOLD, kMemoryKept);
 }
 
-// Whoever can connect here can choose the home and the log: that must be the web server alone.
+// A process that can connect here can choose the home and the log: only the web server may.
 void require_unix_socket() {
   sockaddr_storage address{};
   socklen_t size = sizeof address;
   const bool known = getsockname(kListener, reinterpret_cast<sockaddr*>(&address), &size) == 0;
   if (!known || address.ss_family != AF_UNIX) {
     throw Fault(
-        "it was started on a TCP port, to which every user of this host can connect: give it a "
-        "unix "
-        "socket, with mode 0600 or 0660");
+        "The listening socket is a TCP port, to which every user of this host can connect. Start "
+        "sealpost.fcgi on a unix socket with mode 0600 or 0660.");
   }
 }
 
@@ -240,9 +248,10 @@ void serve_fastcgi(const SettingTexts& arguments, int threads) {
   crypto::start_fully();
   if (FCGX_Init() != 0) throw Fault("libfcgi cannot start");
   EventQueue events(kListener);
+  SettingsTable settings;
   WorkerPools pools;
   std::vector<LoopThread> loops;
-  for (int i = 0; i < threads; ++i) loops.emplace_back(events, pools, arguments);
+  for (int i = 0; i < threads; ++i) loops.emplace_back(events, settings, pools, arguments);
 
   wait_for_end(signals);
   events.stop();

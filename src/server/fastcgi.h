@@ -5,12 +5,11 @@
 
 namespace sealpost {
 
-// Whether file descriptor 0 is a listening socket: that is how a FastCGI program is started.
+// Whether file descriptor 0 is a listening socket, as FastCGI programs get it.
 [[nodiscard]] bool is_fastcgi();
 
-// Serves until SIGTERM, SIGINT or SIGUSR1, or until another executable lies where this one was
-// started from; then finishes the requests it has begun, within 3 s, and returns.  Throws Fault if
-// it can't begin.
+// Serves until SIGTERM, SIGINT or SIGUSR1, or until the program file is replaced.  Then it finishes
+// the requests it has begun, within 3 s, and returns.  Throws Fault if it cannot start.
 void serve_fastcgi(const SettingTexts& arguments, int threads);
 
 }  // namespace sealpost

@@ -16,11 +16,11 @@ FastcgiConnection::~FastcgiConnection() {
 }
 
 bool FastcgiConnection::read_head() {
-  // The hand-off: libfcgi takes up a connection that it believes it has kept.
+  // libfcgi reads from this connection because it believes that it has kept it.
   request_.ipcFd = file_;
   request_.keepConnection = 1;
   if (FCGX_Accept_r(&request_) != 0) {
-    file_ = -1;  // closed by it
+    file_ = -1;  // libfcgi has closed it
     return false;
   }
   kept_ = request_.keepConnection != 0;
@@ -38,7 +38,7 @@ void FastcgiConnection::read_body(Request& request, std::size_t max_body) {
     if (!request.body_too_large) request.body.append(piece.data(), size);
   }
   if (FCGX_GetError(request_.in) == 0) return;
-  request.body_cut = true;  // the stream broke off without its end record
+  request.body_cut = true;  // the stream ended without its end record
   FCGX_ClearError(request_.in);
   kept_ = false;
 }
@@ -47,8 +47,8 @@ bool FastcgiConnection::answer(const Response& response) {
   const std::string head = response.head();
   FCGX_PutStr(head.data(), static_cast<int>(head.size()), request_.out);
   FCGX_PutStr(response.body.data(), static_cast<int>(response.body.size()), request_.out);
-  // libfcgi lingers for up to 2 s on a connection it closes, so it is told to keep every one, and
-  // the destructor closes.  Where it could not write it has closed the socket all the same.
+  // libfcgi waits for up to 2 s when it closes a connection.  So it is told to keep each one, and
+  // the destructor closes it.  If libfcgi could not write, it has closed the socket nevertheless.
   request_.keepConnection = 1;
   FCGX_Finish_r(&request_);
   if (request_.ipcFd < 0) file_ = -1;

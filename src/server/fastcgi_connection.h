@@ -1,5 +1,4 @@
-// One connection of the web server's, and the requests that come on it one after the other, through
-// libfcgi.
+// One connection of the web server, and its requests one after the other, through libfcgi.
 #pragma once
 
 #include <fcgiapp.h>
@@ -21,18 +20,18 @@ class FastcgiConnection {
 
   [[nodiscard]] int file() const { return file_; }
 
-  // Reads the head of the next request, waiting for the rest of it; false if there is none, and
-  // then the connection is of no more use.
+  // Reads the head of the next request, and waits until it is complete.  False if no request comes;
+  // the caller must then close the connection.
   [[nodiscard]] bool read_head();
 
-  // The variables of the request whose head was read.
+  // The variables of that request.  Valid until answer().
   [[nodiscard]] Variables variables() const { return request_.envp; }
 
-  // Reads to the end of the stream, also past what fits: an unread end would be the next request's
-  // start, and a web server that is still sending does not listen.
+  // Reads the body to the end of the stream, also past `max_body`: an unread rest would be taken
+  // for the next request, and a web server that is still sending does not read the answer.
   void read_body(Request& request, std::size_t max_body);
 
-  // Whether the connection is there for another request.
+  // Sends the answer.  Returns whether the connection can carry another request.
   [[nodiscard]] bool answer(const Response& response);
 
  private:

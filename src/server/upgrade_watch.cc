@@ -9,7 +9,8 @@
 namespace sealpost {
 namespace {
 
-// As it was called, not what /proc/self/exe makes of it: an upgrade may turn a symbolic link.
+// The path that was called.  /proc/self/exe would resolve a symbolic link, which an upgrade may
+// change.
 std::string path_of_this() {
   // NOLINTNEXTLINE(performance-no-int-to-ptr): that is how the kernel hands it over.
   const auto* name = reinterpret_cast<const char*>(getauxval(AT_EXECFN));
@@ -21,10 +22,10 @@ std::string path_of_this() {
 UpgradeWatch::UpgradeWatch() : path_(path_of_this()), started_(look()), last_(started_) {}
 
 bool UpgradeWatch::is_replaced() {
-  const Mark now_there = look();
-  const bool settled = now_there == last_;
-  last_ = now_there;
-  return settled && now_there.inode != 0 && now_there != started_;
+  const Mark current = look();
+  const bool settled = current == last_;
+  last_ = current;
+  return settled && current.inode != 0 && current != started_;
 }
 
 UpgradeWatch::Mark UpgradeWatch::look() const {

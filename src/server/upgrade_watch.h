@@ -1,4 +1,4 @@
-// Whether another executable lies where this process was started from: an upgrade.
+// Whether this process's program file was replaced: an upgrade.
 #pragma once
 
 #include <sys/types.h>
@@ -10,11 +10,11 @@ namespace sealpost {
 
 class UpgradeWatch {
  public:
-  // This process's, as it lies there now.
+  // Remembers the program file as it is now.
   UpgradeWatch();
 
-  // Whether another one lies there, and has since the last call: one that is still being copied
-  // there is not whole.  A path that names nothing, or nothing that can be run, says no.
+  // Whether another program file is there, unchanged since the last call: a file that is still
+  // being copied is not complete.  False if the path names no file, or a file that cannot be run.
   [[nodiscard]] bool is_replaced();
 
  private:

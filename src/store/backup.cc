@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Removes a half-made file whatever happens.
+// Deletes an unfinished file in any case.
 struct Unfinished {
   explicit Unfinished(std::string at) : path(std::move(at)) { remove(); }
   ~Unfinished() { remove(); }
@@ -36,17 +36,17 @@ void sync_file(const std::string& path) {
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   const bool synced = file >= 0 && fsync(file) == 0;
   if (file >= 0) close(file);
-  if (!synced) throw Fault(path + " could not be written to disk");
+  if (!synced) throw Fault("Cannot sync " + path + ". Look for disk errors and quotas.");
 }
 
 void copy_all(SQLite::Database& to, SQLite::Database& from) {
   SQLite::Backup backup(to, from);
   if (backup.executeStep(-1) != SQLITE_DONE) {
-    throw Fault("the database is in use by another program: nothing was changed; try again");
+    throw Fault("Another program uses the database. Nothing was changed. Try again.");
   }
 }
 
-// Which server a file says it is the database of; nothing if it is no sealpost database.
+// The server_id in a database; nothing if it is no sealpost database.
 std::optional<ServerId> server_of(const std::string& path) {
   SQLite::Database handle(path, SQLite::OPEN_READONLY);
   if (handle.execAndGet("PRAGMA application_id").getInt() != kApplicationId) return std::nullopt;
@@ -64,24 +64,26 @@ bool is_damage(const SQLite::Exception& error) {
 void require_backup(const std::string& file, const ServerId& server_id) {
   std::error_code why;
   if (!fs::exists(file, why)) {
-    throw Fault(why ? file + " cannot be reached: " + why.message() : "there is no file " + file);
+    throw Fault(why ? "Cannot open " + file + ": " + why.message() + "."
+                    : "The file " + file + " does not exist.");
   }
-  if (fs::is_directory(file)) throw Fault(file + " is a folder: name the backup in it");
-  if (fs::is_empty(file)) throw Fault(file + " is empty: name another backup");
+  if (fs::is_directory(file)) throw Fault(file + " is a directory. Name the backup file in it.");
+  if (fs::is_empty(file)) throw Fault(file + " is empty. Name another backup.");
   try {
     const auto server = server_of(file);
-    if (!server) throw Fault(file + " is a database, but no sealpost backup: name another file");
+    if (!server) throw Fault(file + " is a database, but no sealpost backup. Name another file.");
     if (*server != server_id) {
-      throw Fault(file +
-                  " is a backup of another server, with other master keys: restore it into the "
-                  "home that has them");
+      throw Fault(
+          file +
+          " is a backup of another server, with other master keys. Restore it into the home "
+          "that has those keys.");
     }
   } catch (const SQLite::Exception& error) {
     if (is_damage(error)) {
-      throw Fault(file + " is no sealpost backup, or damaged (" + error.what() +
-                  "): name another file");
+      throw Fault(file + " is no sealpost backup, or it is damaged: " + error.what() +
+                  ". Name another file.");
     }
-    throw Fault(file + " cannot be read (" + error.what() + "): is it another user's?");
+    throw Fault("Cannot read " + file + ": " + error.what() + ". Does it belong to another user?");
   }
 }
 
@@ -91,13 +93,14 @@ void copy_into_home(const std::string& file, const std::string& path) {
     SQLite::Database to(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
     copy_all(to, from);
   } catch (const SQLite::Exception& error) {
-    throw Fault(file + " could not be copied into the home (" + error.what() +
-                "): is the file whole, has the disk room, and may " +
-                fs::path(path).parent_path().string() + " be written?");
+    throw Fault(
+        "Cannot copy " + file + " into the home: " + error.what() +
+        ". Check that the file is complete, that the disk has room, and that you may write " +
+        fs::path(path).parent_path().string() + ".");
   }
 }
 
-// Whether the home's database can take a backup as one commit of its own.
+// Whether the home's database can take over a backup in one commit.
 bool is_usable(const std::string& path, const ServerId& server_id) {
   try {
     return fs::exists(path) && server_of(path) == server_id;
@@ -107,9 +110,9 @@ bool is_usable(const std::string& path, const ServerId& server_id) {
   }
 }
 
-// Moves a database that cannot be used aside, and what SQLite keeps beside it: to the one that
-// takes its place that would be poison.  The name it has now; empty if there was none.  The gate is
-// held.
+// Moves an unusable database aside, with the files that SQLite keeps beside it, because those would
+// damage the database that takes its place.  Returns its new name, empty if there was no database.
+// The caller holds the write lock.
 std::string move_aside(const std::string& path, Time now) {
   const std::string aside = path + ".damaged-" + std::to_string(to_ms(now));
   for (const char* part : {"", "-wal", "-shm", "-journal"}) {
@@ -121,17 +124,18 @@ std::string move_aside(const std::string& path, Time now) {
 }  // namespace
 
 void back_up(Database& database, const std::string& file) {
-  std::error_code unreachable;  // opening says why
+  std::error_code unreachable;  // open() below reports why
   if (fs::is_directory(file, unreachable)) {
-    throw Fault(file + " is a folder: name a new file in it");
+    throw Fault(file + " is a directory. Name a new file in it.");
   }
-  if (fs::exists(file, unreachable)) throw Fault(file + " exists already: name a new file");
+  if (fs::exists(file, unreachable)) throw Fault(file + " exists already. Name a new file.");
   const Unfinished copy(file + ".unfinished");
-  // SQLite fills an empty file as it would make one, and says less of what is wrong with a name.
+  // SQLite fills an empty file as it would a new one, and reports less of what is wrong with a
+  // path.
   const int made = open(copy.path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (made < 0) {
-    throw Fault(file + " cannot be written (" + std::strerror(errno) +
-                "): name a new file in a folder of your own");
+    throw Fault("Cannot write " + file + ": " + std::strerror(errno) +
+                ". Name a new file in a directory of your own.");
   }
   close(made);
   try {
@@ -141,8 +145,8 @@ void back_up(Database& database, const std::string& file) {
     handle.exec("PRAGMA journal_mode = MEMORY; PRAGMA secure_delete = ON;");
     handle.exec("DELETE FROM session; DELETE FROM handshake;");
   } catch (const SQLite::Exception& error) {
-    throw Fault(file + " could not be written, or the database not read (" + error.what() +
-                "): is there room? `sealpost doctor` looks at the database");
+    throw Fault("Cannot write " + file + " or read the database: " + error.what() +
+                ". Check that there is room; `sealpost doctor` checks the database.");
   }
   sync_file(copy.path);
   fs::rename(copy.path, file);
@@ -152,16 +156,17 @@ std::string restore(const StorePaths& paths, const ServerId& server_id, const st
                     Time now) {
   require_backup(file, server_id);
   const Unfinished copy(paths.database + ".restore");
-  const Unfinished copy_gate(copy.path + ".gate");
+  const Unfinished copy_lock(copy.path + ".lock");
   copy_into_home(file, copy.path);
   try {
-    // Opened as the gateway would, with a gate of its own: that checks it and brings its schema
-    // forward.
+    // Opening it as the gateway would, with a write lock of its own, checks it and migrates its
+    // schema.
     StorePaths copied = paths;
     copied.database = copy.path;
-    copied.write_lock = copy_gate.path;
+    copied.write_lock = copy_lock.path;
     Database restored(copied, server_id, {"delete", 3});
-    // The file of issues is read under the home's gate, so that no revocation slips between.
+    // start_epoch() reads the issuance log under the home's write lock, so that no revocation is
+    // lost.
     const auto begin_epoch = [&] {
       Write write(restored);
       start_epoch(restored.handle(), paths.issuance_log, server_id, "restore", now);
@@ -170,15 +175,15 @@ std::string restore(const StorePaths& paths, const ServerId& server_id, const st
     if (is_usable(paths.database, server_id)) {
       Database live(paths, server_id);
       {
-        const WriteLock::Guard hold = live.write_lock().acquire();
+        const WriteLock::Guard guard = live.write_lock().acquire();
         begin_epoch();
         copy_all(live.handle(), restored.handle());
       }
       (void)live.trim_wal(true);
       return "";
     }
-    WriteLock gate(paths.write_lock);
-    const WriteLock::Guard hold = gate.acquire();
+    WriteLock lock(paths.write_lock);
+    const WriteLock::Guard guard = lock.acquire();
     begin_epoch();
     sync_file(copy.path);
     std::string aside = move_aside(paths.database, now);
@@ -187,46 +192,6 @@ std::string restore(const StorePaths& paths, const ServerId& server_id, const st
   } catch (const SQLite::Exception& error) {
     throw explain(error, paths.database);
   }
-}
-
-std::optional<pid_t> holder_of(const StorePaths& paths) {
-  // SQLite's WAL format: every connection holds a shared lock on byte 128 of the -shm file.
-  constexpr off_t kOpenByte = 128;
-  const int file = open((paths.database + "-shm").c_str(), O_RDWR | O_CLOEXEC);
-  if (file < 0) return std::nullopt;
-  struct flock lock {};
-  lock.l_type = F_WRLCK;
-  lock.l_whence = SEEK_SET;
-  lock.l_start = kOpenByte;
-  lock.l_len = 1;
-  const bool known = fcntl(file, F_GETLK, &lock) == 0;
-  close(file);
-  if (!known || lock.l_type == F_UNLCK) return std::nullopt;
-  return lock.l_pid;
-}
-
-Health examine(Database& database) {
-  Health health{};
-  try {
-    SQLite::Statement server(database.handle(), "SELECT epoch_reason, epoch_since FROM server");
-    Query epoch(server);
-    epoch.row();
-    health.epoch_reason = epoch.text(0);
-    health.epoch_since = epoch.time(1);
-    for (const char* check : {"PRAGMA integrity_check(20)", "PRAGMA foreign_key_check"}) {
-      SQLite::Statement statement(database.handle(), check);
-      Query query(statement);
-      while (query.row()) {
-        if (query.text(0) != "ok") health.damage.push_back(query.text(0));
-      }
-    }
-    SQLite::Statement newest(database.handle(), "SELECT max(received_at) FROM message");
-    Query message(newest);
-    if (message.row() && !message.is_null(0)) health.newest = message.time(0);
-  } catch (const SQLite::Exception& error) {
-    health.damage.emplace_back(error.what());
-  }
-  return health;
 }
 
 }  // namespace sealpost

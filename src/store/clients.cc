@@ -6,7 +6,7 @@
 namespace sealpost {
 namespace {
 
-// The generation a name has reached, in the book or in the file of issues; 0 for a new name.
+// The greatest generation of a name, in the database or in the issuance log; 0 for a new name.
 Generation reached(const std::vector<ClientRow>& row, const std::map<std::string, Issuance>& issues,
                    const std::string& name) {
   const auto issued = issues.find(name);
@@ -15,7 +15,7 @@ Generation reached(const std::vector<ClientRow>& row, const std::map<std::string
 }
 
 Fault no_such_client(const std::string& name) {
-  return Fault("there is no client " + name + ": `sealpost client list` shows all");
+  return Fault("There is no client " + name + ". `sealpost client list` lists all clients.");
 }
 
 }  // namespace
@@ -28,7 +28,7 @@ Generation Clients::renew(const std::string& name, Kid kid, const Claims& claims
   return issue(name, kid, claims, true, now);
 }
 
-// The keys of sessions that are ended here lie in the WAL until it is emptied.
+// The keys of the ended sessions lie in the WAL until it is emptied.
 void Clients::revoke(const std::string& name, Time now) {
   withdraw(name, false, now);
   (void)database_.trim_wal(true);
@@ -45,8 +45,8 @@ Generation Clients::issue(const std::string& name, Kid kid, const Claims& claims
   const std::vector<ClientRow> row = select("WHERE name = ?", name);
   if (must_exist && row.empty()) throw no_such_client(name);
   if (!must_exist && !row.empty()) {
-    throw Fault("the client " + name + " exists already: `sealpost client renew " + name +
-                "` issues it a new credential");
+    throw Fault("The client " + name + " exists already. `sealpost client renew " + name +
+                "` issues a new credential.");
   }
   const std::string& file = database_.paths().issuance_log;
   const Generation generation = reached(row, read_issuance_log(file), name) + 1;
@@ -71,7 +71,7 @@ void Clients::withdraw(const std::string& name, bool remove, Time now) {
   const std::vector<ClientRow> row = select("WHERE name = ?", name);
   if (row.empty()) throw no_such_client(name);
   const std::string& file = database_.paths().issuance_log;
-  // One above all that were issued: so every credential there is lies below it.
+  // One above every generation that was issued, so that every credential is revoked.
   const Generation generation = reached(row, read_issuance_log(file), name) + 1;
   const auto kind = remove ? Issuance::Kind::kRemove : Issuance::Kind::kRevoke;
   append_issuance(file, {kind, name, generation, row.front().kid, row.front().claims, now});

@@ -1,4 +1,4 @@
-// The operator's book of clients and their sessions.
+// The operator's view of clients and their sessions.
 #pragma once
 
 #include <functional>
@@ -31,32 +31,32 @@ struct SessionRow {
   Time live_until;
 };
 
-// Every change is appended to the file of issues first, under the gate, and then committed.  Throws
-// Fault, with a sentence for the operator, for what cannot be done.
+// Every change is appended to the issuance log first, under the write lock, and then committed. All
+// functions throw Fault, with a sentence for the operator, if they cannot do it.
 class Clients {
  public:
   explicit Clients(Database& database) : database_(database) {}
 
-  // The generation the new client is issued: 1, or one more than a removed client of that name had.
+  // Returns the new client's generation: 1, or one more than a removed client of that name had.
   // Throws if the name exists.
   Generation add(const std::string& name, Kid kid, const Claims& claims, Time now);
-  // The next generation of an existing client; the one before it is revoked by that.  A session of
-  // the former is told so by its next record.
+  // Returns the next generation of an existing client, which revokes the previous one: its sessions
+  // hear `revoked` at their next record.
   Generation renew(const std::string& name, Kid kid, const Claims& claims, Time now);
-  // No credential of the client is taken any more; its sessions end.
+  // Revokes every credential of the client and ends its sessions.
   void revoke(const std::string& name, Time now);
-  // The same, and the client is gone from the book.  Its messages stay until they are pruned.
+  // The same, and deletes the client.  Its messages stay until they are pruned.
   void remove(const std::string& name, Time now);
 
   [[nodiscard]] std::vector<ClientRow> list();
   // Throws if there is none.
   [[nodiscard]] ClientRow find(const std::string& name);
 
-  // By name, then time; sessions that have ended are left out.
+  // Live sessions, by name, then time.
   [[nodiscard]] std::vector<SessionRow> sessions(Time now);
-  // Ends every session of a client, or of all; how many there were.
+  // Ends every session of a client, or of all clients.  Returns how many.
   int end_sessions(const std::optional<std::string>& name);
-  // Ends the sessions under a master key.
+  // Ends the sessions under a master key.  Returns how many.
   int end_sessions_under(Kid kid);
 
  private:

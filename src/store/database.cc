@@ -14,10 +14,11 @@
 namespace sealpost {
 namespace {
 
-constexpr int kBusyTimeout = 5'000;  // ms; only writers that do not know the gate are waited for
+constexpr int kBusyTimeout =
+    5'000;  // ms; only programs that do not use the write lock cause a wait
 constexpr off_t kPageSize = 8192;
 constexpr int kCheckpointFrames = 4000;  // 32 MiB; at 1,000 they took a tenth of all time
-constexpr int kFramesMost = 8000;        // for whoever writes on and never calls checkpoint()
+constexpr int kFramesMost = 8000;        // for a writer that never calls checkpoint()
 constexpr int kCacheKib = 16384;
 constexpr off_t kFewFrames = 16;
 
@@ -54,7 +55,7 @@ std::string folder_of(const std::string& path) {
 
 SQLite::Database open_file(const std::string& path, int extra_flags) {
   try {
-    // NOMUTEX: one thread a connection, always.
+    // NOMUTEX: each connection is used by one thread.
     return {path, SQLite::OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | extra_flags, kBusyTimeout};
   } catch (const SQLite::Exception& error) {
     throw explain(error, path);
@@ -68,7 +69,8 @@ std::string text_of_pragma(SQLite::Database& handle, const std::string& pragma) 
 void set_switch(SQLite::Database& handle, int which, const char* name) {
   int now = 0;
   if (sqlite3_db_config(handle.getHandle(), which, 1, &now) != SQLITE_OK || now != 1) {
-    throw Fault(std::string("this SQLite does not know ") + name + "; use 3.40 or newer");
+    throw Fault(std::string("This SQLite does not support ") + name +
+                ". Use SQLite 3.40 or newer.");
   }
 }
 
@@ -83,7 +85,7 @@ JournalMode journal_on(std::uint64_t kind) {
 
 std::uint64_t file_system_of(const std::string& path) {
   struct statfs status {};
-  if (statfs(path.c_str(), &status) != 0) throw Fault("no such folder: " + path);
+  if (statfs(path.c_str(), &status) != 0) throw Fault("The directory " + path + " does not exist.");
   return static_cast<std::uint64_t>(status.f_type) & 0xffffffff;
 }
 
@@ -97,29 +99,32 @@ std::string file_system_name(std::uint64_t kind) {
 std::string sqlite_version() { return sqlite3_libversion(); }
 
 Fault explain(const SQLite::Exception& error, const std::string& path) {
-  const std::string what = "the database " + path;
+  const std::string database = "the database " + path;
+  const std::string reason = std::string(": ") + error.what() + ". ";
   switch (error.getErrorCode()) {
     case SQLITE_CANTOPEN:
-      return Fault(what +
-                   " cannot be opened: is it missing, or another user's? `sealpost doctor` looks; "
-                   "`sealpost restore` brings one back from a backup");
+      return Fault("Cannot open " + database +
+                   ": it is missing, or belongs to another user. `sealpost doctor` tells which; "
+                   "`sealpost restore` restores a backup.");
     case SQLITE_READONLY:
-      return Fault(what +
-                   " cannot be written: give it and its folder to the user the gateway runs as");
+      return Fault("Cannot write " + database +
+                   ". Give it and its directory to the user that the gateway runs as.");
     case SQLITE_BUSY:
-      return Fault(what + " was locked by another program for more than 5 s: `fuser " + path +
-                   "` names it");
+      return Fault("Another program locked " + database + " for more than 5 s. `fuser " + path +
+                   "` names it.");
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-      return Fault(what + " is damaged (" + error.what() +
-                   "): move it away and `sealpost restore` a backup");
+      return Fault("Cannot use " + database + ", it is damaged" + reason +
+                   "Move it away and run `sealpost restore` with a backup.");
     case SQLITE_FULL:
-      return Fault(what + " has no room left: free disk space or quota, or `sealpost inbox prune`");
+      return Fault("Cannot write " + database +
+                   ": there is no room left. Free disk space or quota, or run `sealpost inbox "
+                   "prune`.");
     case SQLITE_IOERR:
-      return Fault(what + " cannot be read or written (" + error.what() +
-                   "): look for disk errors and quotas");
+      return Fault("Cannot read or write " + database + reason +
+                   "Look for disk errors and quotas.");
     default:
-      return Fault(what + ": " + error.what());
+      return Fault("Cannot use " + database + ": " + error.what() + ".");
   }
 }
 
@@ -141,9 +146,9 @@ Database::Database(const StorePaths& paths, const ServerId& server_id, const Jou
 }
 
 void Database::create(const StorePaths& paths, const ServerId& server_id, Time now) {
-  WriteLock gate(paths.write_lock);
-  const WriteLock::Guard hold = gate.acquire();
-  if (std::filesystem::exists(paths.database)) throw Fault(paths.database + " exists already");
+  WriteLock lock(paths.write_lock);
+  const WriteLock::Guard guard = lock.acquire();
+  if (std::filesystem::exists(paths.database)) throw Fault(paths.database + " exists already.");
   const std::string unfinished = paths.database + ".new";
   std::filesystem::remove(unfinished);
   try {
@@ -158,7 +163,7 @@ void Database::create(const StorePaths& paths, const ServerId& server_id, Time n
   } catch (const SQLite::Exception& error) {
     throw explain(error, unfinished);
   }
-  // What SQLite kept beside a database that was lost would be poison to this one.
+  // What SQLite kept beside a lost database would damage this one.
   for (const char* part : {"-wal", "-shm", "-journal"}) {
     std::filesystem::remove(paths.database + part);
   }
@@ -175,14 +180,14 @@ void Database::configure() {
   handle_.exec("PRAGMA cache_size = -" + std::to_string(kCacheKib));
   sqlite3_wal_hook(handle_.getHandle(), note_frames, this);  // and no checkpoint in a COMMIT
   if (handle_.execAndGet("PRAGMA application_id").getInt() != kApplicationId) {
-    throw Fault(paths_.database + " is not a sealpost database: check SEALPOST_HOME");
+    throw Fault(paths_.database + " is not a sealpost database. Check SEALPOST_HOME.");
   }
   if (sqlite3_db_readonly(handle_.getHandle(), "main") != 0) {
-    throw Fault("the database " + paths_.database +
-                " cannot be written: give it and its folder to the user the gateway runs as");
+    throw Fault("Cannot write the database " + paths_.database +
+                ". Give it and its directory to the user that the gateway runs as.");
   }
   if (text_of_pragma(handle_, "journal_mode") != journal_.mode) {
-    const WriteLock::Guard hold = write_lock_.acquire();
+    const WriteLock::Guard guard = write_lock_.acquire();
     handle_.exec("PRAGMA journal_mode = " + journal_.mode);
   }
 }
@@ -192,13 +197,13 @@ void Database::migrate() {
   const auto version = [&] {
     const int found = handle_.execAndGet("PRAGMA user_version").getInt();
     if (found <= newest) return found;
-    throw Fault("the database " + paths_.database + " has schema " + std::to_string(found) +
-                ", this sealpost knows " + std::to_string(newest) +
-                ": install the newer sealpost again");
+    throw Fault("The database " + paths_.database + " has schema " + std::to_string(found) +
+                ", but this sealpost knows only " + std::to_string(newest) +
+                ". Install the newer sealpost again.");
   };
   if (version() == newest) return;
   Write write(*this);
-  // Read again: another process may have been first, and may know more than we do.
+  // Read again: another process may have migrated it, perhaps to a newer schema.
   for (int next = version(); next < newest; ++next) {
     handle_.exec(std::string(migrations()[static_cast<std::size_t>(next)]));
   }
@@ -206,7 +211,7 @@ void Database::migrate() {
   write.commit();
 }
 
-// A setting that did not take would be a weaker promise: read them all back.
+// Reads every setting back, because one that did not take effect would weaken a promise.
 void Database::verify(const ServerId& server_id) {
   const std::pair<const char*, std::string> expected[] = {
       {"journal_mode", journal_.mode}, {"synchronous", std::to_string(journal_.synchronous)},
@@ -216,8 +221,8 @@ void Database::verify(const ServerId& server_id) {
   for (const auto& [pragma, value] : expected) {
     const std::string found = text_of_pragma(handle_, pragma);
     if (found != value) {
-      throw Fault("SQLite set " + std::string(pragma) + " to " + found + " where sealpost needs " +
-                  value + ", for " + paths_.database);
+      throw Fault("SQLite set " + std::string(pragma) + " to " + found + " for " + paths_.database +
+                  ", but sealpost needs " + value + ".");
     }
   }
   SQLite::Statement server(handle_, "SELECT server_id FROM server");
@@ -225,8 +230,9 @@ void Database::verify(const ServerId& server_id) {
   const auto* stored =
       found ? static_cast<const std::uint8_t*>(server.getColumn(0).getBlob()) : nullptr;
   if (stored == nullptr || !std::equal(server_id.bytes.begin(), server_id.bytes.end(), stored)) {
-    throw Fault("the database " + paths_.database +
-                " belongs to other master keys: put the keys folder of its own server beside it");
+    throw Fault(
+        "The database " + paths_.database +
+        " belongs to other master keys. Put the directory keys of its own server beside it.");
   }
 }
 
@@ -239,11 +245,11 @@ bool Database::is_current() {
 int Database::note_frames(void* database, sqlite3*, const char*, int frames) {
   auto& self = *static_cast<Database*>(database);
   self.frames_ = frames;
-  if (frames >= kFramesMost) self.move_frames();  // under the gate: a commit was
+  if (frames >= kFramesMost) self.move_frames();  // the commit holds the write lock
   return SQLITE_OK;
 }
 
-// What this one fails to move, the next one does: the frames are safe where they are.
+// If this checkpoint fails, the next one copies the frames: they are safe in the WAL.
 void Database::move_frames() {
   sqlite3_wal_checkpoint_v2(handle_.getHandle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr,
                             nullptr);
@@ -252,21 +258,21 @@ void Database::move_frames() {
 
 void Database::checkpoint() {
   if (frames_ < kCheckpointFrames) return;
-  const WriteLock::Guard hold = write_lock_.acquire();
+  const WriteLock::Guard guard = write_lock_.acquire();
   move_frames();
 }
 
-bool Database::trim_wal(bool in_any_case) {
+bool Database::trim_wal(bool always) {
   struct stat status {};
   const std::string wal = paths_.database + "-wal";
   if (journal_.mode != "wal" || stat(wal.c_str(), &status) != 0 || status.st_size == 0) return true;
-  if (!in_any_case && status.st_size < kFewFrames * (kPageSize + 24)) return true;
-  const WriteLock::Guard hold = write_lock_.acquire();
+  if (!always && status.st_size < kFewFrames * (kPageSize + 24)) return true;
+  const WriteLock::Guard guard = write_lock_.acquire();
   return empty_wal();
 }
 
 bool Database::empty_wal() {
-  handle_.setBusyTimeout(0);  // a reader is not waited for: everybody would wait for us
+  handle_.setBusyTimeout(0);  // waiting for a reader would make every writer wait
   const bool done = handle_.execAndGet("PRAGMA wal_checkpoint(TRUNCATE)").getInt() == 0;
   handle_.setBusyTimeout(kBusyTimeout);
   return done;
@@ -277,12 +283,12 @@ void Database::sync_wal() {
   sqlite3_file_control(handle_.getHandle(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
   if (wal == nullptr || wal->pMethods == nullptr ||
       wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL) != SQLITE_OK) {
-    throw Fault(paths_.database + "-wal cannot be synced: look for disk errors and quotas");
+    throw Fault("Cannot sync " + paths_.database + "-wal. Look for disk errors and quotas.");
   }
 }
 
 Write::Write(Database& database)
-    : hold_(database.write_lock().acquire()),
+    : lock_(database.write_lock().acquire()),
       database_(database),
       handle_(database.handle()),
       changes_before_(sqlite3_total_changes(handle_.getHandle())) {
@@ -292,31 +298,30 @@ Write::Write(Database& database)
 Write::~Write() {
   if (open_) handle_.tryExec("ROLLBACK");
   if (!failed_) return;
-  // It may lie whole in the WAL, and whoever recovers that would take it for committed.  This
-  // connection still knows better: it empties the WAL of all but what was committed before.
+  // The failed transaction may lie whole in the WAL, and a process that recovers the WAL would take
+  // it for committed.  This connection knows that it is not: it empties the WAL.
   try {
     (void)database_.empty_wal();
   } catch (const std::exception&) {
-    // The disk is in trouble: what the next connection finds is made sure of when it is spoken of.
+    // The disk fails.  The next connection syncs what it finds before it answers.
   }
 }
 
 void Write::commit() {
   failed_ = true;
-  make_sure_of_what_was_read();
+  sync_what_was_read();
   handle_.exec("COMMIT");
   failed_ = false;
   open_ = false;
   database_.set_sure();
 }
 
-// A transaction that wrote nothing syncs nothing either, and an answer may be given of what it
-// read.
-void Write::make_sure_of_what_was_read() {
+// A transaction that wrote nothing syncs nothing, and yet an answer may depend on what it read.
+void Write::sync_what_was_read() {
   if (database_.is_sure()) return;
   if (sqlite3_total_changes(handle_.getHandle()) != changes_before_) return;
   if (database_.journal().mode == "wal") return database_.sync_wal();
-  // Whatever is written takes the folder's sync with it.
+  // Any write syncs the directory, too.
   const std::string version = text_of_pragma(handle_, "user_version");
   handle_.exec("PRAGMA user_version = " + version);
 }

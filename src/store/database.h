@@ -1,4 +1,5 @@
-// One connection to a home's database: opened the one safe way, and written to through the gate.
+// One connection to a home's database, with safe settings, and write transactions under the write
+// lock.
 #pragma once
 
 #include <SQLiteCpp/SQLiteCpp.h>
@@ -12,16 +13,16 @@
 
 namespace sealpost {
 
-// How a database is kept on a file system.  WAL with FULL syncs every commit and is the fast one;
-// it needs shared memory and locks that only a local disk surely has.
+// How SQLite keeps a database on a file system.  WAL with FULL syncs every commit and is fast, but
+// it needs shared memory and locks, which only a local disk has for certain.
 struct JournalMode {
   std::string mode;  // "wal" or "delete"
   int synchronous;   // as PRAGMA synchronous says it: 2 FULL, 3 EXTRA
 };
 
-// `kind` is statfs's f_type.  What is not known to be local is treated as a network's.
+// `kind` is statfs's f_type.  An unknown file system is treated as a network's.
 [[nodiscard]] JournalMode journal_on(std::uint64_t kind);
-// The f_type of the file system a path lies on, and what it is called.  Throws Fault.
+// The f_type of the file system that holds a path, and the name of an f_type.  Throws Fault.
 [[nodiscard]] std::uint64_t file_system_of(const std::string& path);
 [[nodiscard]] std::string file_system_name(std::uint64_t kind);
 
@@ -34,20 +35,20 @@ struct StorePaths {
 // "3.40.1"
 [[nodiscard]] std::string sqlite_version();
 
-// A SQLite error as a sentence with its mend.
+// A SQLite error as a sentence that says what to do.
 [[nodiscard]] Fault explain(const SQLite::Exception& error, const std::string& path);
 
 class Database {
  public:
-  // Opens what `create` made, brings an older schema forward, and reads every setting back.  Throws
-  // Fault if the file is missing, not ours, of a newer schema, read-only, corrupt, or another
+  // Opens what create() made, migrates an older schema, and reads every setting back.  Throws Fault
+  // if the file is missing, no sealpost database, of a newer schema, read-only, corrupt, or another
   // server's.
   Database(const StorePaths& paths, const ServerId& server_id);
-  // The same with a journal chosen by the caller, not by the file system.
+  // The same with a journal that the caller chooses instead of the file system.
   Database(const StorePaths& paths, const ServerId& server_id, const JournalMode& journal);
 
-  // Makes an empty database with a new epoch, and takes over what the file of issues says.  Throws
-  // Fault if there is one.
+  // Makes an empty database with a new epoch and the clients of the issuance log.  Throws Fault if
+  // there is a database already.
   static void create(const StorePaths& paths, const ServerId& server_id, Time now);
 
   [[nodiscard]] SQLite::Database& handle() { return handle_; }
@@ -58,24 +59,24 @@ class Database {
   // Whether the paths still name the files that are open.
   [[nodiscard]] bool is_current();
 
-  // Moves what the WAL holds into the database where it has grown past 4,000 frames.  Costs two
-  // syncs, so it is not part of a commit: for between requests.
+  // Copies the WAL into the database if it has more than 4,000 frames.  This costs two syncs, so it
+  // is not part of a commit: call it between requests.
   void checkpoint();
 
-  // Whether all that this connection can read is surely on disk.  At first it is not: a process
-  // that was killed, or whose COMMIT failed, may have left a whole transaction that nobody has
-  // synced.  A commit of one's own syncs a WAL, all of it.  A rollback journal's folder is synced
-  // by whoever committed, unless he was killed then, and that can be any time.
+  // Whether all that this connection can read is certainly on disk.  At first it is not: a process
+  // that was killed, or whose COMMIT failed, may have left a whole transaction unsynced.  A commit
+  // of this connection syncs the whole WAL.  With a rollback journal it is never certain, because a
+  // process can be killed between its commit and the sync of the directory.
   [[nodiscard]] bool is_sure() const { return sure_ && journal_.mode == "wal"; }
   void set_sure() { sure_ = true; }
 
-  // Empties the WAL if it has more than 16 frames, so that the next process to start has none to
-  // read, or in any case where keys may lie in it that the database has erased already.  Whether
-  // that is done: readers can keep it from being so.
-  bool trim_wal(bool in_any_case);
-  // Empties the WAL; the gate is held.
+  // Empties the WAL if it has more than 16 frames, so that the next process need not read it.  With
+  // `always` it empties the WAL in any case, because erased keys may still lie in it.  Returns
+  // whether the WAL is empty now; a reader can prevent that.
+  bool trim_wal(bool always);
+  // Empties the WAL.  The caller holds the write lock.
   bool empty_wal();
-  // Makes sure of all that the WAL holds.
+  // Syncs the WAL.
   void sync_wal();
 
  private:
@@ -93,7 +94,8 @@ class Database {
   bool sure_ = false;
 };
 
-// A write transaction: the gate, then BEGIN IMMEDIATE.  Rolled back unless committed.
+// A write transaction: it takes the write lock, then BEGIN IMMEDIATE.  The destructor rolls it back
+// unless it was committed.
 class Write {
  public:
   explicit Write(Database& database);
@@ -101,14 +103,14 @@ class Write {
   Write(const Write&) = delete;
   Write& operator=(const Write&) = delete;
 
-  // What it has written, and what it has read, is durable when it returns.  A failure says nothing
+  // When it returns, all that the transaction wrote and read is durable.  A failure says nothing
   // about what is on disk.
   void commit();
 
  private:
-  void make_sure_of_what_was_read();
+  void sync_what_was_read();
 
-  WriteLock::Guard hold_;
+  WriteLock::Guard lock_;
   Database& database_;
   SQLite::Database& handle_;
   int changes_before_;

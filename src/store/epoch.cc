@@ -39,8 +39,8 @@ void apply_issuance(SQLite::Database& handle, const Issuance& issue) {
 
 }  // namespace
 
-void start_epoch(SQLite::Database& handle, const std::string& issues, const ServerId& server_id,
-                 const std::string& reason, Time now) {
+void start_epoch(SQLite::Database& handle, const std::string& issuance_log,
+                 const ServerId& server_id, const std::string& reason, Time now) {
   const auto epoch = crypto::random_id<Epoch>();
   SQLite::Statement start(handle, R"sql(
       INSERT INTO server (one, server_id, epoch, epoch_since, epoch_reason) VALUES (1, ?, ?, ?, ?)
@@ -54,10 +54,11 @@ void start_epoch(SQLite::Database& handle, const std::string& issues, const Serv
   start.bind(4, reason);
   start.exec();
   handle.exec("DELETE FROM session; DELETE FROM handshake;");
-  const std::map<std::string, Issuance> said = read_issuance_log(issues);
+  const std::map<std::string, Issuance> said = read_issuance_log(issuance_log);
   if (said.empty() && handle.execAndGet("SELECT count(*) FROM client").getInt() > 0) {
-    throw Fault("the file of issues " + issues +
-                " is missing, and with it who was revoked: bring it back from a copy");
+    throw Fault("The issuance log " + issuance_log +
+                " is missing, so sealpost cannot tell which clients are revoked. Restore it from a "
+                "copy.");
   }
   for (const auto& [name, issue] : said) apply_issuance(handle, issue);
 }

@@ -1,5 +1,4 @@
-// A new epoch: what happens to a database that is fresh, restored, or proven an old copy (PROTOCOL
-// 3, 7).
+// A new epoch, for a database that is new, restored, or proved to be an old copy (PROTOCOL 3, 7).
 #pragma once
 
 #include <SQLiteCpp/Database.h>
@@ -11,10 +10,10 @@
 
 namespace sealpost {
 
-// Inside the caller's write transaction: a new epoch, no sessions and no remembered handshakes, and
-// for each client the greater of what the database and the file of issues say.  `reason` is "init",
-// "restore" or "rollback".  Throws Fault if the file of issues cannot be read.
-void start_epoch(SQLite::Database& handle, const std::string& issues, const ServerId& server_id,
-                 const std::string& reason, Time now);
+// Starts a new epoch inside the caller's write transaction: deletes all sessions and remembered
+// handshakes, and gives each client the greater generation of database and issuance log.  `reason`
+// is "init", "restore" or "rollback".  Throws Fault if the issuance log cannot be read.
+void start_epoch(SQLite::Database& handle, const std::string& issuance_log,
+                 const ServerId& server_id, const std::string& reason, Time now);
 
 }  // namespace sealpost

@@ -24,7 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kDenyAll =
-    "# Keys and messages: nothing in this folder may ever be served.\n"
+    "# Keys and messages: the web server must never serve anything in this directory.\n"
     "<IfModule mod_authz_core.c>\n"
     "  Require all denied\n"
     "</IfModule>\n"
@@ -36,8 +36,8 @@ struct CloseFile {
   void operator()(std::FILE* file) const { std::fclose(file); }
 };
 
-// Out of /etc/passwd itself: getpwuid loads libraries of the host's, which a static program must
-// not.
+// From /etc/passwd itself: getpwuid loads libraries of the host, which a static program must not
+// do.
 std::string name_of_user(uid_t id) {
   const std::unique_ptr<std::FILE, CloseFile> users(std::fopen("/etc/passwd", "re"));
   while (const passwd* user = users ? fgetpwent(users.get()) : nullptr) {
@@ -46,21 +46,22 @@ std::string name_of_user(uid_t id) {
   return "'#" + std::to_string(id) + "'";  // as sudo -u takes it
 }
 
-// What a path that did not open is: missing, or there but not for this user.
+// Why a path did not open: it is missing, or this user may not open it.
 std::string absence_of(const std::string& path) {
-  const std::string why = std::string(" (") + std::strerror(errno) + ")";
+  const std::string why = std::string(": ") + std::strerror(errno) + ". ";
   if (errno == ENOENT || errno == ENOTDIR) return path + " is missing" + why;
-  return path + " cannot be reached by " + name_of_user(geteuid()) + why;
+  return name_of_user(geteuid()) + " cannot open " + path + why;
 }
 
-// Reads base64url of exactly out.size() bytes and a newline, leaving no copy behind.
+// Reads base64url of exactly out.size() bytes and a newline, and leaves no copy in memory.
 void read_secret(const std::string& path, std::span<std::uint8_t> out) {
   crypto::Secret<64> buffer;
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) {
-    throw Fault(absence_of(path) +
-                ": SEALPOST_HOME must be a folder that `sealpost init` made, owned by the user the "
-                "gateway runs as");
+    throw Fault(
+        absence_of(path) +
+        "SEALPOST_HOME must be a directory that `sealpost init` made, owned by the user that "
+        "the gateway runs as.");
   }
   const ssize_t got = read(file, buffer.fill().data(), buffer.fill().size());
   close(file);
@@ -69,17 +70,17 @@ void read_secret(const std::string& path, std::span<std::uint8_t> out) {
   if (text.ends_with('\n')) text.remove_suffix(1);
   if (!decode_base64url(text, out)) {
     throw Fault(path + " does not hold base64url of " + std::to_string(out.size()) +
-                " bytes: bring it back from a copy");
+                " bytes. Restore it from a copy.");
   }
 }
 
 void require_closed(const std::string& path, const char* mode) {
   struct stat status {};
   if (stat(path.c_str(), &status) != 0) {
-    throw Fault(absence_of(path) + ": SEALPOST_HOME must be a folder that `sealpost init` made");
+    throw Fault(absence_of(path) + "SEALPOST_HOME must be a directory that `sealpost init` made.");
   }
   if ((status.st_mode & 077) != 0) {
-    throw Fault(path + " is open to other users: run `chmod " + mode + " " + path + "`");
+    throw Fault(path + " is open to other users. Run `chmod " + mode + " " + path + "`.");
   }
 }
 
@@ -111,27 +112,27 @@ void Home::require_ours() const {
   struct stat status {};
   if (stat(root_.c_str(), &status) != 0) {
     if (errno == ENOENT) return;
-    throw Fault(absence_of(root_) + ": run as the user who made it");
+    throw Fault(absence_of(root_) + "Run this command as the user who made the home.");
   }
   if (!S_ISDIR(status.st_mode)) {
-    throw Fault(root_ + " is a file, not a folder: name another with --home");
+    throw Fault(root_ + " is a file, not a directory. Name a directory with --home.");
   }
   if (status.st_uid != geteuid()) {
     const std::string owner = name_of_user(status.st_uid);
-    throw Fault(root_ + " belongs to " + owner + ": run as that user (sudo -u " + owner +
-                " sealpost ...)");
+    throw Fault(root_ + " belongs to " + owner + ". Run this command as that user: sudo -u " +
+                owner + " sealpost ...");
   }
 }
 
-// A new server_id or master key beside what the old ones sealed would shut every client out.
+// A new server_id or master key in a home with existing clients would lock every client out.
 void Home::require_keys_not_lost() const {
   const bool has_id = fs::exists(keys_folder() + "/server_id");
   if (has_id && keys().empty()) (void)newest_kid();
   if (has_id || (!fs::exists(store_paths().database) && !fs::exists(store_paths().issuance_log)))
     return;
   throw Fault(keys_folder() +
-              "/server_id is lost, and clients were issued under it: bring the folder " +
-              keys_folder() + " back from a copy, or name a new home with --home");
+              "/server_id is lost, and clients have credentials under it. Restore the directory " +
+              keys_folder() + " from a copy, or name a new home with --home.");
 }
 
 void Home::create(Time now) const {
@@ -139,10 +140,10 @@ void Home::create(Time now) const {
   require_keys_not_lost();
   const bool has_keys = fs::exists(keys_folder() + "/server_id");
   if (has_keys && fs::exists(store_paths().database)) {
-    throw Fault(root_ + " is a home already: use it, or name another folder with --home");
+    throw Fault(root_ + " is a home already. Use it, or name another directory with --home.");
   }
   make_private_folder(root_);
-  require_closed(root_, "700");  // a folder that was there before may not be
+  require_closed(root_, "700");  // a directory that existed before may be open
   make_private_folder(keys_folder());
   if (!fs::exists(root_ + "/.htaccess")) {
     write_private_file(root_ + "/.htaccess", bytes_of(kDenyAll));
@@ -171,7 +172,7 @@ ServerId Home::server_id() const {
 
 Keyring Home::keyring() const {
   Keyring ring(server_id());
-  (void)newest_kid();  // a ring without a key is no ring
+  (void)newest_kid();  // throws if there is no key
   for (const KeyFile& file : keys()) {
     crypto::Key master;
     read_secret(key_path(file.kid), master.fill());
@@ -186,7 +187,7 @@ std::vector<Home::KeyFile> Home::keys() const {
   for (const auto& entry : fs::directory_iterator(keys_folder(), error)) {
     if (const auto kid = kid_of(entry.path())) found.push_back({*kid, changed_at(entry.path())});
   }
-  if (error) throw Fault(keys_folder() + " cannot be read: " + error.message());
+  if (error) throw Fault("Cannot read " + keys_folder() + ": " + error.message() + ".");
   std::sort(found.begin(), found.end(),
             [](const KeyFile& a, const KeyFile& b) { return a.kid < b.kid; });
   return found;
@@ -194,7 +195,7 @@ std::vector<Home::KeyFile> Home::keys() const {
 
 Kid Home::newest_kid() const {
   const std::vector<KeyFile> all = keys();
-  if (all.empty()) throw Fault(keys_folder() + " holds no master key: bring it back from a copy");
+  if (all.empty()) throw Fault(keys_folder() + " holds no master key. Restore it from a copy.");
   return all.back().kid;
 }
 
@@ -202,7 +203,7 @@ Kid Home::add_key(Kid used) const {
   const bool first = keys().empty() && !fs::exists(keys_folder() + "/server_id");
   const Kid newest = first ? 0 : newest_kid();
   const int kid = std::max({used, newest, greatest_kid(store_paths().issuance_log)}) + 1;
-  if (kid > 255) throw Fault("all 255 key numbers are used: set up a new home");
+  if (kid > 255) throw Fault("All 255 key numbers are used. Set up a new home.");
   const crypto::Key master = crypto::random_key();
   auto text = base64url<crypto::SecretText>(master.reveal());
   text.push_back('\n');
@@ -213,9 +214,12 @@ Kid Home::add_key(Kid used) const {
 void Home::remove_key(Kid kid) const {
   const std::vector<KeyFile> all = keys();
   const bool there = std::any_of(all.begin(), all.end(), [&](auto& one) { return one.kid == kid; });
-  if (!there)
-    throw Fault("there is no key " + std::to_string(kid) + ": `sealpost key list` shows all");
-  if (all.size() == 1) throw Fault("the last key cannot be retired: `sealpost key rotate` first");
+  if (!there) {
+    throw Fault("There is no key " + std::to_string(kid) + ". `sealpost key list` lists all keys.");
+  }
+  if (all.size() == 1) {
+    throw Fault("The last key cannot be retired. Run `sealpost key rotate` first.");
+  }
   fs::remove(key_path(kid));
 }
 

@@ -1,15 +1,15 @@
-// A home: the folder outside the document root in which a server keeps what is its own.
+// A home: the directory outside the document root in which a server keeps its keys and data.
 //
 //   keys/server_id     16 bytes, base64url
 //   keys/KID.key       a master key, 32 bytes, base64url
-//   keys/issued        the file of issues (store/issuance_log.h)
+//   keys/issued        the issuance log (store/issuance_log.h)
 //   sealpost.db        the database, with SQLite's -wal and -shm beside it
-//   gate               what writers queue at (store/write_lock.h)
+//   gate               the write lock (store/write_lock.h)
 //   url                where clients reach the gateway
-//   routes             who may send what, and where it goes (delivery/routes.h); the operator's own
-//   .htaccess          denies all of it, should the folder ever come to be served
+//   routes             who may send what, and where it goes (delivery/routes.h); written by the
+//   operator .htaccess          denies everything, in case the web server ever serves the directory
 //
-// The folders are 0700, the files 0600.
+// The directories are 0700, the files 0600.
 #pragma once
 
 #include <optional>
@@ -31,18 +31,18 @@ class Home {
   [[nodiscard]] StorePaths store_paths() const;
   [[nodiscard]] std::string routes_file() const { return root_ + "/routes"; }
 
-  // Makes what is missing of folder, keys and database.  Throws Fault, and writes nothing, if
-  // nothing is, or if keys are gone that a database or the file of issues speaks of.
+  // Makes what is missing: directory, keys, database.  Throws Fault, and writes nothing, if nothing
+  // is missing, or if keys are lost to which a database or the issuance log belongs.
   void create(Time now) const;
 
-  // Throws Fault unless the home, if there is one, is a folder of the user this process runs as.
+  // Throws Fault if the home exists and is not a directory of the user this process runs as.
   void require_ours() const;
 
-  // Throws Fault, with the mend, unless folder, keys and database are there and closed to everybody
-  // else.
+  // Throws Fault, with what to do, unless directory, keys and database exist and are closed to
+  // other users.
   void require_private() const;
 
-  // Throws Fault if there is none, or no key, or a file cannot be read.
+  // Both throw Fault if a file is missing or cannot be read; keyring() also if there is no key.
   [[nodiscard]] ServerId server_id() const;
   [[nodiscard]] Keyring keyring() const;
 
@@ -50,17 +50,17 @@ class Home {
     Kid kid;
     Time made_at;
   };
-  // In ascending order; the last is the one that new credentials are issued under.
+  // In ascending order.  New credentials are issued under the last one.
   [[nodiscard]] std::vector<KeyFile> keys() const;
   [[nodiscard]] Kid newest_kid() const;
-  // Makes a new master key and says its kid: one above the key files, the file of issues and
-  // `used`, the greatest that the database knows, so that a retired number never comes back. Throws
-  // Fault where every key there was is gone.
+  // Makes a new master key and returns its kid: one above the key files, the issuance log and
+  // `used`, the greatest kid in the database, so that a retired number is never used again.  Throws
+  // Fault if all keys of an existing home are lost.
   Kid add_key(Kid used = 0) const;
-  // Deletes a master key.  Throws Fault if it is not there, or the last.
+  // Deletes a master key.  Throws Fault if it does not exist, or is the last.
   void remove_key(Kid kid) const;
 
-  // Empty if it has not been said.
+  // Empty if no URL is set.
   [[nodiscard]] std::string url() const;
   void set_url(const std::string& url) const;
 

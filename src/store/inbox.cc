@@ -38,7 +38,7 @@ void Inbox::list(const InboxFilter& filter, const std::function<void(const Inbox
       WHERE id > ?1 AND (?2 IS NULL OR topic = ?2) AND (?3 IS NULL OR name = ?3)
       ORDER BY id
       LIMIT ?4)sql");
-  // A page at a time: whoever prints a row may wait for a person, and no reader may wait so long.
+  // Reads a page at a time: `each` may wait for a person, and a reader must not stay open so long.
   InboxFilter rest = filter;
   std::vector<InboxRow> page;
   do {
@@ -60,16 +60,17 @@ InboxRow Inbox::find(std::int64_t number) {
   SQLite::Statement statement(database_.handle(), std::string(kColumns) + "WHERE id = ?");
   Query query(statement, number);
   if (!query.row()) {
-    throw Fault("there is no message " + std::to_string(number) +
-                " in the inbox: `sealpost inbox list` shows all; it may have been pruned");
+    throw Fault(
+        "There is no message " + std::to_string(number) +
+        " in the inbox; it may have been pruned. `sealpost inbox list` lists all messages.");
   }
   return row_of(query);
 }
 
 void Inbox::reopen(std::int64_t number, Time now) {
   if (const InboxRow row = find(number); row.state != "failed") {
-    throw Fault("message " + std::to_string(number) + " is " + row.state +
-                ": only one whose handler failed can be given to it again");
+    throw Fault("Message " + std::to_string(number) + " is " + row.state +
+                ". Only a message whose handler failed can be retried.");
   }
   Write write(database_);
   SQLite::Statement update(
@@ -90,14 +91,14 @@ Inbox::Pruned Inbox::prune(Time before) {
   Pruned pruned;
   std::int64_t after = 0;
   do {
-    after = prune_some(before, after, pruned);
+    after = prune_step(before, after, pruned);
   } while (after > 0);
-  remove_unused_installations();
-  (void)database_.trim_wal(true);  // what was pruned lies there, too
+  delete_unused_installations();
+  (void)database_.trim_wal(true);  // the pruned messages lie there, too
   return pruned;
 }
 
-void Inbox::remove_unused_installations() {
+void Inbox::delete_unused_installations() {
   Write write(database_);
   database_.handle().exec(R"sql(
       DELETE FROM installation
@@ -107,7 +108,7 @@ void Inbox::remove_unused_installations() {
   write.commit();
 }
 
-std::int64_t Inbox::prune_some(Time before, std::int64_t after, Pruned& pruned) {
+std::int64_t Inbox::prune_step(Time before, std::int64_t after, Pruned& pruned) {
   Write write(database_);
   SQLite::Database& handle = database_.handle();
   handle.exec("CREATE TEMP TABLE IF NOT EXISTS step (id INTEGER PRIMARY KEY, goes INTEGER)");

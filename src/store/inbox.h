@@ -1,5 +1,4 @@
-// The operator's view of the messages: what lies in the inbox, how much of what was accepted and
-// refused, and what may go.
+// The operator's view of the messages: the inbox, the statistics, and pruning.
 #pragma once
 
 #include <functional>
@@ -48,35 +47,35 @@ class Inbox {
  public:
   explicit Inbox(Database& database) : database_(database) {}
 
-  // Oldest first, one call of `each` a message.
+  // Calls `each` for each message, oldest first.
   void list(const InboxFilter& filter, const std::function<void(const InboxRow&)>& each);
   // Throws Fault if there is none.
   [[nodiscard]] InboxRow find(std::int64_t number);
-  // The greatest number there is, 0 for none.
+  // The greatest number, 0 if there is no message.
   [[nodiscard]] std::int64_t last();
 
   struct Pruned {
     std::int64_t deleted = 0;
     std::int64_t emptied = 0;
   };
-  // Of settled messages received before `before`: those below their window are deleted and counted
-  // in the tally, those inside it, which still guard against replays, are emptied.  The newest row
-  // stays, so that no number is given out twice.  Goes in steps, between which the gateway can
-  // work.
+  // Prunes settled messages received before `before`.  Messages below their window are deleted and
+  // counted in the statistics.  Messages inside it still guard against replays: they are emptied.
+  // The newest row stays, so that no number is used twice.  Works in steps, and releases the write
+  // lock after each.
   Pruned prune(Time before);
 
-  // Puts a message whose handler failed back among those in progress, for anybody to take up.
-  // Throws Fault if it is another kind of message.
+  // Makes a failed message in progress again, so that any process may claim it.  Throws Fault if
+  // its handler did not fail.
   void reopen(std::int64_t number, Time now);
 
   // By day, client and outcome.
   [[nodiscard]] std::vector<StatsRow> stats();
 
  private:
-  // Those of clients that are gone, with no message left.
-  void remove_unused_installations();
-  // One step: rows above `after`; the last row it looked at, 0 when there are none left.
-  std::int64_t prune_some(Time before, std::int64_t after, Pruned& pruned);
+  // Deletes the installations of removed clients that have no message left.
+  void delete_unused_installations();
+  // One step, over rows above `after`.  Returns the last row it looked at, 0 if none was left.
+  std::int64_t prune_step(Time before, std::int64_t after, Pruned& pruned);
 
   Database& database_;
 };

@@ -42,12 +42,12 @@ Issuance issuance_of(const std::string& line) {
   issue.claims = json.at("claims").dump();
   issue.at = time_from_ms(json.at("at"));
   if (found == kKinds.end() || !is_name(issue.name) || issue.generation == 0 || issue.kid == 0) {
-    throw Fault("not an issue");
+    throw Fault("not an issuance");
   }
   return issue;
 }
 
-// All of the file; nothing if there is none.
+// The whole file; nothing if it does not exist.
 std::string read_whole(const std::string& path) {
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0 && errno == ENOENT) return "";
@@ -61,8 +61,8 @@ std::string read_whole(const std::string& path) {
   const int why = errno;
   if (file >= 0) close(file);
   if (got < 0) {
-    throw Fault("the file of issues " + path + " cannot be read (" + std::strerror(why) +
-                "): give it to the user the gateway runs as");
+    throw Fault("Cannot read the issuance log " + path + ": " + std::strerror(why) +
+                ". Give it to the user that the gateway runs as.");
   }
   return text;
 }
@@ -76,8 +76,8 @@ bool is_issuance(const std::string& line) {
   }
 }
 
-// The lines of the file.  A last one without its end is torn off by a crash, and was never acted
-// on, unless it can be read: then a person wrote it.
+// The lines of the file.  A crash can leave a last line without its end: it was never acted on, and
+// is left out.  If it can be read all the same, a person wrote it.
 std::vector<std::string> lines_of(const std::string& path) {
   std::istringstream in(read_whole(path));
   std::vector<std::string> lines;
@@ -92,8 +92,8 @@ void for_each_issuance(const std::string& path, const std::function<void(Issuanc
   for (const std::string& line : lines_of(path)) {
     ++number;
     if (!is_issuance(line)) {
-      throw Fault(path + ", line " + std::to_string(number) +
-                  " cannot be read: bring the file back from a copy, or mend the line by hand");
+      throw Fault(path + ": line " + std::to_string(number) +
+                  " cannot be read. Restore the file from a copy, or correct the line by hand.");
     }
     use(issuance_of(line));
   }
@@ -101,7 +101,7 @@ void for_each_issuance(const std::string& path, const std::function<void(Issuanc
 
 void require(bool done, const std::string& path) {
   if (!done)
-    throw Fault("the file of issues " + path + " cannot be written: " + std::strerror(errno));
+    throw Fault("Cannot write the issuance log " + path + ": " + std::strerror(errno) + ".");
 }
 
 }  // namespace
@@ -110,8 +110,8 @@ void append_issuance(const std::string& path, const Issuance& issue) {
   std::size_t whole = 0;
   for (const std::string& line : lines_of(path)) whole += line.size() + 1;
   const std::string line = "\n" + line_of(issue);
-  // What was torn off by a crash is overwritten; the newline before ours is there as a rule, and
-  // missing where a person forgot it.
+  // A line that a crash cut short is overwritten.  The newline before this line may be missing, if
+  // a person forgot it.
   const std::string_view text = whole == 0 ? std::string_view(line).substr(1) : line;
   const std::size_t at = whole == 0 ? 0 : whole - 1;
 

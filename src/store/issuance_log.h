@@ -1,5 +1,5 @@
-// The file of issues: every issue, revocation and removal of a client, one JSON object a line,
-// appended before the database hears of it.  It lies beside the master keys and outlives the
+// The issuance log: every credential issued and every client revoked or removed, one JSON object a
+// line, appended before the database changes.  It lies beside the master keys and outlives the
 // database, so that an old copy of the database cannot bring a revoked client back.
 //
 //   {"at":1795433460000,"do":"issue","name":"client1","generation":1,"kid":1,"claims":{"role":"sensor"}}
@@ -24,12 +24,12 @@ struct Issuance {
   Time at{};
 };
 
-// Appends one line and syncs it to disk.  The caller holds the gate.  Throws Fault.
+// Appends one line and syncs it to disk.  The caller holds the write lock.  Throws Fault.
 void append_issuance(const std::string& path, const Issuance& issue);
 
-// The last word on each name: the line with its greatest generation.  A file that does not exist
-// says nothing; a last line without its end was never acted on and is passed over; any other line
-// that cannot be read is a Fault that names it.
+// For each name the line with the greatest generation.  Nothing if the file does not exist.  A last
+// line without its end was never acted on, and is ignored.  Throws Fault, with the line's number,
+// for any other line that cannot be read.
 [[nodiscard]] std::map<std::string, Issuance> read_issuance_log(const std::string& path);
 
 // The greatest kid that any line names, 0 if none does.  Throws Fault as read_issuance_log does.

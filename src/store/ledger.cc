@@ -36,6 +36,7 @@ std::optional<StoredSession> Ledger::find_session(const SessionId& id, Time now)
 }
 
 void Ledger::set_limits(const AdmissionLimits& limits) {
+  limits_ = limits;
   quota_.set_limits(limits);
   keeps_replies_ = Query(select_any_reply_).row();
 }
@@ -53,7 +54,7 @@ void Ledger::delete_expired(Time now) {
   if (Query(select_old_handshake_, forgettable).row()) Query(forget_handshakes_, forgettable).run();
 }
 
-void Ledger::trim(bool presume_ended_sessions) {
+void Ledger::trim_wal(bool presume_ended_sessions) {
   ended_sessions_ |= presume_ended_sessions;
   if (database_.trim_wal(ended_sessions_)) ended_sessions_ = false;
 }
@@ -87,8 +88,8 @@ SessionStart Ledger::start_session(const NewSession& session, const Keyring& key
 }
 
 // PROTOCOL 6, steps 5 and 6.
-Admission Ledger::admit(const Candidate& candidate, const Keyring& keyring, const Epoch& epoch,
-                        const AdmissionLimits& limits, Time now) {
+Admission Ledger::admit(Candidate& candidate, const Keyring& keyring, const Epoch& epoch,
+                        Time now) {
   using Verdict = Admission::Verdict;
   const Session& session = candidate.record.session();
   std::optional<std::int64_t> installation;
@@ -103,14 +104,14 @@ Admission Ledger::admit(const Candidate& candidate, const Keyring& keyring, cons
   const bool pending = !installation;
   if (pending) installation = find_installation(session.installation);
 
-  const Admission so_far{.verdict = Verdict::kNew, .epoch = epoch, .next = next_of(installation)};
+  Admission admission{.verdict = Verdict::kNew, .epoch = epoch, .next = next_of(installation)};
   const Receipt& receipt = candidate.record.proof().receipt;
-  if (receipt.next > so_far.next &&
+  if (receipt.next > admission.next &&
       is_genuine(receipt, keyring.receipt_key(session.kid), epoch, session.installation)) {
     return {.verdict = Verdict::kRolledBack, .epoch = epoch};
   }
   if (pending) installation = make_active(session, installation, now);
-  return count(candidate, *installation, so_far, limits, now);
+  return decide_counter(candidate, *installation, std::move(admission), now);
 }
 
 void Ledger::add_rejection_counts(const RejectionCounts& counts) {
@@ -139,8 +140,9 @@ bool Ledger::is_revoked(const Installation& who) {
   return !query.row() || query.number(0) > who.generation;
 }
 
-// Those that seem to live longer than any may were begun before the clock was set back.  Another
-// process may be some way ahead of `now`, which is a batch's.
+// Sessions that seem to live longer than allowed were started before the clock was set back; they
+// do not count.  Another process's clock reading may be a little ahead of `now`, which is the
+// batch's.
 int Ledger::pending_sessions(const std::string& name, Time now) {
   Query query(count_pending_, name, now, now + 2 * kPendingLife);
   query.row();
@@ -161,34 +163,33 @@ std::int64_t Ledger::make_active(const Session& session, std::optional<std::int6
 }
 
 // PROTOCOL 6, steps 7 to 9.
-Admission Ledger::count(const Candidate& candidate, std::int64_t installation, Admission admission,
-                        const AdmissionLimits& limits, Time now) {
+Admission Ledger::decide_counter(Candidate& candidate, std::int64_t installation,
+                                 Admission admission, Time now) {
   using Verdict = Admission::Verdict;
-  const Session& session = candidate.record.session();
   const Message& message = candidate.record.message();
-  const std::string& name = session.installation.name;
+  const std::string& name = candidate.record.session().installation.name;
   if (is_below_window(message.counter, admission.next)) {
     admission.verdict = Verdict::kTooOld;
   } else if (message.counter < admission.next &&
-             settle_used(candidate, installation, admission, limits, now)) {
-    // kUsed, kConflict or kTooOld; or kNew, where it is handed over again
+             find_used(candidate, installation, admission, now)) {
+    // kUsed, kConflict or kTooOld; or kNew, if another run of its handler is due
   } else if (candidate.decision == Decision::kLate) {
     admission.verdict = Verdict::kLate;
-  } else if (candidate.decision == Decision::kBusy) {
-    admission.verdict = Verdict::kBusy;
   } else if (!quota_.has_room(name, message.body.size(), now)) {
     admission.verdict = Verdict::kOverQuota;
     admission.alarm = quota_.should_alarm(name, now);
+  } else if (candidate.decision == Decision::kHandler && !candidate.place.reserve()) {
+    admission.verdict = Verdict::kBusy;
   } else {
-    keep_new(candidate, installation, admission, limits, now);
+    store_new(candidate, installation, admission, now);
   }
   if (keeps_replies_) drop_replies(candidate.record, installation, admission.next);
   return admission;
 }
 
-// Whether the counter is used; and then, by what.
-bool Ledger::settle_used(const Candidate& candidate, std::int64_t installation,
-                         Admission& admission, const AdmissionLimits& limits, Time now) {
+// Whether the counter is used, and then for which verdict.
+bool Ledger::find_used(Candidate& candidate, std::int64_t installation, Admission& admission,
+                       Time now) {
   using Verdict = Admission::Verdict;
   Query used(select_message_, installation, candidate.record.message().counter);
   if (!used.row()) return false;
@@ -203,11 +204,7 @@ bool Ledger::settle_used(const Candidate& candidate, std::int64_t installation,
   admission.status = static_cast<Status>(used.number(2));
   admission.attempt = static_cast<int>(used.number(3));
   if (admission.status == Status::kInProgress) {
-    const bool abandoned = used.number(4) <= static_cast<std::int64_t>(to_ms(now));
-    if (!abandoned || candidate.decision != Decision::kHandler) return true;
-    Query(lease_message_, admission.number, now + limits.lease).run();
-    admission.verdict = Verdict::kNew;
-    ++admission.attempt;
+    decide_in_progress(candidate, used.time(4), admission, now);
   } else if (admission.status == Status::kAccepted && admission.attempt > 0) {
     if (used.is_null(5)) admission.verdict = Verdict::kTooOld;
     admission.reply = copy_of(used.blob(5));
@@ -215,8 +212,18 @@ bool Ledger::settle_used(const Candidate& candidate, std::int64_t installation,
   return true;
 }
 
-void Ledger::keep_new(const Candidate& candidate, std::int64_t installation, Admission& admission,
-                      const AdmissionLimits& limits, Time now) {
+// A message whose lease has ended goes to its handler again, if a place is free.
+void Ledger::decide_in_progress(Candidate& candidate, Time leased_until, Admission& admission,
+                                Time now) {
+  const bool abandoned = leased_until <= now;
+  if (!abandoned || candidate.decision != Decision::kHandler || !candidate.place.reserve()) return;
+  Query(lease_message_, admission.number, now + limits_.lease).run();
+  admission.verdict = Admission::Verdict::kNew;
+  ++admission.attempt;
+}
+
+void Ledger::store_new(const Candidate& candidate, std::int64_t installation, Admission& admission,
+                       Time now) {
   const Message& message = candidate.record.message();
   const bool handled = candidate.decision == Decision::kHandler;
   const bool kept = handled || candidate.decision == Decision::kInbox;
@@ -228,7 +235,7 @@ void Ledger::keep_new(const Candidate& candidate, std::int64_t installation, Adm
               static_cast<int>(admission.status), admission.attempt, nullptr, now,
               candidate.record.sent_at(), message.id, message.topic,
               candidate.record.proof().claims.json());
-  if (handled) bind_value(*add_message_, 6, now + limits.lease);
+  if (handled) bind_value(*add_message_, 6, now + limits_.lease);
   if (kept) {
     (*add_message_)
         .bindNoCopy(12, message.body.empty() ? "" : static_cast<const void*>(message.body.data()),
@@ -240,20 +247,21 @@ void Ledger::keep_new(const Candidate& candidate, std::int64_t installation, Adm
   quota_.count(candidate.record.session().installation.name, kept ? message.body.size() : 0, now);
 }
 
-// Replies that the client awaits no more, or that have left the window (PROTOCOL 6, `oldest`).
+// Drops replies that the client no longer awaits, or that have left the window (PROTOCOL 6,
+// `oldest`).
 void Ledger::drop_replies(const OpenedRecord& record, std::int64_t installation,
                           std::uint64_t next) {
   const std::uint64_t window = next - std::min(next, kWindow);
   Query(drop_replies_, installation, std::max(window, std::min(record.oldest(), next))).run();
 }
 
-SavedResult Ledger::settle(const JobResult& result, Time now) {
+SavedResult Ledger::save_result(const JobResult& result, Time now) {
   const auto& [number, digest, status, reply] = result;
-  Query settle(settle_message_, number, digest, static_cast<int>(status));
-  if (status == Status::kInProgress) bind_value(*settle_message_, 4, now);
-  if (status == Status::kAccepted) bind_value(*settle_message_, 5, reply);
-  settle.run();
-  Query found(select_settled_, number, digest);
+  Query save(save_result_, number, digest, static_cast<int>(status));
+  if (status == Status::kInProgress) bind_value(*save_result_, 4, now);
+  if (status == Status::kAccepted) bind_value(*save_result_, 5, reply);
+  save.run();
+  Query found(select_result_, number, digest);
   if (!found.row()) return {.known = false};
   return {true, static_cast<Status>(found.number(0)), copy_of(found.blob(1)), epoch(),
           next_of(found.number(2))};

@@ -1,5 +1,5 @@
-// A connection with the statements the gateway needs prepared, and the steps of PROTOCOL 5 and 6
-// that look at the database: each one runs inside the caller's transaction and commits nothing.
+// The steps of PROTOCOL 5 and 6 that look at the database, over one connection.  Each runs inside
+// the caller's transaction and commits nothing.
 #pragma once
 
 #include "store/database.h"
@@ -19,31 +19,32 @@ class Ledger {
   [[nodiscard]] std::optional<StoredSession> find_session(const SessionId& id, Time now);
   [[nodiscard]] bool has_seen(const crypto::Digest& handshake, Time now);
 
-  // Deletes sessions that have ended, keys and all, and handshakes that may be forgotten.
+  // Deletes expired sessions, keys and all, and handshakes that may be forgotten.
   void delete_expired(Time now);
   // Whether sessions were deleted over this connection: their keys may still lie in the WAL.
   [[nodiscard]] bool has_ended_sessions() const { return ended_sessions_; }
-  // Outside of any transaction: erases them there, and what else makes the next start slow.
-  void trim(bool presume_ended_sessions);
+  // Empties the WAL if keys of ended sessions may lie in it, or if it makes the next start slow.
+  // Outside of any transaction.
+  void trim_wal(bool presume_ended_sessions);
 
   // PROTOCOL 5, steps 4 and 8-10, and the session they lead to.
   [[nodiscard]] SessionStart start_session(const NewSession& session, const Keyring& keyring,
                                            Time now);
 
-  // Once a transaction that admits, before it does.
+  // Once per transaction, before it admits anything.
   void set_limits(const AdmissionLimits& limits);
-  // PROTOCOL 6, steps 5-9.
-  [[nodiscard]] Admission admit(const Candidate& candidate, const Keyring& keyring,
-                                const Epoch& epoch, const AdmissionLimits& limits, Time now);
+  // PROTOCOL 6, steps 5-9.  set_limits() comes first.
+  [[nodiscard]] Admission admit(Candidate& candidate, const Keyring& keyring, const Epoch& epoch,
+                                Time now);
 
-  // What came of an job is kept if nothing is yet; how the message stands then.
-  [[nodiscard]] SavedResult settle(const JobResult& result, Time now);
-  // Whether a message in progress waits for somebody to take it up.
+  // Saves a handler's result unless one is saved already; returns how the message stands then.
+  [[nodiscard]] SavedResult save_result(const JobResult& result, Time now);
+  // Whether a message in progress has a lease that has ended.
   [[nodiscard]] bool has_overdue(Time now);
   [[nodiscard]] std::vector<DeliveryJob> claim_overdue(std::size_t most, Milliseconds lease,
                                                        Time now);
 
-  // The database has turned out to be an old copy (PROTOCOL 7).
+  // The database has proved to be an old copy (PROTOCOL 7).
   void roll_epoch(const ServerId& server_id, Time now);
 
   void add_rejection_counts(const RejectionCounts& counts);
@@ -57,17 +58,18 @@ class Ledger {
   int pending_sessions(const std::string& name, Time now);
   std::int64_t make_active(const Session& session, std::optional<std::int64_t> installation,
                            Time now);
-  Admission count(const Candidate& candidate, std::int64_t installation, Admission admission,
-                  const AdmissionLimits& limits, Time now);
-  bool settle_used(const Candidate& candidate, std::int64_t installation, Admission& admission,
-                   const AdmissionLimits& limits, Time now);
-  void keep_new(const Candidate& candidate, std::int64_t installation, Admission& admission,
-                const AdmissionLimits& limits, Time now);
+  Admission decide_counter(Candidate& candidate, std::int64_t installation, Admission admission,
+                           Time now);
+  bool find_used(Candidate& candidate, std::int64_t installation, Admission& admission, Time now);
+  void decide_in_progress(Candidate& candidate, Time leased_until, Admission& admission, Time now);
+  void store_new(const Candidate& candidate, std::int64_t installation, Admission& admission,
+                 Time now);
   void drop_replies(const OpenedRecord& record, std::int64_t installation, std::uint64_t next);
 
   Database database_;
   bool ended_sessions_ = false;
   bool keeps_replies_ = false;  // of any client, when the transaction began
+  AdmissionLimits limits_;
   Quota quota_{database_.handle()};
 
   Prepared select_epoch_ = prepare("SELECT epoch FROM server");
@@ -128,10 +130,10 @@ class Ledger {
       WHERE installation = ? AND counter < ? AND length(reply) > 0)sql");
   Prepared lease_message_ = prepare(
       "UPDATE message SET attempt = attempt + 1, leased_until = ?2 WHERE id = ?1 AND status = 2");
-  Prepared settle_message_ = prepare(R"sql(
+  Prepared save_result_ = prepare(R"sql(
       UPDATE message SET status = ?3, leased_until = ?4, reply = ?5
       WHERE id = ?1 AND digest = ?2 AND status = 2)sql");
-  Prepared select_settled_ = prepare(R"sql(
+  Prepared select_result_ = prepare(R"sql(
       SELECT status, reply, installation FROM message WHERE id = ? AND digest = ?)sql");
   Prepared select_any_overdue_ =
       prepare("SELECT 1 FROM message WHERE status = 2 AND leased_until <= ?");

@@ -14,13 +14,13 @@ Quota::Quota(SQLite::Database& handle)
 
 void Quota::set_limits(const AdmissionLimits& limits) {
   limits_ = limits;
-  // To delete nothing is a write, too.
-  if (!is_bounded() && Query(select_any_).row()) Query(forget_).run();
+  // A DELETE that finds nothing still writes.
+  if (!has_quota() && Query(select_any_).row()) Query(forget_).run();
 }
 
 bool Quota::has_room(const std::string& name, std::size_t bytes, Time now) {
-  if (!is_bounded()) return true;
-  take_stock(name, now);
+  if (!has_quota()) return true;
+  ensure_row(name, now);
   SQLite::Statement select(handle_,
                            "SELECT iif(day = ?2, messages, 0), bytes FROM usage WHERE name = ?1");
   Query usage(select, name, day_of(now));
@@ -31,7 +31,7 @@ bool Quota::has_room(const std::string& name, std::size_t bytes, Time now) {
 }
 
 void Quota::count(const std::string& name, std::size_t bytes, Time now) {
-  if (!is_bounded()) return;
+  if (!has_quota()) return;
   SQLite::Statement update(handle_, R"sql(
       UPDATE usage SET
         messages = iif(day = ?2, messages, 0) + 1,
@@ -48,8 +48,8 @@ bool Quota::should_alarm(const std::string& name, Time now) {
   return Query(update, name, now, before(now, kHour)).run() > 0;
 }
 
-// Makes the client's row where there is none.
-void Quota::take_stock(const std::string& name, Time now) {
+// Makes the client's row if it does not exist.
+void Quota::ensure_row(const std::string& name, Time now) {
   SQLite::Statement select(handle_, "SELECT 1 FROM usage WHERE name = ?");
   if (Query(select, name).row()) return;
   SQLite::Statement insert(handle_, R"sql(

@@ -6,7 +6,7 @@
 
 namespace sealpost {
 
-// "Seal", so that the file says what it is.
+// "Seal" in ASCII: PRAGMA application_id of every sealpost database.
 constexpr int kApplicationId = 0x5365616c;
 
 // The scripts in order; script n (from 1) takes a database from user_version n - 1 to n.

@@ -1,4 +1,4 @@
-// Small words for binding and reading the types that lie in the database.
+// Binding and reading the types that the database holds.
 #pragma once
 
 #include <SQLiteCpp/Column.h>
@@ -31,7 +31,7 @@ inline void bind_value(SQLite::Statement& statement, int at, const std::string& 
   statement.bind(at, text);
 }
 inline void bind_value(SQLite::Statement& statement, int at, std::nullptr_t) { statement.bind(at); }
-// A number past SQLite's range is kept as the greatest it has.
+// A number beyond SQLite's range is stored as the greatest that it has.
 inline void bind_value(SQLite::Statement& statement, int at, std::uint64_t value) {
   constexpr std::uint64_t kMax = ~std::uint64_t{0} >> 1;
   statement.bind(at, static_cast<std::int64_t>(std::min(value, kMax)));
@@ -49,10 +49,10 @@ inline void bind_value(SQLite::Statement& statement, int at, int value) {
   statement.bind(at, value);
 }
 
-// A statement that is prepared when it is first used: a CGI process uses few of them, once.
+// A statement that is prepared when it is first used: a CGI process uses few of them.
 class Prepared {
  public:
-  // Both must outlive it.
+  // `handle` and `sql` must outlive it.
   Prepared(SQLite::Database& handle, const char* sql) : handle_(handle), sql_(sql) {}
 
   SQLite::Statement& operator*() {
@@ -66,7 +66,8 @@ class Prepared {
   std::optional<SQLite::Statement> statement_;
 };
 
-// A statement that is reset when it goes, so that it holds no lock and no row longer than its use.
+// One use of a statement.  The destructor resets the statement, so that it holds no lock and no
+// row.
 class Query {
  public:
   template <class... Values>
@@ -83,9 +84,9 @@ class Query {
   Query(const Query&) = delete;
   Query& operator=(const Query&) = delete;
 
-  // Goes to the next row; false when there is none.
+  // Steps to the next row.  False if there is none.
   bool row() { return statement_.executeStep(); }
-  // Runs a statement that gives no rows; how many it changed.
+  // Runs a statement that returns no rows.  Returns how many rows it changed.
   int run() { return statement_.exec(); }
 
   [[nodiscard]] bool is_null(int column) const { return statement_.isColumnNull(column); }

@@ -51,7 +51,7 @@ auto SqliteStore::with_write(Work work) {
       {
         Ledger& ledger = open();
         Write write(ledger.database());
-        // The home may have been replaced, now or while we waited: then this gate was another's.
+        // The home may have been replaced, also while this process waited for the lock.
         if (ledger.database().is_current()) return work(ledger, write);
       }
       ledger_.reset();
@@ -79,15 +79,14 @@ SessionStart SqliteStore::start_session(const NewSession& session, const Keyring
   return start;
 }
 
-std::vector<Admission> SqliteStore::admit(std::span<const Candidate> batch, const Keyring& keyring,
+std::vector<Admission> SqliteStore::admit(std::span<Candidate* const> batch, const Keyring& keyring,
                                           const AdmissionLimits& limits, Time now) {
   std::optional<std::vector<Admission>> together = admit_together(batch, keyring, limits, now);
   std::vector<Admission> admissions;
   if (together) {
     admissions = std::move(*together);
   } else {
-    // One of them failed, and the transaction with it.  Nothing was committed, so each gets its
-    // own.
+    // One record made the transaction fail, and nothing was committed: each gets its own.
     for (std::size_t i = 0; i < batch.size(); ++i) {
       admissions.push_back(
           admit_together(batch.subspan(i, 1), keyring, limits, now).value().front());
@@ -103,19 +102,19 @@ std::vector<Admission> SqliteStore::admit(std::span<const Candidate> batch, cons
   return admissions;
 }
 
-std::vector<SavedResult> SqliteStore::settle(std::span<const JobResult> batch, Time now) {
+std::vector<SavedResult> SqliteStore::save_results(std::span<const JobResult> batch, Time now) {
   return with_write([&](Ledger& ledger, Write& write) {
-    std::vector<SavedResult> settled;
-    for (const JobResult& one : batch) settled.push_back(ledger.settle(one, now));
+    std::vector<SavedResult> saved;
+    for (const JobResult& one : batch) saved.push_back(ledger.save_result(one, now));
     write.commit();
-    return settled;
+    return saved;
   });
 }
 
 std::vector<DeliveryJob> SqliteStore::claim_overdue(std::size_t most, Milliseconds lease,
                                                     Time now) {
   const bool any = with_ledger([&](Ledger& ledger) { return ledger.has_overdue(now); });
-  if (!any || most == 0) return {};  // the usual case needs no write
+  if (!any || most == 0) return {};  // usually there are none, and nothing is written
   return with_write([&](Ledger& ledger, Write& write) {
     std::vector<DeliveryJob> jobs = ledger.claim_overdue(most, lease, now);
     write.commit();
@@ -130,20 +129,18 @@ void SqliteStore::add_rejection_counts(const RejectionCounts& counts) {
   });
 }
 
-void SqliteStore::checkpoint() {
-  if (ledger_) ledger_->database().checkpoint();
+void SqliteStore::clean_up(Cleanup extent) {
+  if (!ledger_) return;  // a process that only rejected requests has opened nothing
+  if (extent == Cleanup::kLight) return ledger_->database().checkpoint();
+  with_ledger(
+      [&](Ledger& ledger) { ledger.trim_wal(extent == Cleanup::kFullPresumingEndedSessions); });
 }
 
-void SqliteStore::trim(bool presume_ended_sessions) {
-  if (!ledger_) return;  // who was refused has opened nothing
-  with_ledger([&](Ledger& ledger) { ledger.trim(presume_ended_sessions); });
-}
+bool SqliteStore::needs_full_cleanup() const { return ledger_ && ledger_->has_ended_sessions(); }
 
-bool SqliteStore::has_ended_sessions() const { return ledger_ && ledger_->has_ended_sessions(); }
-
-// One transaction, rolled back if any of them proves the database an old copy.  Nothing where one
-// of several made it fail.
-std::optional<std::vector<Admission>> SqliteStore::admit_together(std::span<const Candidate> batch,
+// One transaction, rolled back if any record proves that the database is an old copy.  Returns
+// nothing if one of several records made it fail.
+std::optional<std::vector<Admission>> SqliteStore::admit_together(std::span<Candidate* const> batch,
                                                                   const Keyring& keyring,
                                                                   const AdmissionLimits& limits,
                                                                   Time now) {
@@ -154,8 +151,8 @@ std::optional<std::vector<Admission>> SqliteStore::admit_together(std::span<cons
       ledger.delete_expired(now);
       ledger.set_limits(limits);
       const Epoch epoch = ledger.epoch();
-      for (const Candidate& candidate : batch) {
-        admissions.push_back(ledger.admit(candidate, keyring, epoch, limits, now));
+      for (Candidate* candidate : batch) {
+        admissions.push_back(ledger.admit(*candidate, keyring, epoch, now));
         if (is_proof(admissions.back())) {
           admissions.resize(batch.size(), {.verdict = Admission::Verdict::kNoSession});
           return admissions;
@@ -171,8 +168,8 @@ std::optional<std::vector<Admission>> SqliteStore::admit_together(std::span<cons
   });
 }
 
-// In a transaction of its own, under the gate.  Whoever comes second finds the epoch gone that its
-// proof was about.
+// In a transaction of its own.  If two processes find a proof, the second finds a new epoch
+// already.
 void SqliteStore::roll_epoch(const Epoch& proven_old, Time now) {
   with_write([&](Ledger& ledger, Write& write) {
     if (ledger.epoch() != proven_old) return;

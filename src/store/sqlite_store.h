@@ -1,5 +1,5 @@
-// Store on SQLite: one connection, used by one thread, reopened when it has failed or its file was
-// replaced.
+// Store on SQLite: one connection, used by one thread.  It is opened again after a failure, and
+// when its file was replaced.
 #pragma once
 
 #include <memory>
@@ -21,23 +21,22 @@ class SqliteStore : public Store {
   [[nodiscard]] bool has_seen(const crypto::Digest& handshake, Time now) override;
   [[nodiscard]] SessionStart start_session(const NewSession& session, const Keyring& keyring,
                                            Time now) override;
-  [[nodiscard]] std::vector<Admission> admit(std::span<const Candidate> batch,
+  [[nodiscard]] std::vector<Admission> admit(std::span<Candidate* const> batch,
                                              const Keyring& keyring, const AdmissionLimits& limits,
                                              Time now) override;
-  [[nodiscard]] std::vector<SavedResult> settle(std::span<const JobResult> batch,
-                                                Time now) override;
+  [[nodiscard]] std::vector<SavedResult> save_results(std::span<const JobResult> batch,
+                                                      Time now) override;
   [[nodiscard]] std::vector<DeliveryJob> claim_overdue(std::size_t most, Milliseconds lease,
                                                        Time now) override;
   void add_rejection_counts(const RejectionCounts& counts) override;
-  void checkpoint() override;
-  void trim(bool presume_ended_sessions) override;
-  [[nodiscard]] bool has_ended_sessions() const override;
+  void clean_up(Cleanup extent) override;
+  [[nodiscard]] bool needs_full_cleanup() const override;
 
  private:
   // The connection, opened if there is none.
   Ledger& open();
-  // After any failure the connection is given up, and what SQLite said becomes a Fault with its
-  // mend.
+  // After any failure it closes the connection, and turns SQLite's error into a Fault that says
+  // what to do.
   template <class Work>
   auto guarded(Work work);
   // Runs `work` with a connection to the file that is the home's now.
@@ -47,7 +46,7 @@ class SqliteStore : public Store {
   template <class Work>
   auto with_write(Work work);
 
-  std::optional<std::vector<Admission>> admit_together(std::span<const Candidate> batch,
+  std::optional<std::vector<Admission>> admit_together(std::span<Candidate* const> batch,
                                                        const Keyring& keyring,
                                                        const AdmissionLimits& limits, Time now);
   void roll_epoch(const Epoch& proven_old, Time now);

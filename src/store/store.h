@@ -1,5 +1,5 @@
-// What the gateway asks of a database, each question one transaction.  An interface, because
-// one machine is SQLite and many are a shared database.
+// What the gateway asks of a database; each call is one transaction.  An interface, because one
+// machine uses SQLite and several share a database.
 #pragma once
 
 #include <map>
@@ -11,6 +11,7 @@
 
 #include "base/time.h"
 #include "delivery/job.h"
+#include "delivery/worker_pool.h"
 #include "protocol/ids.h"
 #include "protocol/keyring.h"
 #include "protocol/record.h"
@@ -30,7 +31,7 @@ namespace sealpost {
   return counter < next ? next : counter + 1;
 }
 
-// --- SessionCache ---
+// --- Sessions ---
 
 constexpr Milliseconds kPendingLife = 60 * kSecond;
 constexpr Milliseconds kHandshakeMemory = 150 * kSecond;
@@ -60,24 +61,24 @@ struct SessionStart {
 
 // --- Messages ---
 
-// What PROTOCOL 6, step 8 says of a message, should its counter turn out to be new.
+// What becomes of a message if its counter turns out to be new (PROTOCOL 6, step 8).
 enum class Decision {
   kInbox,      // accept it and keep its body
-  kNowhere,    // accept it; there is nothing to deliver
+  kNowhere,    // accept it; it is delivered nowhere
   kHandler,    // keep it, in progress: a handler will settle it
-  kForbidden,  // use its counter up, keep nothing
+  kForbidden,  // use its counter, keep nothing
   kLate,       // leave its counter unused
-  kBusy,       // likewise: no handler is free to take it
 };
 
 struct Candidate {
   OpenedRecord record;
   Decision decision;
+  Reservation place;  // kHandler: admit() reserves it once the counter is known to need a handler
 };
 
-// What the operator allows.  0 is no bound.
+// What the operator allows.  0 means no limit.
 struct AdmissionLimits {
-  Milliseconds lease = kMinute;     // how long whoever hands a message over is believed alive
+  Milliseconds lease = kMinute;     // how long the process that runs a handler is presumed alive
   std::int64_t messages_a_day = 0;  // of one client, by UTC
   std::int64_t bytes_kept = 0;      // of one client's bodies
 };
@@ -85,20 +86,20 @@ struct AdmissionLimits {
 struct Admission {
   enum class Verdict {
     kNew,       // its counter is used from now on, and that is on disk
-    kUsed,      // the same message came before, and is as `status` says
-    kConflict,  // the counter is another message's
-    kTooOld,    // below the window, or its reply was dropped: nothing is known of it any more
-    // New, with the counter not used: sent at another time, or there is no room for it.
+    kUsed,      // the same message came before, and its status is `status`
+    kConflict,  // the counter names another message
+    kTooOld,    // below the window, or its reply was dropped: the store no longer knows
+    // New, but its counter stays unused: sent at another time, or there is no room for it.
     kLate,
-    kBusy,
+    kBusy,  // every handler's place is taken
     kDiskFull,
     kOverQuota,
     kRevoked,
     kNoSession,   // the session has ended since it was looked up
-    kRolledBack,  // its receipt proved this database an old copy; all sessions are gone
+    kRolledBack,  // its receipt proved that this database is an old copy; all sessions are deleted
   };
   Verdict verdict;
-  // kNew and kUsed.  kNew and in progress: the caller must hand it to a handler, as `attempt`.
+  // kNew and kUsed.  kNew and in progress: the caller must give it to a handler, as `attempt`.
   Status status = Status::kAccepted;
   int attempt = 0;
   Bytes reply;  // kUsed: the first answer's body
@@ -110,25 +111,33 @@ struct Admission {
 
 // --- Handlers ---
 
-// What came of an job: accepted, failed, or in progress, which is to say that it was cut short
-// and anybody may take it up again.
+// What a handler made of a message: accepted, failed, or in progress, which means that the handler
+// was interrupted and that any process may claim the message.
 struct JobResult {
   std::int64_t number;
-  crypto::Digest digest;  // the number alone may be another message's in a replaced database
+  crypto::Digest digest;  // the number alone may name another message in a replaced database
   Status status;
   Bytes reply;
 };
 
-// How a message stands after a result: the first one counts.
+// How a message stands after a result was saved: the first result counts.
 struct SavedResult {
-  bool known;  // false: the database has been replaced, and its session is gone
+  bool known;  // false: the database has been replaced, and the session no longer exists
   Status status = Status::kInProgress;
   Bytes reply;
   Epoch epoch{};
   std::uint64_t next = 0;
 };
 
-// Counts by day ("2026-11-23"), client ('' for strangers) and outcome.
+// How much Store::clean_up does.
+enum class Cleanup {
+  kLight,  // only what has grown large
+  kFull,   // also what makes the next start slow, and keys of sessions that ended here
+  kFullPresumingEndedSessions,  // also keys of sessions that ended elsewhere, in a process that
+                                // died
+};
+
+// Counts by day ("2026-11-23"), client ('' if unauthenticated) and outcome.
 using RejectionCounts = std::map<std::tuple<std::string, std::string, std::string>, std::int64_t>;
 
 class Store {
@@ -138,53 +147,51 @@ class Store {
   Store& operator=(const Store&) = delete;
   virtual ~Store() = default;
 
-  // A live session, pending or active.  Says nothing about what a write transaction will find.
+  // A live session, pending or active.  A write transaction may find that it has ended since.
   [[nodiscard]] virtual std::optional<StoredSession> find_session(const SessionId& id,
                                                                   Time now) = 0;
 
-  // Whether a handshake with this digest began a session in the last 150 s.
+  // Whether a handshake with this digest started a session in the last 150 s.
   [[nodiscard]] virtual bool has_seen(const crypto::Digest& handshake, Time now) = 0;
 
   // Writes a pending session and remembers its handshake, durably; or says why not.
-  // Source: PROTOCOL 5, steps 4 and 8-10.  kRolledBack means that the epoch has been replaced
-  // already.
+  // kRolledBack means that a new epoch has begun already.  Throws Fault if it may not be on disk.
+  // Source: PROTOCOL 5, steps 4 and 8-10.
   [[nodiscard]] virtual SessionStart start_session(const NewSession& session,
                                                    const Keyring& keyring, Time now) = 0;
 
   // Decides a batch of opened records, in order, and makes every kNew one durable, in one
   // transaction.
   //
-  // A counter below the window is refused, used or not: the store cannot tell, so it fails closed.
-  // The verdicts stand in the order of the batch; one record's rejection never touches its
-  // neighbours, but for a proven rollback, which ends every session.  Throws Fault when the
-  // transaction may not be on disk; then nothing may be said about any of them. Source: PROTOCOL 6,
-  // steps 5-9.  Only opening can make an OpenedRecord, so nothing unauthenticated gets here.
-  [[nodiscard]] virtual std::vector<Admission> admit(std::span<const Candidate> batch,
+  // Rejects every counter below the window, because the store no longer knows whether it was used.
+  // Returns one verdict per candidate, in the order of the batch; a rejected record does not affect
+  // the others, except a proven rollback, which ends every session.  Reserves the place of a
+  // candidate for a handler only once its counter is known to be new.
+  // Throws Fault if the transaction may not be on disk; the caller must then answer 503 for the
+  // whole batch.
+  // Source: PROTOCOL 6, steps 5-9.  Only opening creates an OpenedRecord, so all input is
+  // authenticated.
+  [[nodiscard]] virtual std::vector<Admission> admit(std::span<Candidate* const> batch,
                                                      const Keyring& keyring,
                                                      const AdmissionLimits& limits, Time now) = 0;
 
-  // Keeps what came of jobs, durably, in one transaction; in their order.
-  [[nodiscard]] virtual std::vector<SavedResult> settle(std::span<const JobResult> batch,
-                                                        Time now) = 0;
+  // Saves the results of handlers, durably, in one transaction.  Returns one SavedResult per
+  // result, in the order of the batch.  Throws Fault if the transaction may not be on disk.
+  [[nodiscard]] virtual std::vector<SavedResult> save_results(std::span<const JobResult> batch,
+                                                              Time now) = 0;
 
-  // Messages in progress whose lease has ended, at most `most`, each with a new lease and one
-  // attempt more, durably.
+  // Messages in progress whose lease has ended, at most `most`, each with a new lease and one more
+  // attempt, durably.
   [[nodiscard]] virtual std::vector<DeliveryJob> claim_overdue(std::size_t most, Milliseconds lease,
                                                                Time now) = 0;
 
-  // Adds counts of refusals, in one transaction.
+  // Adds counts of rejections, in one transaction.
   virtual void add_rejection_counts(const RejectionCounts& counts) = 0;
 
-  // Does what writing has put off, if there is enough of it.  Costs some syncs: for between
-  // requests.
-  virtual void checkpoint() = 0;
-
-  // Leaves the files so that the next process to open them starts fast, and erases what is left in
-  // them of sessions that have ended here, or, if so presumed, in a process that died before it
-  // could.  Costs some syncs: for CGI, after its answer.
-  virtual void trim(bool presume_ended_sessions) = 0;
-  // Whether a session has ended since the last trim().
-  [[nodiscard]] virtual bool has_ended_sessions() const = 0;
+  // Does work that writing has put off.  It costs some syncs: call it between requests.
+  virtual void clean_up(Cleanup extent) = 0;
+  // Whether a session has ended since the last full cleanup.
+  [[nodiscard]] virtual bool needs_full_cleanup() const = 0;
 };
 
 }  // namespace sealpost

@@ -15,8 +15,8 @@ namespace sealpost {
 WriteLock::WriteLock(std::string path)
     : path_(std::move(path)), file_(open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)) {
   if (file_ < 0) {
-    throw Fault("the gate " + path_ + " cannot be opened (" + std::strerror(errno) +
-                "): the home must be a folder of the user the gateway runs as");
+    throw Fault("Cannot open the write lock " + path_ + ": " + std::strerror(errno) +
+                ". The home must be a directory of the user that the gateway runs as.");
   }
 }
 
@@ -30,10 +30,12 @@ WriteLock::Guard WriteLock::acquire() {
   if (flock(file_, LOCK_EX | LOCK_NB) == 0) return Guard(file_);
   const Deadline deadline(kTimeout);
   while (flock(file_, LOCK_EX) != 0) {
-    if (errno != EINTR) throw Fault("the gate " + path_ + ": " + std::strerror(errno));
+    if (errno != EINTR) {
+      throw Fault("Cannot take the write lock " + path_ + ": " + std::strerror(errno) + ".");
+    }
     if (deadline.has_passed()) {
-      throw Fault("the gate " + path_ + " was held for more than 5 s: `fuser " + path_ +
-                  "` names the process that holds it");
+      throw Fault("Another process held the write lock " + path_ + " for more than 5 s. `fuser " +
+                  path_ + "` names the process.");
     }
   }
   return Guard(file_);

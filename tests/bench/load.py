@@ -6,7 +6,7 @@ import os
 import statistics
 import subprocess
 
-from stage import Failed
+from workspace import Failed
 
 
 class TooFew(Failed):
@@ -18,38 +18,38 @@ Run = collections.namedtuple("Run", "rate requests p50 p99")
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
-class Crowd:
+class BenchClients:
     """A home and its clients.  Never gives out a message twice."""
 
-    def __init__(self, stage, clients=1000, home=None):
-        self.stage = stage
-        self.clients = clients
-        self.home = home or stage.fresh("home")
+    def __init__(self, workspace, clients=1000, home=None):
+        self.workspace = workspace
+        self.count = clients
+        self.home = home or workspace.fresh("home")
         self.given = 0
         self.seal("home")
 
     def seal(self, kind, *words):
         ran = subprocess.run(
-            [self.stage.bin("seal"), kind, self.home, *words, "--clients", str(self.clients)],
+            [self.workspace.bin("seal"), kind, self.home, *words, "--clients", str(self.count)],
             stdout=subprocess.PIPE, check=True, text=True)
         return ran.stdout.strip()
 
     def forms(self, count, kind="records", body=256, topic="t", again=False):
-        path = self.stage.path(f"forms.{os.path.basename(self.home)}.{kind}.{topic}")
+        path = self.workspace.path(f"forms.{os.path.basename(self.home)}.{kind}.{topic}")
         size = self.seal(kind, path, "--from", str(self.given), "--count", str(count),
                          "--body", str(body), "--topic", topic)
         self.given += count
         return Forms(path, int(size), again)
 
 
-class PeerCrowd:
-    def __init__(self, stage):
-        self.stage = stage
+class PhpClients:
+    def __init__(self, workspace):
+        self.workspace = workspace
         self.given = 0
 
     def forms(self, count):
-        path = self.stage.path("forms.peer")
-        ran = subprocess.run(["php", self.stage.path("peer.php"), "records", path, "1000",
+        path = self.workspace.path("forms.peer")
+        ran = subprocess.run(["php", self.workspace.path("peer.php"), "records", path, "1000",
                               str(self.given), str(count), "256"],
                              stdout=subprocess.PIPE, check=True, text=True)
         self.given += count
@@ -77,7 +77,7 @@ def wrk(url, forms, connections=32, seconds=1, expect="2xx"):
                result["p99"])
 
 
-class Fresh:
+class FreshMessages:
     """Runs with messages that were never posted: as many as the last run lets expect."""
 
     def __init__(self, make, url, guess=20000, **how):
@@ -99,7 +99,7 @@ class Fresh:
         return run.rate
 
 
-class Same:
+class SameMessages:
     """Runs that post the same messages over and over."""
 
     def __init__(self, forms, url, **how):

@@ -4,7 +4,7 @@ import os
 import statistics
 import time
 
-from load import Crowd, Fresh, PeerCrowd, Same, ratio, take_turns, wrk
+from load import BenchClients, FreshMessages, PhpClients, SameMessages, ratio, take_turns, wrk
 from servers import Fcgi, Fpm, Nginx, sealpost
 
 TO_CEILING = {(32, False): 1.05, (32, True): 0.8, (64, False): 1.2, (64, True): 0.9}
@@ -44,30 +44,30 @@ class Cpu:
         return rate
 
 
-def connections(stage, figures, rounds):
+def connections(workspace, figures, rounds):
     """256 B, 1,000 sessions: beside the ceiling, the empty transport and the peer."""
-    crowd = Crowd(stage)
+    clients = BenchClients(workspace)
     # Each kept connection pins a thread of the ceiling, so that others have a ceiling of their own.
-    servers = {"ceiling": Fcgi(stage, [stage.bin("ceiling")]),
-               "pinned": Fcgi(stage, [stage.bin("ceiling")]),
-               "empty": Fcgi(stage, [stage.bin("empty")]),
-               "sealpost": sealpost(stage, crowd.home), "peer": Fpm(stage)}
-    peers = PeerCrowd(stage)
-    nginx = Nginx(stage, servers)
-    same = crowd.forms(2000, again=True)
+    servers = {"ceiling": Fcgi(workspace, [workspace.bin("ceiling")]),
+               "pinned": Fcgi(workspace, [workspace.bin("ceiling")]),
+               "empty": Fcgi(workspace, [workspace.bin("empty")]),
+               "sealpost": sealpost(workspace, clients.home), "peer": Fpm(workspace)}
+    peers = PhpClients(workspace)
+    nginx = Nginx(workspace, servers)
+    same = clients.forms(2000, again=True)
     for count in (1, 8, 32, 64):
         how = {"connections": count}
-        peer = Fresh(peers.forms, nginx.url("peer"), guess=3000, **how)
+        peer = FreshMessages(peers.forms, nginx.url("peer"), guess=3000, **how)
         runs, cpu = {"peer": peer}, {}
         for kept in (False, True):
             tail = " kept" if kept else ""
-            cpu[kept] = Cpu(Fresh(crowd.forms, nginx.url("sealpost", kept), **how),
+            cpu[kept] = Cpu(FreshMessages(clients.forms, nginx.url("sealpost", kept), **how),
                             servers["sealpost"])
-            runs["ceiling" + tail] = Same(same, nginx.url("pinned" if kept else "ceiling", kept), **how)
-            runs["empty" + tail] = Same(same, nginx.url("empty", kept), **how)
+            runs["ceiling" + tail] = SameMessages(same, nginx.url("pinned" if kept else "ceiling", kept), **how)
+            runs["empty" + tail] = SameMessages(same, nginx.url("empty", kept), **how)
             runs["sealpost" + tail] = cpu[kept]
         if count == 1:
-            runs["sync"] = lambda: 1 / sync_time(stage.folder)
+            runs["sync"] = lambda: 1 / sync_time(workspace.folder)
         given = take_turns(rounds, runs)
         figures.keep(f"{count} connections", given)
         if count == 32:
@@ -75,7 +75,7 @@ def connections(stage, figures, rounds):
         report_connections(figures, count, given)
     nginx.stop()
     for server in servers.values():
-        stage.stop(server.process)
+        workspace.stop(server.process)
 
 
 def report_cpu(figures, cpu):
@@ -108,20 +108,20 @@ def report_latency(figures, part, given):
                     statistics.median(over), "µs", 100, least=False)
 
 
-def bodies(stage, figures, rounds):
+def bodies(workspace, figures, rounds):
     """64 B to the largest that is taken; 32 connections."""
     # The last makes a form of just under 1 MiB, which is as large as bodies may be.
     sizes = {"64 B": (64, 20000, 1), "1 KiB": (1024, 16000, 1), "64 KiB": (65536, 1200, 2),
              "1 MiB form": (786200, 100, 4)}
-    ceiling = Fcgi(stage, [stage.bin("ceiling")])
+    ceiling = Fcgi(workspace, [workspace.bin("ceiling")])
     for said, (size, guess, seconds) in sizes.items():
-        crowd = Crowd(stage)
-        ours = sealpost(stage, crowd.home)
-        nginx = Nginx(stage, {"ceiling": ceiling, "sealpost": ours})
-        same = crowd.forms(20, "garbage", body=size + 163, again=True)
+        clients = BenchClients(workspace)
+        ours = sealpost(workspace, clients.home)
+        nginx = Nginx(workspace, {"ceiling": ceiling, "sealpost": ours})
+        same = clients.forms(20, "garbage", body=size + 163, again=True)
         given = take_turns(rounds, {
-            "ceiling": Same(same, nginx.url("ceiling"), seconds=seconds),
-            "sealpost": Fresh(lambda count, size=size, crowd=crowd: crowd.forms(count, body=size),
+            "ceiling": SameMessages(same, nginx.url("ceiling"), seconds=seconds),
+            "sealpost": FreshMessages(lambda count, size=size, clients=clients: clients.forms(count, body=size),
                               nginx.url("sealpost"), guess=guess, seconds=seconds)})
         figures.keep(said + " bodies", given)
         figures.add("bodies, 32 connections", f"{said} : ceiling",
@@ -131,16 +131,16 @@ def bodies(stage, figures, rounds):
     ceiling.stop()
 
 
-def sessions(stage, figures, rounds):
+def sessions(workspace, figures, rounds):
     """Up to a million live sessions, each message from another one than the last."""
-    crowds = {"1 thousand": Crowd(stage, 1000), "100 thousand": Crowd(stage, 100000),
-              "1 million": Crowd(stage, 1000000)}
-    servers = {said: sealpost(stage, crowd.home) for said, crowd in crowds.items()}
-    nginx = Nginx(stage, {f"s{crowd.clients}": servers[said] for said, crowd in crowds.items()})
+    groups = {"1 thousand": BenchClients(workspace, 1000), "100 thousand": BenchClients(workspace, 100000),
+              "1 million": BenchClients(workspace, 1000000)}
+    servers = {said: sealpost(workspace, clients.home) for said, clients in groups.items()}
+    nginx = Nginx(workspace, {f"s{clients.count}": servers[said] for said, clients in groups.items()})
     for kept in (False, True):
         given = take_turns(rounds, {
-            said: Fresh(crowd.forms, nginx.url(f"s{crowd.clients}", kept))
-            for said, crowd in crowds.items()})
+            said: FreshMessages(clients.forms, nginx.url(f"s{clients.count}", kept))
+            for said, clients in groups.items()})
         tail = ", kept" if kept else ", not kept"
         figures.keep("sessions" + tail, given)
         for said, target in (("100 thousand", 0.85), ("1 million", 0.6)):
@@ -153,14 +153,14 @@ def sessions(stage, figures, rounds):
         server.stop()
 
 
-def processes(stage, figures, rounds):
+def processes(workspace, figures, rounds):
     """Four instead of one; 32 connections."""
-    crowds = {"one": Crowd(stage), "four": Crowd(stage)}
-    servers = {"one": sealpost(stage, crowds["one"].home),
-               "four": sealpost(stage, crowds["four"].home, processes=4)}
-    nginx = Nginx(stage, servers)
+    groups = {"one": BenchClients(workspace), "four": BenchClients(workspace)}
+    servers = {"one": sealpost(workspace, groups["one"].home),
+               "four": sealpost(workspace, groups["four"].home, processes=4)}
+    nginx = Nginx(workspace, servers)
     for kept in (False, True):
-        given = take_turns(rounds, {name: Fresh(crowds[name].forms, nginx.url(name, kept))
+        given = take_turns(rounds, {name: FreshMessages(groups[name].forms, nginx.url(name, kept))
                                     for name in servers})
         tail = ", kept" if kept else ", not kept"
         figures.keep("processes" + tail, given)
@@ -170,22 +170,22 @@ def processes(stage, figures, rounds):
         server.stop()
 
 
-def small(stage, figures, rounds):
+def small(workspace, figures, rounds):
     """For CI: one row, two ratios.  The databases lie in memory: what is looked for is a change that
     makes sealpost slow, and the disks of the machines that run this differ tenfold."""
-    crowd = Crowd(stage, home=stage.in_memory("home"))
-    servers = {"ceiling": Fcgi(stage, [stage.bin("ceiling")]),
-               "sealpost": sealpost(stage, crowd.home),
-               "peer": Fpm(stage, database=stage.in_memory("peer"))}
-    nginx = Nginx(stage, servers)
-    peers = PeerCrowd(stage)
+    clients = BenchClients(workspace, home=workspace.in_memory("home"))
+    servers = {"ceiling": Fcgi(workspace, [workspace.bin("ceiling")]),
+               "sealpost": sealpost(workspace, clients.home),
+               "peer": Fpm(workspace, database=workspace.in_memory("peer"))}
+    nginx = Nginx(workspace, servers)
+    peers = PhpClients(workspace)
     how = {"seconds": 2}
-    same = crowd.forms(2000, again=True)
-    wrk(nginx.url("sealpost"), crowd.forms(30000))  # nobody's first run is counted
+    same = clients.forms(2000, again=True)
+    wrk(nginx.url("sealpost"), clients.forms(30000))  # nobody's first run is counted
     given = take_turns(rounds, {
-        "ceiling": Same(same, nginx.url("ceiling"), **how),
-        "sealpost": Fresh(crowd.forms, nginx.url("sealpost"), **how),
-        "peer": Fresh(peers.forms, nginx.url("peer"), guess=3000, **how)})
+        "ceiling": SameMessages(same, nginx.url("ceiling"), **how),
+        "sealpost": FreshMessages(clients.forms, nginx.url("sealpost"), **how),
+        "peer": FreshMessages(peers.forms, nginx.url("peer"), guess=3000, **how)})
     figures.keep("32 connections", given)
     part = "256 B, 32 connections"
     figures.add(part, "accepted : ceiling, not kept", ratio(given, "sealpost", "ceiling"), "x", 0.55)

@@ -5,26 +5,26 @@ import statistics
 import time
 
 import split
-from load import Crowd, Fresh, Same, take_turns, wrk
+from load import BenchClients, FreshMessages, SameMessages, take_turns, wrk
 from servers import Apache, Nginx, sealpost
-from stage import Failed, eventually
+from workspace import Failed, eventually
 
 STARTS = 60
 
 
-def cgi(stage, figures, rounds):
+def cgi(workspace, figures, rounds):
     """Through mod_cgid, one request after the other: milliseconds over a program that says hello."""
-    crowd = Crowd(stage)
-    apache = Apache(stage, ("hello", "sealpost.fcgi"),
-                    {"SEALPOST_HOME": crowd.home, "SEALPOST_LOG": crowd.home + ".log"})
+    clients = BenchClients(workspace)
+    apache = Apache(workspace, ("hello", "sealpost.fcgi"),
+                    {"SEALPOST_HOME": clients.home, "SEALPOST_LOG": clients.home + ".log"})
     how = {"connections": 1}
-    same = crowd.forms(100, "garbage", again=True)
-    unknown = crowd.forms(100, "unknown", again=True)
+    same = clients.forms(100, "garbage", again=True)
+    unknown = clients.forms(100, "unknown", again=True)
     given = take_turns(rounds, {
-        "hello": Same(same, apache.url("hello"), **how),
-        "accepted": Fresh(crowd.forms, apache.url("sealpost.fcgi"), guess=1000, **how),
-        "garbage": Same(same, apache.url("sealpost.fcgi"), expect="other", **how),
-        "unknown": Same(unknown, apache.url("sealpost.fcgi"), expect="other", **how)})
+        "hello": SameMessages(same, apache.url("hello"), **how),
+        "accepted": FreshMessages(clients.forms, apache.url("sealpost.fcgi"), guess=1000, **how),
+        "garbage": SameMessages(same, apache.url("sealpost.fcgi"), expect="other", **how),
+        "unknown": SameMessages(unknown, apache.url("sealpost.fcgi"), expect="other", **how)})
     figures.keep("CGI", given)
     for what, said, target in (("accepted", "one durable commit", 2.2), ("garbage", "garbage", None),
                                ("unknown", "an unknown session", None)):
@@ -48,10 +48,10 @@ def start_time(program):
     return 1e3 * statistics.median(spent)
 
 
-def binary(stage, figures, rounds):
+def binary(workspace, figures, rounds):
     """The size of the static program, as it is installed, and what its start costs."""
-    path = stage.bin("sealpost.fcgi")
-    given = take_turns(rounds, {"hello": lambda: 1e3 / start_time(stage.bin("hello")),
+    path = workspace.bin("sealpost.fcgi")
+    given = take_turns(rounds, {"hello": lambda: 1e3 / start_time(workspace.bin("hello")),
                                 "sealpost": lambda: 1e3 / start_time(path)})
     figures.keep("start", given)
     over = statistics.median(1e3 / ours - 1e3 / hello for ours, hello in
@@ -60,14 +60,14 @@ def binary(stage, figures, rounds):
     figures.add("the static program", "start and end over a static hello's", over, "ms")
 
 
-def instructions(stage, figures, _):
+def instructions(workspace, figures, _):
     """One thread's instructions a message, by whose they are: callgrind, 32 kept connections."""
-    crowd = Crowd(stage)
-    out = stage.path("callgrind")
-    ours = sealpost(stage, crowd.home, program="sealpost.fcgi.symbols",
+    clients = BenchClients(workspace)
+    out = workspace.path("callgrind")
+    ours = sealpost(workspace, clients.home, program="sealpost.fcgi.symbols",
                     before=["/usr/bin/valgrind", "--tool=callgrind", f"--callgrind-out-file={out}"])
-    nginx = Nginx(stage, {"sealpost": ours})
-    run = wrk(nginx.url("sealpost", True), crowd.forms(30000), seconds=8)
+    nginx = Nginx(workspace, {"sealpost": ours})
+    run = wrk(nginx.url("sealpost", True), clients.forms(30000), seconds=8)
     ours.stop()
     eventually("callgrind writes", lambda: os.path.exists(out) and os.stat(out).st_size > 0)
     shares, total, heaviest = split.of(out)

@@ -13,12 +13,12 @@
 #include <fstream>
 #include <iostream>
 
-#include "bench/crowd.h"
+#include "bench/bench_clients.h"
 
 namespace sealpost::bench {
 namespace {
 
-struct Order {
+struct Options {
   std::string kind;
   std::string home;
   std::string out;
@@ -38,47 +38,48 @@ std::string garbage(std::size_t size) {
   return envelope.form();
 }
 
-std::string form(const Crowd& crowd, const Order& order, std::uint64_t i) {
-  const std::uint64_t client = i * 7919 % order.clients;
-  const std::uint64_t counter = i / order.clients;
-  if (order.kind == "records") return crowd.record(client, counter, order.topic, order.body);
-  if (order.kind == "handshakes") return crowd.handshake(client);
-  if (order.kind == "unknown") {
-    return crowd.record(order.clients + i, counter, order.topic, order.body);
+std::string form(const BenchClients& clients, const Options& options, std::uint64_t i) {
+  const std::uint64_t client = i * 7919 % options.clients;
+  const std::uint64_t counter = i / options.clients;
+  if (options.kind == "records")
+    return clients.record(client, counter, options.topic, options.body);
+  if (options.kind == "handshakes") return clients.handshake(client);
+  if (options.kind == "unknown") {
+    return clients.record(options.clients + i, counter, options.topic, options.body);
   }
-  if (order.kind == "forged") return crowd.forged(client, order.body);
-  if (order.kind == "garbage") return garbage(order.body);
-  throw Fault("there is no kind " + order.kind);
+  if (options.kind == "forged") return clients.forged(client, options.body);
+  if (options.kind == "garbage") return garbage(options.body);
+  throw Fault("there is no kind " + options.kind);
 }
 
-void write(const Crowd& crowd, const Order& order) {
-  std::ofstream out(order.out, std::ios::binary | std::ios::trunc);
+void write(const BenchClients& clients, const Options& options) {
+  std::ofstream out(options.out, std::ios::binary | std::ios::trunc);
   std::size_t size = 0;
-  for (std::uint64_t i = order.from; i < order.from + order.count; ++i) {
-    const std::string text = form(crowd, order, i);
+  for (std::uint64_t i = options.from; i < options.from + options.count; ++i) {
+    const std::string text = form(clients, options, i);
     if (size != 0 && text.size() != size) throw Fault("the forms are not of one size");
     size = text.size();
     out << text;
   }
-  if (!out.flush()) throw Fault(order.out + " cannot be written");
+  if (!out.flush()) throw Fault(options.out + " cannot be written");
   std::cout << size << '\n';
 }
 
 int run(int argc, char** argv) {
-  Order order;
+  Options options;
   CLI::App app;
-  app.add_option("kind", order.kind)->required();
-  app.add_option("home", order.home)->required();
-  app.add_option("out", order.out);
-  app.add_option("--clients", order.clients);
-  app.add_option("--from", order.from);
-  app.add_option("--count", order.count);
-  app.add_option("--body", order.body);
-  app.add_option("--topic", order.topic);
+  app.add_option("kind", options.kind)->required();
+  app.add_option("home", options.home)->required();
+  app.add_option("out", options.out);
+  app.add_option("--clients", options.clients);
+  app.add_option("--from", options.from);
+  app.add_option("--count", options.count);
+  app.add_option("--body", options.body);
+  app.add_option("--topic", options.topic);
   CLI11_PARSE(app, argc, argv);
   umask(077);
-  const Crowd crowd(order.home);
-  order.kind == "home" ? crowd.move_in(order.clients) : write(crowd, order);
+  const BenchClients clients(options.home);
+  options.kind == "home" ? clients.create_clients(options.clients) : write(clients, options);
   return 0;
 }
 

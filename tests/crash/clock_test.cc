@@ -4,8 +4,8 @@
 #include <boost/test/unit_test.hpp>
 
 #include "client/sender.h"
-#include "support/house.h"
-#include "support/upstream.h"
+#include "support/gateway_fixture.h"
+#include "support/web_application.h"
 
 namespace sealpost::test {
 namespace {
@@ -14,42 +14,43 @@ using Kind = Outcome::Kind;
 
 constexpr auto kJump = static_cast<std::int64_t>(kHour.count());
 
-// A house, and the real client with a clock of its own, which does not jump.
-struct Jumpy {
-  TestHouse house;
-  Time clients = house.now;
-  Credential credential = std::move(house.client("real").credential);
-  std::string folder = house.folder / "state";
+// A gateway whose clock jumps, and the real client, whose own clock does not.
+struct JumpingClock {
+  GatewayFixture fixture;
+  Time client_time = fixture.now;
+  Credential credential = std::move(fixture.client("real").credential);
+  std::string folder = fixture.folder / "state";
   std::vector<std::string> reports;
-  Peer peer = house.client("peer");
+  Peer peer = fixture.client("peer");
 
-  Jumpy() {
+  JumpingClock() {
     const Outbox outbox(folder);
     const crypto::SecretText text = credential.json();
     outbox.install(bytes_of(text), ClientState::fresh(credential));
-    peer.now = [this] { return house.now; };
+    peer.now = [this] { return fixture.now; };
   }
   void jump(std::int64_t by) {
-    house.now =
-        time_from_ms(static_cast<std::uint64_t>(static_cast<std::int64_t>(to_ms(house.now)) + by));
+    fixture.now = time_from_ms(
+        static_cast<std::uint64_t>(static_cast<std::int64_t>(to_ms(fixture.now)) + by));
   }
   void pass(Milliseconds time) {
-    house.now += time;
-    clients += time;
+    fixture.now += time;
+    client_time += time;
   }
   Outcome send(const std::string& body) {
     const Outbox outbox(folder);
-    Sender sender(outbox, {[this](const std::string& form) -> HttpAnswer {
-                             const Reply reply = house.post(TestHouse::request(form));
-                             return {reply.status, reply.body, ""};
-                           },
-                           [this] { return clients; }, [this](Milliseconds time) { pass(time); },
-                           [this](const std::string& text) { reports.push_back(text); }});
+    Sender sender(outbox,
+                  {[this](const std::string& form) -> HttpAnswer {
+                     const Reply reply = fixture.post(GatewayFixture::request(form));
+                     return {reply.status, reply.body, ""};
+                   },
+                   [this] { return client_time; }, [this](Milliseconds time) { pass(time); },
+                   [this](const std::string& text) { reports.push_back(text); }});
     return sender.deliver(outbox.store("t", body));
   }
   [[nodiscard]] std::string bodies() const {
     std::string all;
-    for (const InboxRow& row : house.inbox()) all.append(text_of(row.body)).append(" ");
+    for (const InboxRow& row : fixture.inbox()) all.append(text_of(row.body)).append(" ");
     return all;
   }
 };
@@ -61,13 +62,13 @@ void either_way(Work work) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(the_client_finds_the_clock_again_and_its_messages_arrive_once) {
+BOOST_AUTO_TEST_CASE(client_corrects_clock_and_delivers_each_message_once) {
   either_way([](std::int64_t by) {
-    Jumpy j;
+    JumpingClock j;
     BOOST_TEST((j.send("1").kind == Kind::kAccepted));
     j.jump(by);
     BOOST_TEST((j.send("2").kind == Kind::kAccepted));
-    j.house.restart();
+    j.fixture.restart();
     BOOST_TEST((j.send("3").kind == Kind::kAccepted));
     j.jump(-by);
     BOOST_TEST((j.send("4").kind == Kind::kAccepted), "and back");
@@ -76,18 +77,18 @@ BOOST_AUTO_TEST_CASE(the_client_finds_the_clock_again_and_its_messages_arrive_on
   });
 }
 
-BOOST_AUTO_TEST_CASE(a_new_installation_finds_it_too) {
+BOOST_AUTO_TEST_CASE(new_installation_corrects_clock) {
   either_way([](std::int64_t by) {
-    Jumpy j;
+    JumpingClock j;
     j.jump(by);
     BOOST_TEST((j.send("1").kind == Kind::kAccepted));
     BOOST_TEST(j.bodies() == "1 ");
   });
 }
 
-BOOST_AUTO_TEST_CASE(no_message_acts_a_second_time) {
+BOOST_AUTO_TEST_CASE(never_accepts_message_twice_after_clock_jump) {
   either_way([](std::int64_t by) {
-    Jumpy j;
+    JumpingClock j;
     j.peer.handshake();
     const Message message = j.peer.message("once");
     const Envelope sealed = j.peer.seal(message);
@@ -101,9 +102,9 @@ BOOST_AUTO_TEST_CASE(no_message_acts_a_second_time) {
   });
 }
 
-BOOST_AUTO_TEST_CASE(what_is_sent_at_another_time_is_late_and_can_be_sent_again) {
+BOOST_AUTO_TEST_CASE(answers_late_after_clock_jump_and_accepts_message_sealed_again) {
   either_way([](std::int64_t by) {
-    Jumpy j;
+    JumpingClock j;
     j.peer.handshake();
     BOOST_TEST(j.peer.send("before").status == "accepted");
     const Message message = j.peer.message("after");
@@ -115,16 +116,16 @@ BOOST_AUTO_TEST_CASE(what_is_sent_at_another_time_is_late_and_can_be_sent_again)
   });
 }
 
-BOOST_AUTO_TEST_CASE(a_replayed_handshake_never_ends_the_live_session) {
+BOOST_AUTO_TEST_CASE(replayed_handshake_never_ends_live_session) {
   either_way([](std::int64_t by) {
-    Jumpy j;
+    JumpingClock j;
     const std::string handshake = j.peer.handshake().form;
     BOOST_TEST(j.peer.send("1").status == "accepted");
-    const auto replay = [&] { return j.house.post(TestHouse::request(handshake)).status; };
+    const auto replay = [&] { return j.fixture.post(GatewayFixture::request(handshake)).status; };
     BOOST_TEST(replay() == 403);
     j.jump(by);
     BOOST_TEST(replay() != 200, "forgotten, it is late");
-    Peer other = j.house.client("other");
+    Peer other = j.fixture.client("other");
     other.handshake();  // the transaction that forgets
     BOOST_TEST(replay() != 200);
     j.jump(-by);
@@ -137,8 +138,8 @@ BOOST_AUTO_TEST_CASE(a_replayed_handshake_never_ends_the_live_session) {
   });
 }
 
-BOOST_AUTO_TEST_CASE(pending_sessions_of_a_time_to_come_keep_nobody_out) {
-  Jumpy j;
+BOOST_AUTO_TEST_CASE(pending_sessions_from_the_future_block_no_handshake) {
+  JumpingClock j;
   for (int i = 0; i < kPendingMax; ++i) BOOST_TEST(j.peer.handshake().status == "accepted");
   BOOST_TEST(j.peer.handshake().status == "unavailable");
   j.jump(-kJump);
@@ -146,10 +147,10 @@ BOOST_AUTO_TEST_CASE(pending_sessions_of_a_time_to_come_keep_nobody_out) {
   BOOST_TEST(j.peer.send("x").status == "accepted");
 }
 
-BOOST_AUTO_TEST_CASE(a_session_ends_by_the_clock_there_is_and_the_client_begins_another) {
+BOOST_AUTO_TEST_CASE(client_replaces_session_that_expires_by_current_clock) {
   either_way([](std::int64_t by) {
-    Jumpy j;
-    j.house.set(kSessionLife, "30m");
+    JumpingClock j;
+    j.fixture.set(kSessionLife, "30m");
     BOOST_TEST((j.send("1").kind == Kind::kAccepted));
     j.jump(by);
     BOOST_TEST((j.send("2").kind == Kind::kAccepted));
@@ -159,35 +160,35 @@ BOOST_AUTO_TEST_CASE(a_session_ends_by_the_clock_there_is_and_the_client_begins_
   });
 }
 
-BOOST_AUTO_TEST_CASE(a_message_whose_handler_was_cut_short_is_taken_up_in_the_end) {
+BOOST_AUTO_TEST_CASE(claims_message_of_killed_handler_after_clock_jump) {
   either_way([](std::int64_t by) {
-    Jumpy j;
-    const Upstream application([](const Upstream::Request&) { return http_ok("done"); },
-                               j.house.folder / "app");
-    j.house.routes("* - http unix:" + (j.house.folder / "app") + ":/\n");
+    JumpingClock j;
+    const WebApplication application([](const WebApplication::Request&) { return http_ok("done"); },
+                                     j.fixture.folder / "app");
+    j.fixture.routes("* - http unix:" + (j.fixture.folder / "app") + ":/\n");
     j.peer.handshake();
     const Message message = j.peer.message("cut short");
-    const Request request = TestHouse::request(j.peer.seal(message).form());
-    BOOST_TEST(j.house.gateway().handle({&request, 1}, j.house.now).front().delivery != nullptr);
-    j.house.restart();
+    const Request request = GatewayFixture::request(j.peer.seal(message).form());
+    BOOST_TEST(std::holds_alternative<PendingDelivery>(j.fixture.handle(request)));
+    j.fixture.restart();
     j.jump(by);
     // After a jump back its lease seems to last an hour more: it waits, and is not lost.
     const auto lease = static_cast<std::int64_t>(Settings{}.lease().count());
     const std::int64_t waits = std::max<std::int64_t>(0, lease - by);
     if (waits > 0) BOOST_TEST(j.peer.send(message).status == "in_progress");
     j.pass(Milliseconds(static_cast<std::uint64_t>(waits)));
-    const Exchange exchange = j.peer.send(message);
+    const RoundTrip exchange = j.peer.send(message);
     BOOST_TEST(exchange.status == "accepted");
     BOOST_TEST(exchange.body == "done");
     BOOST_TEST(application.requests().size() == 1U);
   });
 }
 
-BOOST_AUTO_TEST_CASE(a_quota_by_the_day_holds_within_the_day) {
+BOOST_AUTO_TEST_CASE(enforces_daily_quota_across_clock_jump) {
   either_way([](std::int64_t by) {
-    Jumpy j;
-    j.house.now = Time(j.house.now.time_since_epoch() / kDay * kDay + 12 * kHour);  // noon
-    j.house.set(kQuotaMessages, "3");
+    JumpingClock j;
+    j.fixture.now = Time(j.fixture.now.time_since_epoch() / kDay * kDay + 12 * kHour);  // noon
+    j.fixture.set(kQuotaMessages, "3");
     j.peer.handshake();
     BOOST_TEST(j.peer.send("1").status == "accepted");
     BOOST_TEST(j.peer.send("2").status == "accepted");
@@ -203,20 +204,20 @@ BOOST_AUTO_TEST_CASE(a_quota_by_the_day_holds_within_the_day) {
   });
 }
 
-BOOST_AUTO_TEST_CASE(upkeep_goes_on) {
+BOOST_AUTO_TEST_CASE(housekeeping_continues_after_clock_jump) {
   either_way([](std::int64_t by) {
-    Jumpy j;
-    Gateway& gateway = j.house.gateway();
+    JumpingClock j;
+    Gateway& gateway = j.fixture.gateway();
     j.peer.handshake();
     BOOST_TEST(j.peer.send("1").status == "accepted");
-    gateway.tidy(j.house.now, false);
+    gateway.do_housekeeping(j.fixture.now, false);
     j.peer.handshake();
     BOOST_TEST(j.peer.send("2").status == "accepted");
-    BOOST_TEST(!gateway.is_tidy());
+    BOOST_TEST(!gateway.is_housekeeping_done());
     j.jump(by);
-    gateway.tidy(j.house.now, false);
-    BOOST_TEST(gateway.is_tidy(), "the keys of the ended session are erased");
-    BOOST_TEST(gateway.should_claim_overdue(j.house.now));
+    gateway.do_housekeeping(j.fixture.now, false);
+    BOOST_TEST(gateway.is_housekeeping_done(), "the keys of the ended session are erased");
+    BOOST_TEST(gateway.should_claim_overdue(j.fixture.now));
   });
 }
 

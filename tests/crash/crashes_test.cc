@@ -16,86 +16,91 @@
 namespace sealpost {
 namespace {
 
-using test::any_of;
-using test::Line;
+using test::GatewayConnection;
 using test::LoadClient;
 using test::one_in;
 using test::Random;
+using test::random_up_to;
 using test::Reply;
 using test::ResendingClient;
 using test::SocketSite;
 
 // The client library, with its state on disk; it only rests less.
-class Library : public LoadClient {
+class LibraryClient : public LoadClient {
  public:
-  Library(SocketSite& site, const std::string& name, test::Book& book, unsigned seed)
-      : LoadClient(name, book, seed), outbox_(site.folder / name), line_(site.socket(), false) {
+  LibraryClient(SocketSite& site, const std::string& name, test::MessageTracker& tracker,
+                unsigned seed)
+      : LoadClient(name, tracker, seed),
+        outbox_(site.folder / name),
+        connection_(site.socket(), false) {
     const std::string text = test::read_text(site.credential(name, site.url()));
     BOOST_REQUIRE(outbox_.lock(Milliseconds{0}));
     outbox_.install(bytes_of(text), ClientState::fresh(Credential::parse(text)));
-    courier_.emplace(outbox_, Sender::World{[this](const std::string& form) { return post(form); },
-                                            system_now, [](Milliseconds) { usleep(2'000); },
-                                            [this](const std::string& what) { complain(what); }});
-    BOOST_TEST((courier_->connect().kind == Outcome::Kind::kAccepted));
+    sender_.emplace(
+        outbox_, Sender::World{[this](const std::string& form) { return post(form); }, system_now,
+                               [](Milliseconds) { usleep(2'000); },
+                               [this](const std::string& what) { report_error(what); }});
+    BOOST_TEST((sender_->connect().kind == Outcome::Kind::kAccepted));
   }
-  ~Library() override { stop(); }
+  ~LibraryClient() override { stop(); }
 
  private:
   void send(const std::string& body) override {
-    Outcome outcome = courier_->deliver(outbox_.store("t", body));
+    Outcome outcome = sender_->deliver(outbox_.store("t", body));
     while (outcome.kind == Outcome::Kind::kOpen) {
-      require_patience();
-      outcome = courier_->deliver_all();
+      require_time_left();
+      outcome = sender_->deliver_all();
     }
-    if (outcome.kind == Outcome::Kind::kAccepted) return book().acknowledged(body);
-    complain("was told " + outcome.status);
+    if (outcome.kind == Outcome::Kind::kAccepted) return tracker().acknowledged(body);
+    report_error("was told " + outcome.status);
   }
 
   HttpAnswer post(const std::string& form) {
-    const Reply reply = noted(line_.post(form));
+    const Reply reply = recorded(connection_.post(form));
     return {reply.status, reply.body, "cut off"};
   }
 
   Outbox outbox_;
-  Line line_;
-  std::optional<Sender> courier_;
+  GatewayConnection connection_;
+  std::optional<Sender> sender_;
 };
 
 // Sends most of its messages once or twice, and leaves before it is told anything.
-class Careless : public ResendingClient {
+class AbandoningClient : public ResendingClient {
  public:
-  Careless(const SocketSite& site, const std::string& name, test::Book& book, unsigned seed)
-      : ResendingClient(site, name, book, seed), path_(site.socket()) {}
-  ~Careless() override { stop(); }
+  AbandoningClient(const SocketSite& site, const std::string& name, test::MessageTracker& tracker,
+                   unsigned seed)
+      : ResendingClient(site, name, tracker, seed), path_(site.socket()) {}
+  ~AbandoningClient() override { stop(); }
 
  private:
   void send(const std::string& body) override {
     if (one_in(random(), 4)) return ResendingClient::send(body);
     const std::string form = peer().seal(peer().message(body)).form();
-    for (int times = 1 + any_of(random(), 1); times > 0; --times) {
-      Line line(path_, false);
-      line.connection().request(form, false);
+    for (int times = 1 + random_up_to(random(), 1); times > 0; --times) {
+      GatewayConnection connection(path_, false);
+      connection.open().request(form, false);
     }
   }
 
   std::string path_;
 };
 
-struct Crowd {
+struct LoadedGateways {
   SocketSite site{2};
-  test::Book book;
-  std::vector<std::unique_ptr<LoadClient>> senders;
+  test::MessageTracker tracker;
+  std::vector<std::unique_ptr<LoadClient>> clients;
 
-  explicit Crowd(Random& random) {
-    add<Library>(3, "library", random);
-    add<ResendingClient>(3, "insistent", random);
-    add<Careless>(2, "careless", random);
+  explicit LoadedGateways(Random& random) {
+    add<LibraryClient>(3, "library", random);
+    add<ResendingClient>(3, "resending", random);
+    add<AbandoningClient>(2, "abandoning", random);
   }
 
   template <class Kind>
   void add(int count, const std::string& name, Random& random) {
     for (int i = 0; i < count; ++i) {
-      senders.push_back(std::make_unique<Kind>(site, name + std::to_string(i), book, random()));
+      clients.push_back(std::make_unique<Kind>(site, name + std::to_string(i), tracker, random()));
     }
   }
 
@@ -103,7 +108,7 @@ struct Crowd {
   // it opens the database and finds what the last one has left.
   void kill(Random& random) {
     const int within = one_in(random, 2) ? 6'000 : 60'000;
-    std::this_thread::sleep_for(std::chrono::microseconds(any_of(random, within)));
+    std::this_thread::sleep_for(std::chrono::microseconds(random_up_to(random, within)));
     std::list<test::Process> killed;
     const bool all = one_in(random, 2);
     killed.splice(killed.end(), site.gateways, site.gateways.begin(),
@@ -116,29 +121,29 @@ struct Crowd {
   }
 };
 
-BOOST_AUTO_TEST_CASE(whenever_it_is_killed_what_was_acknowledged_is_stored_exactly_once) {
+BOOST_AUTO_TEST_CASE(stores_acknowledged_messages_exactly_once_when_killed_at_any_moment) {
   const unsigned rounds = test::number_from("SEALPOST_CRASH_ROUNDS", 50);
   const unsigned seed = test::number_from("SEALPOST_CRASH_SEED", std::random_device{}());
   std::cout << "crashes: " << rounds << " rounds, seed " << seed << std::endl;
   Random random(seed);
-  Crowd crowd(random);
-  for (const auto& one : crowd.senders) one->start();
+  LoadedGateways load(random);
+  for (const auto& one : load.clients) one->start();
   for (unsigned round = 1; round <= rounds; ++round) {
-    crowd.kill(random);
+    load.kill(random);
     if (round % 10 == 0) {
-      test::eventually("they go on", [&] { return crowd.book.acknowledged_count() > round; });
+      test::eventually("they go on", [&] { return load.tracker.acknowledged_count() > round; });
     }
-    if (round % 100 == 0) crowd.book.expect_stored(crowd.site);
+    if (round % 100 == 0) load.tracker.expect_stored(load.site);
   }
-  for (const auto& one : crowd.senders) one->stop();
-  crowd.site.stop();
+  for (const auto& one : load.clients) one->stop();
+  load.site.stop();
 
-  std::cout << "crashes: " << crowd.book.figures() << std::endl;
-  crowd.book.expect_all_is_well(crowd.site);
-  test::expect_whole(crowd.site);
+  std::cout << "crashes: " << load.tracker.figures() << std::endl;
+  load.tracker.expect_no_errors(load.site);
+  test::expect_whole(load.site);
   // It did happen: none of this is true of nothing.
-  BOOST_TEST(crowd.book.cut_off_count() > static_cast<int>(rounds) / 4);
-  BOOST_TEST(crowd.book.acknowledged_count() > rounds);
+  BOOST_TEST(load.tracker.cut_off_count() > static_cast<int>(rounds) / 4);
+  BOOST_TEST(load.tracker.acknowledged_count() > rounds);
 }
 
 }  // namespace

@@ -34,7 +34,7 @@ int close_file(sqlite3_file* file) {
 }
 
 int read(sqlite3_file* file, void* to, int size, sqlite3_int64 at) {
-  if (disk.meet(Call::kRead)) return SQLITE_IOERR_READ;
+  if (disk.next_fault(Call::kRead)) return SQLITE_IOERR_READ;
   return of(file).calls().xRead(of(file).real(), to, size, at);
 }
 
@@ -49,7 +49,7 @@ int write_really(File& self, const void* from, int size, sqlite3_int64 at) {
 }
 
 int write(sqlite3_file* file, const void* from, int size, sqlite3_int64 at) {
-  const auto harm = disk.meet(Call::kWrite);
+  const auto harm = disk.next_fault(Call::kWrite);
   if (!harm) return write_really(of(file), from, size, at);
   if (harm == Harm::kTear || harm == Harm::kTearStop) {
     (void)write_really(of(file), from, size / 2, at);
@@ -58,7 +58,7 @@ int write(sqlite3_file* file, const void* from, int size, sqlite3_int64 at) {
 }
 
 int truncate(sqlite3_file* file, sqlite3_int64 size) {
-  if (disk.meet(Call::kTruncate)) return SQLITE_IOERR_TRUNCATE;
+  if (disk.next_fault(Call::kTruncate)) return SQLITE_IOERR_TRUNCATE;
   File& self = of(file);
   const int result = self.calls().xTruncate(self.real(), size);
   if (result == SQLITE_OK && self.node) {
@@ -69,7 +69,7 @@ int truncate(sqlite3_file* file, sqlite3_int64 size) {
 
 int sync(sqlite3_file* file, int) {
   File& self = of(file);
-  if (const auto harm = disk.meet(Call::kSync)) {
+  if (const auto harm = disk.next_fault(Call::kSync)) {
     if (harm == Harm::kForget && self.node) {
       for (Node::Change& change : self.node->unsynced) change.forgotten = !change.truncates;
     }
@@ -87,7 +87,7 @@ int size_of(sqlite3_file* file, sqlite3_int64* size) {
 }
 
 int lock(sqlite3_file* file, int level) {
-  if (const auto harm = disk.meet(Call::kLock)) {
+  if (const auto harm = disk.next_fault(Call::kLock)) {
     return harm == Harm::kBusy ? SQLITE_BUSY : SQLITE_IOERR_LOCK;
   }
   return of(file).calls().xLock(of(file).real(), level);
@@ -98,7 +98,7 @@ int unlock(sqlite3_file* file, int level) {
 }
 
 int check_reserved_lock(sqlite3_file* file, int* result) {
-  if (disk.meet(Call::kLock)) return SQLITE_IOERR_CHECKRESERVEDLOCK;
+  if (disk.next_fault(Call::kLock)) return SQLITE_IOERR_CHECKRESERVEDLOCK;
   return of(file).calls().xCheckReservedLock(of(file).real(), result);
 }
 
@@ -113,13 +113,13 @@ int characteristics(sqlite3_file* file) {
 }
 
 int shm_map(sqlite3_file* file, int region, int size, int extend, void volatile** at) {
-  if (disk.meet(Call::kOpen)) return SQLITE_IOERR_SHMMAP;
+  if (disk.next_fault(Call::kOpen)) return SQLITE_IOERR_SHMMAP;
   return of(file).calls().xShmMap(of(file).real(), region, size, extend, at);
 }
 
 int shm_lock(sqlite3_file* file, int offset, int count, int flags) {
   if ((flags & SQLITE_SHM_LOCK) != 0) {
-    if (const auto harm = disk.meet(Call::kLock)) {
+    if (const auto harm = disk.next_fault(Call::kLock)) {
       return harm == Harm::kBusy ? SQLITE_BUSY : SQLITE_IOERR_SHMLOCK;
     }
   }
@@ -157,7 +157,7 @@ const sqlite3_io_methods kMethods = {2,
 
 int open_file(sqlite3_vfs*, const char* path, sqlite3_file* file, int flags, int* out_flags) {
   file->pMethods = nullptr;
-  if (disk.meet(Call::kOpen)) return SQLITE_CANTOPEN;
+  if (disk.next_fault(Call::kOpen)) return SQLITE_CANTOPEN;
   const bool was_there = path != nullptr && access(path, F_OK) == 0;
   File& self = of(file);
   const int result = below->xOpen(below, path, self.real(), flags, out_flags);
@@ -171,7 +171,7 @@ int open_file(sqlite3_vfs*, const char* path, sqlite3_file* file, int flags, int
 }
 
 int delete_file(sqlite3_vfs*, const char* path, int sync_folder) {
-  if (disk.meet(Call::kDelete)) return SQLITE_IOERR_DELETE;
+  if (disk.next_fault(Call::kDelete)) return SQLITE_IOERR_DELETE;
   const int result = below->xDelete(below, path, 0);
   if (result == SQLITE_OK) disk.deleted(path);
   if (result == SQLITE_OK && (sync_folder & 1) != 0) disk.synced_folder();

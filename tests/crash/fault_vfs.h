@@ -59,13 +59,13 @@ class FaultyDisk {
   void watch(const std::string& database);
   void plan(const std::optional<Plan>& plan);
   // Whether it has come to that.
-  [[nodiscard]] bool has_struck() const { return struck_; }
+  [[nodiscard]] bool has_faulted() const { return faulted_; }
   // Whether every call fails.
   [[nodiscard]] bool is_off() const { return off_; }
   void turn_off() { off_ = true; }
   // Leaves the files as they are when the process, or the machine, is there again.  The database
   // may not be open.
-  void come_back(Loss loss, unsigned seed);
+  void turn_on(Loss loss, unsigned seed);
 
   // For the VFS's functions.
 
@@ -81,7 +81,7 @@ class FaultyDisk {
     std::vector<Change> unsynced;
   };
   // Counts a call; what is to happen at it, if not just what was asked for.
-  [[nodiscard]] std::optional<Harm> meet(Call call);
+  [[nodiscard]] std::optional<Harm> next_fault(Call call);
   // Null where nobody watches.
   [[nodiscard]] std::shared_ptr<Node> opened(const std::string& path, bool made);
   void deleted(const std::string& path);
@@ -99,8 +99,8 @@ class FaultyDisk {
   Names names_;    // as the kernel knows them
   Names platter_;  // as they are on the disk
   std::optional<Plan> plan_;
-  int met_ = 0;  // calls of the plan's kind
-  bool struck_ = false;
+  int calls_seen_ = 0;  // calls of the plan's kind
+  bool faulted_ = false;
   bool off_ = false;
 };
 

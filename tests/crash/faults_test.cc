@@ -1,6 +1,6 @@
-// The same story told again and again, each time with another fault of the disk: a write, sync,
-// open, truncation, deletion, lock or read fails, the process dies there, or the power goes; with a
-// WAL, as on a local disk, and with a rollback journal, as on a network's.
+// The same scenario told again and again, each time with another fault of the disk: a write, sync,
+// open, truncation, deletion, lock or read fails, the process dies there, or the power fails; with
+// a WAL, as on a local disk, and with a rollback journal, as on a network's.
 //
 // With SEALPOST_EVERY_FAULT set every call is the faulty one in turn, for every kind of fault, in
 // some minutes; without, each kind takes every tenth or second of the calls.
@@ -10,8 +10,8 @@
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>
 
+#include "crash/fault_scenario.h"
 #include "crash/network_disk.h"
-#include "crash/story.h"
 
 namespace sealpost::test {
 namespace {
@@ -29,7 +29,7 @@ struct Kind {
   Call call;
   Harm harm;
   Loss loss = Loss::kUnsynced;
-  bool power_goes_next = false;
+  bool power_fails_next = false;
 };
 
 bool stops(Harm harm) { return harm == Harm::kStop || harm == Harm::kTearStop; }
@@ -38,7 +38,7 @@ std::string name_of(const Kind& kind, int at) {
   std::string name = std::string(test::name_of(kind.call)) + " " + std::to_string(at) + " " +
                      test::name_of(kind.harm);
   if (stops(kind.harm)) name += std::string(", ") + test::name_of(kind.loss);
-  if (kind.power_goes_next) name += ", the power goes behind the next answer";
+  if (kind.power_fails_next) name += ", the power fails behind the next answer";
   return name;
 }
 
@@ -51,7 +51,7 @@ std::vector<Harm> harms_of(Call call) {
 }
 
 // How a process or a machine can end at it: only what changes the disk makes a difference.
-std::vector<Harm> ends_at(Call call) {
+std::vector<Harm> stops_of(Call call) {
   if (call == Call::kWrite) return {Harm::kStop, Harm::kTearStop};
   if (call == Call::kOpen || call == Call::kLock || call == Call::kRead) return {};
   return {Harm::kStop};
@@ -62,7 +62,7 @@ std::vector<Kind> kinds_of(Call call) {
   for (const Harm harm : harms_of(call)) {
     for (const bool next : {false, true}) all.push_back({call, harm, Loss::kUnsynced, next});
   }
-  for (const Harm harm : ends_at(call)) {
+  for (const Harm harm : stops_of(call)) {
     for (const Loss loss : {Loss::kNothing, Loss::kUnsynced, Loss::kSome}) {
       all.push_back({call, harm, loss});
     }
@@ -72,17 +72,17 @@ std::vector<Kind> kinds_of(Call call) {
 }
 
 // Every step-th call; how many of them there were.
-int tell_all(Story& story, const Kind& kind, int first, int step) {
-  int told = 0;
+int run_every_step(FaultScenario& scenario, const Kind& kind, int first, int step) {
+  int runs = 0;
   for (int at = first;; at += step) {
-    const Twist twist{FaultyDisk::Plan{kind.call, kind.harm, at}, kind.loss, kind.power_goes_next,
-                      static_cast<unsigned>(at)};
-    std::vector<std::string> complaints;
-    const bool struck = story.tell(twist, complaints);
-    for (const std::string& one : complaints) BOOST_ERROR(name_of(kind, at) + ": " + one);
-    BOOST_REQUIRE(complaints.empty());  // a gateway that is broken takes its time over each
-    if (!struck) return told;
-    ++told;
+    const ScenarioFault fault{FaultyDisk::Plan{kind.call, kind.harm, at}, kind.loss,
+                              kind.power_fails_next, static_cast<unsigned>(at)};
+    std::vector<std::string> errors;
+    const bool faulted = scenario.run(fault, errors);
+    for (const std::string& one : errors) BOOST_ERROR(name_of(kind, at) + ": " + one);
+    BOOST_REQUIRE(errors.empty());  // a gateway that is broken takes its time over each
+    if (!faulted) return runs;
+    ++runs;
   }
 }
 
@@ -92,42 +92,45 @@ int step_of(Call call) {
   return call == Call::kWrite || call == Call::kLock || call == Call::kRead ? 10 : 2;
 }
 
-void tell_with(Call call, bool has_such_calls = true) {
-  Story story;
+void run_with_faults_of(Call call, bool has_such_calls = true) {
+  FaultScenario scenario;
   const int step = step_of(call);
-  int told = 0;
+  int runs = 0;
   int turn = 0;
-  for (const Kind& kind : kinds_of(call)) told += tell_all(story, kind, 1 + turn++ % step, step);
-  BOOST_TEST((told > 0) == has_such_calls, test::name_of(call));
-  BOOST_TEST_MESSAGE(test::name_of(call) << ": " << told << " stories");
+  for (const Kind& kind : kinds_of(call))
+    runs += run_every_step(scenario, kind, 1 + turn++ % step, step);
+  BOOST_TEST((runs > 0) == has_such_calls, test::name_of(call));
+  BOOST_TEST_MESSAGE(test::name_of(call) << ": " << runs << " scenarios");
 }
 
-BOOST_AUTO_TEST_CASE(without_a_fault_all_is_well) {
-  Story story;
-  std::vector<std::string> complaints;
-  BOOST_TEST(!story.tell({}, complaints));
-  for (const std::string& one : complaints) BOOST_ERROR(one);
+BOOST_AUTO_TEST_CASE(scenario_succeeds_without_fault) {
+  FaultScenario scenario;
+  std::vector<std::string> errors;
+  BOOST_TEST(!scenario.run({}, errors));
+  for (const std::string& one : errors) BOOST_ERROR(one);
 }
 
-BOOST_AUTO_TEST_CASE(a_wal_survives_faults_of_writes) { tell_with(Call::kWrite); }
-BOOST_AUTO_TEST_CASE(a_wal_survives_faults_of_syncs) { tell_with(Call::kSync); }
-BOOST_AUTO_TEST_CASE(a_wal_survives_faults_of_all_else) {
-  for (const Call call : {Call::kOpen, Call::kTruncate, Call::kLock, Call::kRead}) tell_with(call);
-  tell_with(Call::kDelete, false);
+BOOST_AUTO_TEST_CASE(wal_survives_write_faults) { run_with_faults_of(Call::kWrite); }
+BOOST_AUTO_TEST_CASE(wal_survives_sync_faults) { run_with_faults_of(Call::kSync); }
+BOOST_AUTO_TEST_CASE(wal_survives_open_truncate_lock_and_read_faults) {
+  for (const Call call : {Call::kOpen, Call::kTruncate, Call::kLock, Call::kRead})
+    run_with_faults_of(call);
+  run_with_faults_of(Call::kDelete, false);
 }
 
-BOOST_AUTO_TEST_CASE(a_rollback_journal_survives_faults_of_writes) {
+BOOST_AUTO_TEST_CASE(rollback_journal_survives_write_faults) {
   const NetworkDisk network;
-  tell_with(Call::kWrite);
+  run_with_faults_of(Call::kWrite);
 }
-BOOST_AUTO_TEST_CASE(a_rollback_journal_survives_faults_of_syncs) {
+BOOST_AUTO_TEST_CASE(rollback_journal_survives_sync_faults) {
   const NetworkDisk network;
-  tell_with(Call::kSync);
+  run_with_faults_of(Call::kSync);
 }
-BOOST_AUTO_TEST_CASE(a_rollback_journal_survives_faults_of_all_else) {
+BOOST_AUTO_TEST_CASE(rollback_journal_survives_open_delete_lock_and_read_faults) {
   const NetworkDisk network;
-  for (const Call call : {Call::kOpen, Call::kDelete, Call::kLock, Call::kRead}) tell_with(call);
-  tell_with(Call::kTruncate, false);
+  for (const Call call : {Call::kOpen, Call::kDelete, Call::kLock, Call::kRead})
+    run_with_faults_of(call);
+  run_with_faults_of(Call::kTruncate, false);
 }
 
 }  // namespace

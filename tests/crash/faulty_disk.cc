@@ -2,7 +2,7 @@
 #include <filesystem>
 
 #include "crash/fault_vfs.h"
-#include "support/temp.h"
+#include "support/temp_dir.h"
 
 namespace sealpost::test {
 namespace {
@@ -35,8 +35,8 @@ const char* name_of(Harm harm) {
 }
 
 const char* name_of(Loss loss) {
-  constexpr const char* kNames[] = {"the process ends", "the power goes",
-                                    "the power goes at random"};
+  constexpr const char* kNames[] = {"the process ends", "the power fails",
+                                    "the power fails at random"};
   return kNames[static_cast<int>(loss)];
 }
 
@@ -53,14 +53,14 @@ void FaultyDisk::watch(const std::string& database) {
 
 void FaultyDisk::plan(const std::optional<Plan>& plan) {
   plan_ = plan;
-  met_ = 0;
-  struck_ = false;
+  calls_seen_ = 0;
+  faulted_ = false;
 }
 
-std::optional<Harm> FaultyDisk::meet(Call call) {
+std::optional<Harm> FaultyDisk::next_fault(Call call) {
   if (off_) return Harm::kFail;
-  if (!plan_ || plan_->call != call || ++met_ != plan_->at) return {};
-  struck_ = true;
+  if (!plan_ || plan_->call != call || ++calls_seen_ != plan_->at) return {};
+  faulted_ = true;
   off_ = plan_->harm == Harm::kStop || plan_->harm == Harm::kTearStop;
   return plan_->harm;
 }
@@ -121,7 +121,7 @@ std::string FaultyDisk::left_of(const Node& node, Loss loss, std::mt19937& dice)
   return left;
 }
 
-void FaultyDisk::come_back(Loss loss, unsigned seed) {
+void FaultyDisk::turn_on(Loss loss, unsigned seed) {
   off_ = false;
   if (loss == Loss::kNothing) return;
   std::mt19937 dice(seed);

@@ -10,7 +10,7 @@
 #include <set>
 
 #include "crash/network_disk.h"
-#include "support/house.h"
+#include "support/gateway_fixture.h"
 
 namespace sealpost::test {
 namespace {
@@ -58,14 +58,14 @@ class SmallDisk {
   bool is_there_ = false;
 };
 
-struct LoadClient {
-  TestHouse house;
-  Peer peer = house.client();
+struct FullDiskClient {
+  GatewayFixture fixture;
+  Peer peer = fixture.client();
   std::set<std::string> told;
 
   // Whether it is there now; its client was told so.
   bool send(const Message& message) {
-    const Exchange exchange = peer.send(message);
+    const RoundTrip exchange = peer.send(message);
     if (exchange.status == "accepted" || exchange.status == "duplicate") {
       told.emplace(text_of(message.body));
       return true;
@@ -74,7 +74,7 @@ struct LoadClient {
     BOOST_TEST((exchange.status.empty() || exchange.status == "unavailable"), exchange.status);
     return false;
   }
-  void greet() {
+  void start_session() {
     peer.handshake();
     BOOST_REQUIRE(send(peer.message("hello")));
   }
@@ -88,57 +88,55 @@ struct LoadClient {
   }
   void check() const {
     std::multiset<std::string> stored;
-    for (const InboxRow& row : house.inbox()) stored.emplace(text_of(row.body));
+    for (const InboxRow& row : fixture.inbox()) stored.emplace(text_of(row.body));
     BOOST_TEST((stored == std::multiset(told.begin(), told.end())),
                "what was accepted is there, once, and nothing else");
-    BOOST_TEST(house.sql("PRAGMA integrity_check") == "ok");
+    BOOST_TEST(fixture.sql("PRAGMA integrity_check") == "ok");
   }
 };
 
-void run_out_of_room() {
+void fill_disk_and_recover() {
   const SmallDisk disk;
   if (!disk.is_there()) return;
-  LoadClient sender;
-  sender.greet();
+  FullDiskClient client;
+  client.start_session();
   for (const std::size_t blocks : {0U, 1U, 2U, 3U, 5U, 8U, 11U, 16U, 23U, 34U}) {
     BOOST_TEST_CONTEXT(blocks << " blocks left") {
-      sender.house.gateway().trim();
+      client.fixture.gateway().prepare_exit();
       disk.fill(blocks);
-      const Message message = sender.send_all(std::to_string(blocks) + "-");
+      const Message message = client.send_all(std::to_string(blocks) + "-");
       disk.make_room();
-      BOOST_TEST(sender.send(message), "with room it is taken at once");
+      BOOST_TEST(client.send(message), "with room it is taken at once");
     }
   }
-  sender.check();
+  client.check();
 }
 
-BOOST_AUTO_TEST_CASE(a_full_disk_loses_nothing_and_with_room_the_gateway_goes_on) {
-  run_out_of_room();
-}
+BOOST_AUTO_TEST_CASE(full_disk_loses_no_message_and_gateway_recovers) { fill_disk_and_recover(); }
 
-BOOST_AUTO_TEST_CASE(so_it_is_with_a_rollback_journal) {
+BOOST_AUTO_TEST_CASE(full_disk_loses_no_message_with_rollback_journal) {
   const NetworkDisk network;
-  run_out_of_room();
+  fill_disk_and_recover();
 }
 
-BOOST_AUTO_TEST_CASE(a_gateway_that_starts_on_a_full_disk_recovers_too) {
+BOOST_AUTO_TEST_CASE(gateway_started_on_full_disk_recovers) {
   const SmallDisk disk;
   if (!disk.is_there()) return;
-  LoadClient sender;
-  sender.greet();
+  FullDiskClient client;
+  client.start_session();
   for (const std::size_t blocks : {0U, 1U, 4U, 9U}) {
     BOOST_TEST_CONTEXT(blocks << " blocks left") {
-      const Message before = sender.peer.message("before " + std::to_string(blocks));
-      BOOST_TEST(sender.send(before));
-      sender.house.restart();
+      const Message before = client.peer.message("before " + std::to_string(blocks));
+      BOOST_TEST(client.send(before));
+      client.fixture.restart();
       disk.fill(blocks);
-      const Message message = sender.send_all(std::to_string(blocks) + "-");
+      const Message message = client.send_all(std::to_string(blocks) + "-");
       disk.make_room();
-      BOOST_TEST(sender.send(message));
-      BOOST_TEST(sender.peer.send(before).status == "duplicate");
+      BOOST_TEST(client.send(message));
+      BOOST_TEST(client.peer.send(before).status == "duplicate");
     }
   }
-  sender.check();
+  client.check();
 }
 
 }  // namespace

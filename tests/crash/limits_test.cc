@@ -56,12 +56,12 @@ void allow(const Process& process, __rlimit_resource what, rlim_t limit) {
 }
 
 // A site with a client that speaks to the gateway's socket itself, and keeps what it was told.
-struct Tight {
+struct LimitedSite {
   NginxSite site{{.gateway = kFaultyGateway}};
   Peer peer = site.client();
   std::set<std::string> told;
 
-  Tight() {
+  LimitedSite() {
     peer.wire = [this](const std::string& form) { return post(form); };
   }
   // A reply without a status is none: the gateway has broken off, or is no more.
@@ -79,7 +79,7 @@ struct Tight {
   }
   // Whether it was accepted; if not, there must have been no answer, or one that asserts nothing.
   bool send(const Message& message) {
-    const Exchange exchange = peer.send(message);
+    const RoundTrip exchange = peer.send(message);
     if (exchange.status == "accepted" || exchange.status == "duplicate") {
       told.emplace(text_of(message.body));
       return true;
@@ -109,9 +109,9 @@ bool is_sanitized() {
   return sanitizer != nullptr && *sanitizer != 0;
 }
 
-BOOST_AUTO_TEST_CASE(without_a_descriptor_left_it_says_503_and_with_some_it_goes_on) {
+BOOST_AUTO_TEST_CASE(answers_503_without_descriptors_and_recovers) {
   if (is_sanitized()) return;
-  Tight tight;
+  LimitedSite tight;
   BOOST_TEST(tight.peer.handshake().status == "accepted");
   int served = 0;
   int refused = 0;
@@ -131,8 +131,8 @@ BOOST_AUTO_TEST_CASE(without_a_descriptor_left_it_says_503_and_with_some_it_goes
   tight.check();
 }
 
-BOOST_AUTO_TEST_CASE(connections_that_take_all_descriptors_keep_others_waiting_and_no_longer) {
-  Tight tight;
+BOOST_AUTO_TEST_CASE(clients_wait_while_connections_use_all_descriptors) {
+  LimitedSite tight;
   BOOST_TEST(tight.peer.handshake().status == "accepted");
   BOOST_TEST(tight.send(tight.peer.message("before")));
   const rlim_t most = limit_for(tight.gateway(), 5);
@@ -148,9 +148,9 @@ BOOST_AUTO_TEST_CASE(connections_that_take_all_descriptors_keep_others_waiting_a
   tight.check();
 }
 
-BOOST_AUTO_TEST_CASE(a_handler_that_finds_no_descriptor_fails_no_message) {
+BOOST_AUTO_TEST_CASE(handler_without_descriptor_does_not_fail_message) {
   if (is_sanitized()) return;
-  Tight tight;
+  LimitedSite tight;
   tight.site.routes("* - exec " + tight.site.script("handler", "cat\n") + "\n");
   BOOST_TEST(tight.peer.handshake().status == "accepted");
   BOOST_TEST(tight.peer.send("before").status == "accepted");
@@ -158,14 +158,14 @@ BOOST_AUTO_TEST_CASE(a_handler_that_finds_no_descriptor_fails_no_message) {
   for (int more = 1; more < 8; ++more) {
     allow(tight.gateway(), RLIMIT_NOFILE, limit_for(tight.gateway(), more));
     const Message message = tight.peer.message(std::to_string(more), "t");
-    const Exchange exchange = tight.peer.send(message);
+    const RoundTrip exchange = tight.peer.send(message);
     BOOST_TEST(exchange.status != "failed", more << " descriptors");
     if (exchange.status == "in_progress") open.push_back(message);
   }
   BOOST_TEST(!open.empty());
   allow(tight.gateway(), RLIMIT_NOFILE, RLIM_INFINITY);
   for (const Message& message : open) {
-    Exchange exchange;
+    RoundTrip exchange;
     eventually("it is handed over after all", [&] {
       exchange = tight.peer.send(message);
       return exchange.status != "in_progress";
@@ -175,9 +175,9 @@ BOOST_AUTO_TEST_CASE(a_handler_that_finds_no_descriptor_fails_no_message) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(without_memory_it_says_503_or_ends_and_never_says_what_is_not_so) {
+BOOST_AUTO_TEST_CASE(answers_503_or_ends_without_memory_and_never_acknowledges_falsely) {
   if (is_sanitized()) return;
-  Tight tight;
+  LimitedSite tight;
   BOOST_TEST(tight.peer.handshake().status == "accepted");
   int served = 0;
   int refused = 0;

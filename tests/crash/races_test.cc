@@ -9,240 +9,243 @@
 
 #include "store/clients.h"
 #include "store/store.h"
-#include "support/arena.h"
 #include "support/load_clients.h"
 #include "support/old_schema.h"
+#include "support/race_fixture.h"
 
 namespace sealpost {
 namespace {
 
-using test::Arena;
-using test::Book;
+using test::AnswerCounts;
 using test::Clock;
-using test::kLines;
+using test::count_answers;
+using test::GatewayConnection;
+using test::kConnections;
 using test::kProcesses;
-using test::Line;
 using test::message_of;
+using test::MessageTracker;
 using test::Peer;
 using test::post;
+using test::RaceFixture;
+using test::RaceRounds;
 using test::Reply;
 using test::ResendingClient;
-using test::Rounds;
 using test::SocketSite;
-using test::Words;
-using test::words_of;
 
 // --- One counter ---
 
 // The very same bytes, and the same message sealed anew; the session's first one or a later one.
-BOOST_AUTO_TEST_CASE(one_message_from_everywhere_at_once_is_accepted_once) {
-  Arena arena;
-  Peer peer = arena.speaker("client", false);
+BOOST_AUTO_TEST_CASE(accepts_one_message_once_from_all_connections) {
+  RaceFixture race;
+  Peer peer = race.client_in_session("client", false);
   int sent = 0;
-  for (Rounds rounds; rounds.go_on(); ++sent) {
+  for (RaceRounds rounds; rounds.start_next(); ++sent) {
     if (sent % 4 == 0) BOOST_REQUIRE(peer.handshake().status == "accepted");
     const Message message = peer.message();
     const Envelope first = peer.seal(message);
-    std::vector<std::string> told(kLines);
-    arena.at_once(kLines, [&](int i, Line& line) {
-      told.at(static_cast<std::size_t>(i)) =
-          post(peer, i % 8 < 4 ? first : peer.seal(message), line);
+    std::vector<std::string> answers(kConnections);
+    race.at_once(kConnections, [&](int i, GatewayConnection& connection) {
+      answers.at(static_cast<std::size_t>(i)) =
+          post(peer, i % 8 < 4 ? first : peer.seal(message), connection);
     });
-    const Words words = words_of(told);
-    BOOST_REQUIRE_MESSAGE((words == Words{{"accepted", 1}, {"duplicate", kLines - 1}}),
-                          test::text_of(words));
+    const AnswerCounts counts = count_answers(answers);
+    BOOST_REQUIRE_MESSAGE(
+        (counts == AnswerCounts{{"accepted", 1}, {"duplicate", kConnections - 1}}),
+        test::text_of(counts));
   }
-  BOOST_TEST(arena.stored(peer) == sent);
-  arena.finish();
+  BOOST_TEST(race.stored(peer) == sent);
+  race.finish();
 }
 
-BOOST_AUTO_TEST_CASE(of_many_messages_with_one_counter_one_is_accepted_and_kept) {
-  Arena arena;
-  Peer peer = arena.speaker("client");
+BOOST_AUTO_TEST_CASE(accepts_one_of_many_messages_with_same_counter) {
+  RaceFixture race;
+  Peer peer = race.client_in_session("client");
   std::vector<std::string> kept = {"first"};
-  for (Rounds rounds; rounds.go_on();) {
+  for (RaceRounds rounds; rounds.start_next();) {
     const std::uint64_t counter = peer.next++;
-    std::vector<std::string> told(kLines);
-    arena.at_once(kLines, [&](int i, Line& line) {
+    std::vector<std::string> answers(kConnections);
+    race.at_once(kConnections, [&](int i, GatewayConnection& connection) {
       const std::string body = std::to_string(counter) + " " + std::to_string(i);
-      told.at(static_cast<std::size_t>(i)) = post(peer, peer.seal(message_of(counter, body)), line);
+      answers.at(static_cast<std::size_t>(i)) =
+          post(peer, peer.seal(message_of(counter, body)), connection);
     });
-    const Words words = words_of(told);
-    BOOST_REQUIRE_MESSAGE((words == Words{{"accepted", 1}, {"conflict", kLines - 1}}),
-                          test::text_of(words));
-    const auto one = std::find(told.begin(), told.end(), "accepted") - told.begin();
+    const AnswerCounts counts = count_answers(answers);
+    BOOST_REQUIRE_MESSAGE((counts == AnswerCounts{{"accepted", 1}, {"conflict", kConnections - 1}}),
+                          test::text_of(counts));
+    const auto one = std::find(answers.begin(), answers.end(), "accepted") - answers.begin();
     kept.push_back(std::to_string(counter) + " " + std::to_string(one));
   }
   std::string all;
   for (const std::string& body : kept) all += body + "\n";
-  BOOST_TEST(arena.site.bodies() == all);
-  arena.finish();
+  BOOST_TEST(race.site.bodies() == all);
+  race.finish();
 }
 
 // --- Handshakes ---
 
 // One more than may wait call at once, each with the very same bytes twice; meanwhile the session
 // that lives goes on.
-std::vector<Peer> call_at_once(Arena& arena, Peer& peer) {
-  constexpr std::size_t kCalls = kPendingMax + 1;
-  std::vector<ClientHandshake> calls;
-  for (std::size_t i = 0; i < kCalls; ++i) {
-    calls.emplace_back(peer.credential, peer.install_nonce, peer.receipt, system_now(), false,
-                       crypto::random_key());
+std::vector<Peer> handshake_at_once(RaceFixture& race, Peer& peer) {
+  constexpr std::size_t kHandshakes = kPendingMax + 1;
+  std::vector<ClientHandshake> handshakes;
+  for (std::size_t i = 0; i < kHandshakes; ++i) {
+    handshakes.emplace_back(peer.credential, peer.install_nonce, peer.receipt, system_now(), false,
+                            crypto::random_key());
   }
   const std::uint64_t next = peer.next;
-  peer.next += kLines;
-  std::vector<Reply> replies(2 * kCalls);
-  std::vector<std::string> told(kLines - replies.size());
-  arena.at_once(kLines, [&](int number, Line& line) {
+  peer.next += kConnections;
+  std::vector<Reply> replies(2 * kHandshakes);
+  std::vector<std::string> answers(kConnections - replies.size());
+  race.at_once(kConnections, [&](int number, GatewayConnection& connection) {
     const auto i = static_cast<std::size_t>(number);
     if (i < replies.size()) {
-      replies[i] = line.post(calls[i % kCalls].envelope().form());
+      replies[i] = connection.post(handshakes[i % kHandshakes].envelope().form());
     } else {
-      told[i - replies.size()] = post(peer, peer.seal(message_of(next + i, "x")), line);
+      answers[i - replies.size()] = post(peer, peer.seal(message_of(next + i, "x")), connection);
     }
   });
-  const Words words = words_of(told);
-  BOOST_REQUIRE_MESSAGE((words == Words{{"accepted", static_cast<int>(told.size())}}),
-                        test::text_of(words));
-  std::vector<Peer> begun;
+  const AnswerCounts counts = count_answers(answers);
+  BOOST_REQUIRE_MESSAGE((counts == AnswerCounts{{"accepted", static_cast<int>(answers.size())}}),
+                        test::text_of(counts));
+  std::vector<Peer> started;
   for (std::size_t i = 0; i < replies.size(); ++i) {
     if (replies[i].status != 200) continue;
-    const auto answer = calls[i % kCalls].finish(bytes_of(replies[i].body));
+    const auto answer = handshakes[i % kHandshakes].finish(bytes_of(replies[i].body));
     BOOST_REQUIRE(answer);
-    begun.push_back(another(peer));
-    begun.back().session = answer->grant;
-    begun.back().keys = {answer->keys->c2s.clone(), answer->keys->s2c.clone()};
+    started.push_back(reinstalled(peer));
+    started.back().session = answer->grant;
+    started.back().keys = {answer->keys->c2s.clone(), answer->keys->s2c.clone()};
   }
-  return begun;
+  return started;
 }
 
-// All speak at once, each over several lines: which one is heard?  All that it says.
-std::size_t heard_of(Arena& arena, const std::vector<Peer>& callers, std::uint64_t next) {
-  const int each = kLines / static_cast<int>(callers.size());
-  std::vector<std::vector<std::string>> told(callers.size());
+// All speak at once, each over several connections: which one is heard?  All that it says.
+std::size_t find_active(RaceFixture& race, const std::vector<Peer>& handshaken,
+                        std::uint64_t next) {
+  const int each = kConnections / static_cast<int>(handshaken.size());
+  std::vector<std::vector<std::string>> answers(handshaken.size());
   std::mutex mutex;
-  arena.at_once(kLines, [&](int i, Line& line) {
+  race.at_once(kConnections, [&](int i, GatewayConnection& connection) {
     const auto who = static_cast<std::size_t>(i / each);
     const Message message = message_of(next + static_cast<std::uint64_t>(i), "x");
-    const std::string word = post(callers[who], callers[who].seal(message), line);
+    const std::string answer = post(handshaken[who], handshaken[who].seal(message), connection);
     const std::lock_guard lock(mutex);
-    told[who].push_back(word);
+    answers[who].push_back(answer);
   });
-  std::size_t heard = callers.size();
-  for (std::size_t i = 0; i < told.size(); ++i) {
-    const Words words = words_of(told[i]);
-    if (words.contains("accepted")) heard = i;
+  std::size_t active = handshaken.size();
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    const AnswerCounts counts = count_answers(answers[i]);
+    if (counts.contains("accepted")) active = i;
     const bool all_or_none =
-        words == Words{{"accepted", each}} || words == Words{{"HTTP 403", each}};
-    BOOST_REQUIRE_MESSAGE(all_or_none, test::text_of(words));
+        counts == AnswerCounts{{"accepted", each}} || counts == AnswerCounts{{"HTTP 403", each}};
+    BOOST_REQUIRE_MESSAGE(all_or_none, test::text_of(counts));
   }
-  BOOST_REQUIRE(heard < callers.size());
-  return heard;
+  BOOST_REQUIRE(active < handshaken.size());
+  return active;
 }
 
-BOOST_AUTO_TEST_CASE(handshakes_harm_no_session_and_of_those_they_begin_one_comes_to_life) {
-  Arena arena;
-  Peer peer = arena.speaker("client");
-  for (Rounds rounds; rounds.go_on();) {
-    const int before = arena.stored(peer);
-    std::vector<Peer> callers = call_at_once(arena, peer);
-    BOOST_REQUIRE(callers.size() == std::size_t{kPendingMax});
-    const std::size_t heard = heard_of(arena, callers, peer.next);
-    peer.next += kLines;
-    peer.session = callers[heard].session;
-    peer.keys = std::move(callers[heard].keys);
-    const std::vector<SessionRow> live = Clients(arena.database).sessions(system_now());
+BOOST_AUTO_TEST_CASE(concurrent_handshakes_activate_one_session_and_end_none) {
+  RaceFixture race;
+  Peer peer = race.client_in_session("client");
+  for (RaceRounds rounds; rounds.start_next();) {
+    const int before = race.stored(peer);
+    std::vector<Peer> handshaken = handshake_at_once(race, peer);
+    BOOST_REQUIRE(handshaken.size() == std::size_t{kPendingMax});
+    const std::size_t active = find_active(race, handshaken, peer.next);
+    peer.next += kConnections;
+    peer.session = handshaken[active].session;
+    peer.keys = std::move(handshaken[active].keys);
+    const std::vector<SessionRow> live = Clients(race.database).sessions(system_now());
     BOOST_REQUIRE(live.size() == 1U);
     BOOST_REQUIRE((live.front().id == peer.session->session_id));
-    const int records = kLines - 2 * (kPendingMax + 1) + kLines / kPendingMax;
-    BOOST_REQUIRE(arena.stored(peer) == before + records);
+    const int records = kConnections - 2 * (kPendingMax + 1) + kConnections / kPendingMax;
+    BOOST_REQUIRE(race.stored(peer) == before + records);
   }
-  arena.finish();
+  race.finish();
 }
 
 // --- The end of a session ---
 
-// One speaks over all lines but one, over which something is done meanwhile that ends its session.
-// When that has returned nothing of it is accepted any more, not even what was on its way.
-void speak_until(Arena& arena, Peer& peer, const std::string& word_then,
-                 const std::function<void(Line&)>& end) {
+// One speaks over all connections but one, over which something is done meanwhile that ends its
+// session. When that has returned nothing of it is accepted any more, not even what was on its way.
+void send_until_ended(RaceFixture& race, Peer& peer, const std::string& answer_after,
+                      const std::function<void(GatewayConnection&)>& end) {
   std::atomic<bool> ended = false;
   std::atomic<std::uint64_t> next = peer.next;
-  const int before = arena.stored(peer);
+  const int before = race.stored(peer);
   std::atomic<int> accepted = 0;
   int stored_then = 0;
-  std::vector<std::string> wrong(kLines);
-  arena.at_once(kLines, [&](int i, Line& line) {
+  std::vector<std::string> wrong(kConnections);
+  race.at_once(kConnections, [&](int i, GatewayConnection& connection) {
     if (i == 0) {
-      test::eventually("it speaks", [&] { return accepted > kLines; });
-      end(line);
-      stored_then = arena.stored(peer);
+      test::eventually("it speaks", [&] { return accepted > kConnections; });
+      end(connection);
+      stored_then = race.stored(peer);
       ended = true;
       return;
     }
     for (bool over = false; !over;) {
       over = ended;
-      const std::string word = post(peer, peer.seal(message_of(next++, "x")), line);
-      if (word == "accepted" && !over) {
+      const std::string answer = post(peer, peer.seal(message_of(next++, "x")), connection);
+      if (answer == "accepted" && !over) {
         ++accepted;
-      } else if (word != word_then) {
-        wrong.at(static_cast<std::size_t>(i)) = word;
+      } else if (answer != answer_after) {
+        wrong.at(static_cast<std::size_t>(i)) = answer;
       }
     }
   });
   peer.next = next;
-  const Words words = words_of(wrong);
-  BOOST_REQUIRE_MESSAGE((words == Words{{"", kLines}}), test::text_of(words));
-  BOOST_REQUIRE(arena.stored(peer) == stored_then);
+  const AnswerCounts counts = count_answers(wrong);
+  BOOST_REQUIRE_MESSAGE((counts == AnswerCounts{{"", kConnections}}), test::text_of(counts));
+  BOOST_REQUIRE(race.stored(peer) == stored_then);
   BOOST_REQUIRE(stored_then == before + accepted);
 }
 
-BOOST_AUTO_TEST_CASE(after_an_operators_word_has_been_heard_no_message_is_accepted) {
-  Arena arena;
-  const std::pair<std::vector<std::string>, std::string> orders[] = {
+BOOST_AUTO_TEST_CASE(accepts_no_message_after_operator_ends_client) {
+  RaceFixture race;
+  const std::pair<std::vector<std::string>, std::string> commands[] = {
       {{"client", "revoke"}, "HTTP 403"},
       {{"client", "renew"}, "revoked"},
       {{"client", "remove"}, "HTTP 403"},
       {{"session", "end"}, "HTTP 403"},
   };
-  for (Rounds rounds; rounds.go_on();) {
-    const auto& [order, word_then] = orders[rounds.count() % std::ssize(orders)];
-    std::vector<std::string> words = order;
-    words.push_back("client" + std::to_string(rounds.count()));
-    Peer peer = arena.speaker(words.back());
-    speak_until(arena, peer, word_then, [&](Line&) {
-      if (arena.site.operate(words).status != 0) throw std::runtime_error("the tool failed");
+  for (RaceRounds rounds; rounds.start_next();) {
+    const auto& [command, answer_after] = commands[rounds.count() % std::ssize(commands)];
+    std::vector<std::string> arguments = command;
+    arguments.push_back("client" + std::to_string(rounds.count()));
+    Peer peer = race.client_in_session(arguments.back());
+    send_until_ended(race, peer, answer_after, [&](GatewayConnection&) {
+      if (race.site.operate(arguments).status != 0) throw std::runtime_error("the tool failed");
     });
   }
-  arena.finish();
+  race.finish();
 }
 
 // Two installations of one client take each other's place, with a new message or with one that
 // came before.
-BOOST_AUTO_TEST_CASE(after_another_installation_has_taken_over_no_message_is_accepted) {
-  Arena arena;
-  Peer speaking = arena.speaker("client");
-  Peer other = another(speaking);
-  std::map<InstallNonce, Message> spoken;
-  for (Rounds rounds; rounds.go_on(); std::swap(speaking, other)) {
+BOOST_AUTO_TEST_CASE(accepts_no_message_of_replaced_installation) {
+  RaceFixture race;
+  Peer current = race.client_in_session("client");
+  Peer other = reinstalled(current);
+  std::map<InstallNonce, Message> sent_messages;
+  for (RaceRounds rounds; rounds.start_next(); std::swap(current, other)) {
     BOOST_REQUIRE(other.handshake().status == "accepted");
-    const bool again = spoken.contains(other.install_nonce) && rounds.count() % 4 < 2;
-    const Message message = again ? spoken.at(other.install_nonce) : other.message("first");
-    speak_until(arena, speaking, "HTTP 403", [&](Line& line) {
-      const std::string word = post(other, other.seal(message), line);
-      if (word != (again ? "duplicate" : "accepted")) throw std::runtime_error(word);
+    const bool again = sent_messages.contains(other.install_nonce) && rounds.count() % 4 < 2;
+    const Message message = again ? sent_messages.at(other.install_nonce) : other.message("first");
+    send_until_ended(race, current, "HTTP 403", [&](GatewayConnection& connection) {
+      const std::string answer = post(other, other.seal(message), connection);
+      if (answer != (again ? "duplicate" : "accepted")) throw std::runtime_error(answer);
     });
-    spoken.insert_or_assign(other.install_nonce, message);
+    sent_messages.insert_or_assign(other.install_nonce, message);
   }
-  arena.finish();
+  race.finish();
 }
 
 // --- Pruning ---
 
 // A message, one of its seals, and the key of the answer to that.
-struct Kept {
-  Kept(const Peer& peer, Message of)
+struct SealedMessage {
+  SealedMessage(const Peer& peer, Message of)
       : message(std::move(of)), envelope(peer.seal(message)), s2c(peer.keys->s2c.clone()) {}
 
   Message message;
@@ -252,49 +255,49 @@ struct Kept {
 };
 
 // Counters go up in leaps, so that all the time some leave the window.
-BOOST_AUTO_TEST_CASE(a_message_that_is_pruned_is_never_accepted_a_second_time) {
-  Arena arena;
-  Peer peer = arena.speaker("client");
+BOOST_AUTO_TEST_CASE(never_accepts_pruned_message_again) {
+  RaceFixture race;
+  Peer peer = race.client_in_session("client");
   std::mutex mutex;  // of the next two
-  std::vector<Kept> kept;
+  std::vector<SealedMessage> kept;
   std::string wrong;
   std::int64_t accepted = 1;
   Inbox::Pruned pruned;
-  const auto say_new = [&](Line& line) {
+  const auto send_new = [&](GatewayConnection& connection) {
     std::unique_lock lock(mutex);
     peer.next += 50;
-    Kept one(peer, peer.message());
+    SealedMessage one(peer, peer.message());
     lock.unlock();
-    const std::string word = post(peer, one.envelope, line);
+    const std::string answer = post(peer, one.envelope, connection);
     lock.lock();
     // A few may be overtaken by twenty others.
-    if (word != "accepted" && word != "too_old") wrong = "new: " + word;
-    one.accepted = word == "accepted";
+    if (answer != "accepted" && answer != "too_old") wrong = "new: " + answer;
+    one.accepted = answer == "accepted";
     accepted += one.accepted ? 1 : 0;
     kept.push_back(std::move(one));
   };
-  const auto say_again = [&](Line& line, test::Random& random) {
+  const auto resend = [&](GatewayConnection& connection, test::Random& random) {
     std::unique_lock lock(mutex);
     if (kept.empty()) return;
-    const int back = test::any_of(random, std::min(static_cast<int>(kept.size()) - 1, 40));
-    const Kept& one = kept[kept.size() - 1 - static_cast<std::size_t>(back)];
+    const int back = test::random_up_to(random, std::min(static_cast<int>(kept.size()) - 1, 40));
+    const SealedMessage& one = kept[kept.size() - 1 - static_cast<std::size_t>(back)];
     const Envelope envelope = test::one_in(random, 2) ? one.envelope : peer.seal(one.message);
     const bool known = one.accepted;
     lock.unlock();
-    const std::string word = post(peer, envelope, line);
+    const std::string answer = post(peer, envelope, connection);
     lock.lock();
-    if (word != "too_old" && !(known && word == "duplicate")) wrong = "again: " + word;
+    if (answer != "too_old" && !(known && answer == "duplicate")) wrong = "again: " + answer;
   };
-  for (Rounds rounds; rounds.go_on();) {
-    arena.at_once(kLines, [&](int i, Line& line) {
+  for (RaceRounds rounds; rounds.start_next();) {
+    race.at_once(kConnections, [&](int i, GatewayConnection& connection) {
       test::Random random{std::random_device{}()};
       if (i == 0) {
-        const Inbox::Pruned now = Inbox(arena.database).prune(system_now() + Milliseconds{1});
+        const Inbox::Pruned now = Inbox(race.database).prune(system_now() + Milliseconds{1});
         pruned.deleted += now.deleted;
         pruned.emptied += now.emptied;
       } else {
         for (int times = 0; times < 8; ++times) {
-          i % 3 == 0 ? say_new(line) : say_again(line, random);
+          i % 3 == 0 ? send_new(connection) : resend(connection, random);
         }
       }
     });
@@ -302,22 +305,22 @@ BOOST_AUTO_TEST_CASE(a_message_that_is_pruned_is_never_accepted_a_second_time) {
   }
   BOOST_TEST(pruned.deleted > 20);
   BOOST_TEST(pruned.emptied > 20);
-  BOOST_TEST(arena.accepted() == accepted, "none was lost, either");
-  arena.finish();
+  BOOST_TEST(race.accepted() == accepted, "none was lost, either");
+  race.finish();
 }
 
 // --- All of it ---
 
 // The credentials that the operator has given out last.
-class Desk {
+class IssuedCredentials {
  public:
-  Desk(const SocketSite& site, int clients) : site_(site) {
+  IssuedCredentials(const SocketSite& site, int clients) : site_(site) {
     for (int i = 0; i < clients; ++i) issue("add", "client" + std::to_string(i));
   }
   void issue(const std::string& how, const std::string& name) {
-    std::vector<std::string> words = {"client", how, name};
-    if (how == "add") words.insert(words.end(), {"--role", "sensor"});
-    const std::string credential = site_.operate(words).out;
+    std::vector<std::string> arguments = {"client", how, name};
+    if (how == "add") arguments.insert(arguments.end(), {"--role", "sensor"});
+    const std::string credential = site_.operate(arguments).out;
     const std::lock_guard lock(mutex_);
     latest_[name] = credential;
   }
@@ -334,25 +337,26 @@ class Desk {
 
 // One of several installations of a client, each of which ends the others' sessions: it speaks,
 // repeats itself, calls, and plays back its own calls.
-class Rival {
+class CompetingInstallation {
  public:
-  Rival(const Desk& desk, std::string name, Line& line)
-      : desk_(desk), name_(std::move(name)), line_(line) {
-    begin();
+  CompetingInstallation(const IssuedCredentials& credentials, std::string name,
+                        GatewayConnection& connection)
+      : credentials_(credentials), name_(std::move(name)), connection_(connection) {
+    use_newest_credential();
   }
 
   void act() {
-    const int what = test::any_of(random_, 9);
-    if (!peer_->session || what == 0) return call();
-    if (what == 1 && !last_call_.empty()) return play_back();
+    const int what = test::random_up_to(random_, 9);
+    if (!peer_->session || what == 0) return handshake();
+    if (what == 1 && !last_handshake_.empty()) return replay_handshake();
     if (what < 5 && !kept_.empty()) {
-      Kept& one = kept_.at(
-          static_cast<std::size_t>(test::any_of(random_, static_cast<int>(kept_.size()) - 1)));
-      return test::one_in(random_, 2) ? say(one, one.envelope, one.s2c)
-                                      : say(one, peer_->seal(one.message), peer_->keys->s2c);
+      SealedMessage& one = kept_.at(static_cast<std::size_t>(
+          test::random_up_to(random_, static_cast<int>(kept_.size()) - 1)));
+      return test::one_in(random_, 2) ? send(one, one.envelope, one.s2c)
+                                      : send(one, peer_->seal(one.message), peer_->keys->s2c);
     }
-    Kept& one = kept_.emplace_back(*peer_, peer_->message());
-    say(one, one.envelope, one.s2c);
+    SealedMessage& one = kept_.emplace_back(*peer_, peer_->message());
+    send(one, one.envelope, one.s2c);
   }
 
   int accepted = 0;
@@ -360,107 +364,113 @@ class Rival {
 
  private:
   // With the credential that there is now.
-  void begin() {
-    peer_.emplace(desk_.peer(name_));
-    peer_->wire = [this](const std::string& form) { return line_.post(form); };
+  void use_newest_credential() {
+    peer_.emplace(credentials_.peer(name_));
+    peer_->wire = [this](const std::string& form) { return connection_.post(form); };
     kept_.clear();
-    last_call_.clear();
+    last_handshake_.clear();
   }
 
-  void call() {
-    const test::Exchange told = peer_->handshake();
-    if (told.status == "accepted") last_call_ = told.form;
-    if (told.status == "revoked") return begin();
-    if (told.status != "accepted" && told.status != "unavailable") wrong = "call: " + told.status;
+  void handshake() {
+    const test::RoundTrip reply = peer_->handshake();
+    if (reply.status == "accepted") last_handshake_ = reply.form;
+    if (reply.status == "revoked") return use_newest_credential();
+    if (reply.status != "accepted" && reply.status != "unavailable")
+      wrong = "handshake: " + reply.status;
   }
 
-  void play_back() {
-    if (const int status = line_.post(last_call_).status; status != 403) {
-      wrong = "playback: " + std::to_string(status);
+  void replay_handshake() {
+    if (const int status = connection_.post(last_handshake_).status; status != 403) {
+      wrong = "replay: " + std::to_string(status);
     }
   }
 
-  void say(Kept& one, const Envelope& envelope, const crypto::Key& s2c) {
-    const std::string word = post(s2c, envelope, line_);
-    if (word == "accepted") {
+  void send(SealedMessage& one, const Envelope& envelope, const crypto::Key& s2c) {
+    const std::string answer = post(s2c, envelope, connection_);
+    if (answer == "accepted") {
       if (one.accepted) wrong = "accepted a second time";
       one.accepted = true;
       ++accepted;
-    } else if (word == "HTTP 403") {
+    } else if (answer == "HTTP 403") {
       peer_->session.reset();
-    } else if (word == "revoked") {
-      begin();
-    } else if (word != "too_old" && !(one.accepted && word == "duplicate")) {
-      wrong = "message: " + word;
+    } else if (answer == "revoked") {
+      use_newest_credential();
+    } else if (answer != "too_old" && !(one.accepted && answer == "duplicate")) {
+      wrong = "message: " + answer;
     }
   }
 
-  const Desk& desk_;
+  const IssuedCredentials& credentials_;
   std::string name_;
-  Line& line_;
+  GatewayConnection& connection_;
   test::Random random_{std::random_device{}()};
   std::optional<Peer> peer_;
-  std::vector<Kept> kept_;
-  std::string last_call_;
+  std::vector<SealedMessage> kept_;
+  std::string last_handshake_;
 };
 
-BOOST_AUTO_TEST_CASE(whatever_happens_at_once_each_message_is_accepted_once_and_counted) {
+BOOST_AUTO_TEST_CASE(accepts_and_counts_each_message_once_under_concurrent_operations) {
   constexpr int kClients = 5;
-  Arena arena;
-  Desk desk(arena.site, kClients);
+  RaceFixture race;
+  IssuedCredentials credentials(race.site, kClients);
   std::mutex mutex;
   std::int64_t accepted = 0;
   std::vector<std::string> wrong;
   const auto end = Clock::now() + test::race_time();
-  arena.at_once(kLines, [&](int i, Line& line) {
+  race.at_once(kConnections, [&](int i, GatewayConnection& connection) {
     if (i == 0) {
       for (int turn = 0; Clock::now() < end; ++turn) {
         const std::string name = "client" + std::to_string(turn % kClients);
-        (void)Inbox(arena.database).prune(system_now() + Milliseconds{1});
-        if (turn % 4 == 0) desk.issue("renew", name);
-        if (turn % 4 == 2) Clients(arena.database).end_sessions(name);
+        (void)Inbox(race.database).prune(system_now() + Milliseconds{1});
+        if (turn % 4 == 0) credentials.issue("renew", name);
+        if (turn % 4 == 2) Clients(race.database).end_sessions(name);
       }
       return;
     }
-    Line unkept(arena.site.socket(), false);  // some come and go, and any thread lets them in
-    Rival rival(desk, "client" + std::to_string(i % kClients), i % 2 == 0 ? line : unkept);
-    while (Clock::now() < end) rival.act();
+    GatewayConnection unkept(race.site.socket(),
+                             false);  // some come and go, and any thread lets them in
+    CompetingInstallation installation(credentials, "client" + std::to_string(i % kClients),
+                                       i % 2 == 0 ? connection : unkept);
+    while (Clock::now() < end) installation.act();
     const std::lock_guard lock(mutex);
-    accepted += rival.accepted;
-    wrong.push_back(rival.wrong);
+    accepted += installation.accepted;
+    wrong.push_back(installation.wrong);
   });
-  BOOST_TEST((words_of(wrong) == Words{{"", kLines - 1}}), test::text_of(words_of(wrong)));
-  BOOST_TEST(arena.accepted() == accepted);
-  BOOST_TEST(accepted > kLines);
-  arena.finish();
+  BOOST_TEST((count_answers(wrong) == AnswerCounts{{"", kConnections - 1}}),
+             test::text_of(count_answers(wrong)));
+  BOOST_TEST(race.accepted() == accepted);
+  BOOST_TEST(accepted > kConnections);
+  race.finish();
 }
 
 // --- Migration ---
 
 // All threads of all gateways, the operator's tool and a program of his find the first schema at
 // once, with clients at the door who have been talking all the while.
-BOOST_AUTO_TEST_CASE(a_database_that_is_migrated_by_many_at_once_loses_nothing) {
+BOOST_AUTO_TEST_CASE(concurrent_migration_loses_nothing) {
   SocketSite site(kProcesses, test::kArguments);
   const std::string newest = test::newest_schema();
   const std::string path = site.home.store_paths().database;
-  Book book;
+  MessageTracker tracker;
   std::vector<std::unique_ptr<ResendingClient>> clients;
   for (int i = 0; i < 6; ++i) {
     const std::string name = "client" + std::to_string(i);
-    clients.push_back(std::make_unique<ResendingClient>(site, name, book, std::random_device{}()));
+    clients.push_back(
+        std::make_unique<ResendingClient>(site, name, tracker, std::random_device{}()));
   }
   Peer witness = site.client("witness");
   BOOST_REQUIRE(witness.handshake().status == "accepted");
   const Message testimony = witness.message("testimony");
-  book.sent("testimony");
+  tracker.sent("testimony");
   BOOST_REQUIRE(witness.send(testimony).status == "accepted");
-  book.acknowledged("testimony");
+  tracker.acknowledged("testimony");
   for (const auto& one : clients) one->start();
-  for (Rounds rounds; rounds.go_on();) {
-    const std::size_t before = book.acknowledged_count();
-    test::eventually("they talk", [&] { return book.acknowledged_count() > before + kLines; });
+  for (RaceRounds rounds; rounds.start_next();) {
+    const std::size_t before = tracker.acknowledged_count();
+    test::eventually("they talk",
+                     [&] { return tracker.acknowledged_count() > before + kConnections; });
     rounds.count() % 2 == 0 ? site.stop() : site.kill();
-    test::turn_back(site);
+    test::downgrade_database(site);
     BOOST_REQUIRE(test::schema_of(path).starts_with("version 1\n"));
     for (int i = 0; i < kProcesses; ++i) site.gateways.push_back(site.start());
     const test::Process tool(
@@ -472,7 +482,7 @@ BOOST_AUTO_TEST_CASE(a_database_that_is_migrated_by_many_at_once_loses_nothing) 
   }
   for (const auto& one : clients) one->stop();
   site.stop();
-  book.expect_all_is_well(site);
+  tracker.expect_no_errors(site);
   test::expect_whole(site);
 }
 

@@ -11,7 +11,7 @@
 #include "fuzz/http.h"
 #include "server/cgi.h"
 #include "store/home.h"
-#include "support/temp.h"
+#include "support/temp_dir.h"
 
 namespace sealpost {
 namespace {

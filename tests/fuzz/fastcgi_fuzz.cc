@@ -21,7 +21,7 @@
 #include "server/fastcgi.h"
 #include "store/home.h"
 #include "support/fastcgi_peer.h"
-#include "support/temp.h"
+#include "support/temp_dir.h"
 
 namespace sealpost {
 namespace {
@@ -30,7 +30,7 @@ using fuzz::require;
 
 constexpr std::uint8_t kBegin = 1, kAbort = 2, kParams = 4, kStdin = 5;
 constexpr std::uint8_t kId = 1;
-constexpr int kPatience = 10'000;  // ms, after which the loop is taken to hang
+constexpr int kTimeout = 10'000;  // ms, after which the loop is taken to hang
 
 // Every setting is the gateway's own argument, so that no variable makes it another gateway.
 SettingTexts arguments(const test::TempDir& folder) {
@@ -75,7 +75,7 @@ const Server& server() {
   return server;
 }
 
-// One request as it goes out, and what it is to a reader who goes by the book.
+// One request as it goes out, and what it is to a reader who goes by the tracker.
 struct Stream {
   std::string bytes;
   bool whole = true;  // one request, from its BEGIN_REQUEST to the end of its STDIN, and no more
@@ -189,7 +189,7 @@ void expect_end(int file) {
   std::array<char, 4096> piece;
   for (;;) {
     pollfd wait{file, POLLIN, 0};
-    require(poll(&wait, 1, kPatience) == 1, "the loop does not hang");
+    require(poll(&wait, 1, kTimeout) == 1, "the loop does not hang");
     if (read(file, piece.data(), piece.size()) <= 0) return;
   }
 }

@@ -1,5 +1,5 @@
 // The whole gateway, against somebody who holds every key: clients' keys, the keys that claims and
-// receipts are signed with, the sessions' keys.  The input is a row of deeds: handshakes and
+// receipts are signed with, the sessions' keys.  The input is a row of steps: handshakes and
 // records with honest or made-up insides, sent once, again, or several in one batch, with time
 // passing, the process restarting and a client being issued anew between them.  What
 // gateway_model.h says must come is what comes; nothing is written that may not be; every answer
@@ -14,7 +14,7 @@
 #include "fuzz/keys.h"
 #include "fuzz/naive.h"
 #include "fuzz/sealer.h"
-#include "support/house.h"
+#include "support/gateway_fixture.h"
 
 // What survives a loss of power is not the question here, and to wait for the disk is most of the
 // time.
@@ -29,43 +29,43 @@ using fuzz::Model;
 using fuzz::require;
 using fuzz::Verdict;
 
-constexpr int kMostDeeds = 32;
-constexpr int kInputsOfOneHouse = 2000;  // then it would have grown too large to be quick
+constexpr int kMaxSteps = 32;
+constexpr int kInputsPerFixture = 2000;  // then it would have grown too large to be quick
 
 // A home with three clients, of which the third has been issued twice, and a look at its database
 // that the gateway knows nothing of.
-struct Place {
-  test::TestHouse house;
+struct FuzzFixture {
+  test::GatewayFixture fixture;
   std::vector<Credential> credentials;
   std::unique_ptr<SQLite::Database> eye;
   int inputs = 0;
 
-  Place() {
-    house.set(kSessionLife, "600s");
-    house.routes(fuzz::kModelRoutes);
-    credentials.push_back(std::move(house.client("a", "sensor").credential));
-    credentials.push_back(std::move(house.client("b", "shop").credential));
-    Credential first = std::move(house.client("c", "sensor").credential);
+  FuzzFixture() {
+    fixture.set(kSessionLife, "600s");
+    fixture.routes(fuzz::kModelRoutes);
+    credentials.push_back(std::move(fixture.client("a", "sensor").credential));
+    credentials.push_back(std::move(fixture.client("b", "shop").credential));
+    Credential first = std::move(fixture.client("c", "sensor").credential);
     credentials.push_back(renewed(first));
     credentials.push_back(std::move(first));
-    eye = std::make_unique<SQLite::Database>(house.home.store_paths().database,
+    eye = std::make_unique<SQLite::Database>(fixture.home.store_paths().database,
                                              SQLite::OPEN_READONLY, 5000);
   }
 
   [[nodiscard]] Credential renewed(const Credential& old) const {
-    Database at = house.database();
-    const Generation generation = Clients(at).renew(old.name, old.kid, old.claims, house.now);
-    return Credential::issue(house.home.keyring(), old.kid, old.name, generation, old.claims, "");
+    Database at = fixture.database();
+    const Generation generation = Clients(at).renew(old.name, old.kid, old.claims, fixture.now);
+    return Credential::issue(fixture.home.keyring(), old.kid, old.name, generation, old.claims, "");
   }
 };
 
-Place& place() {
-  static std::unique_ptr<Place> place;
-  if (!place || ++place->inputs > kInputsOfOneHouse) {
-    place.reset();
-    place = std::make_unique<Place>();
+FuzzFixture& shared_fixture() {
+  static std::unique_ptr<FuzzFixture> shared_fixture;
+  if (!shared_fixture || ++shared_fixture->inputs > kInputsPerFixture) {
+    shared_fixture.reset();
+    shared_fixture = std::make_unique<FuzzFixture>();
   }
-  return *place;
+  return *shared_fixture;
 }
 
 struct SentHandshake {
@@ -83,19 +83,22 @@ struct SentBytes {  // a stranger's
 using Sent = std::variant<SentHandshake, SentRecord, SentBytes>;
 
 // A session that the gateway has begun, as its client knows it.
-struct Begun {
+struct StartedSession {
   SessionId id;
   std::size_t client;
   Installation who;
   SessionKeys keys;
 };
 
-class Play {
+class FuzzRun {
  public:
-  Play(Place& place, Choices& choices)
-      : place_(place), choices_(choices), keyring_(place.house.home.keyring()), model_(keyring_) {
+  FuzzRun(FuzzFixture& shared_fixture, Choices& choices)
+      : shared_(shared_fixture),
+        choices_(choices),
+        keyring_(shared_fixture.fixture.home.keyring()),
+        model_(keyring_) {
     now() += 2 * Model::kSessionLife;  // no session of another input is alive
-    for (const Credential& one : place.credentials) {
+    for (const Credential& one : shared_fixture.credentials) {
       Generation& generation = model_.clients[one.name];
       generation = std::max(generation, one.generation);
     }
@@ -104,15 +107,15 @@ class Play {
   }
 
   void run() {
-    for (int i = 0; i < kMostDeeds && !choices_.empty(); ++i) deed();
+    for (int i = 0; i < kMaxSteps && !choices_.empty(); ++i) step();
     deliver();
     check_messages();
   }
 
  private:
-  Time& now() { return place_.house.now; }
+  Time& now() { return shared_.fixture.now; }
 
-  void deed() {
+  void step() {
     switch (choices_.of(12)) {
       case 0:
       case 1:
@@ -147,18 +150,18 @@ class Play {
     constexpr std::array<Milliseconds, 7> kSpans{
         1, 30 * kSecond, 59 * kSecond, kMinute, 150 * kSecond, 301 * kSecond, Model::kSessionLife};
     const std::size_t which = choices_.of(kSpans.size() + 2);
-    if (which == kSpans.size()) return place_.house.restart();
+    if (which == kSpans.size()) return shared_.fixture.restart();
     if (which > kSpans.size()) return renew();
     now() += kSpans.at(which);
   }
 
   // The third client is issued anew: what it was before is revoked from here on.
   void renew() {
-    Credential& newest = place_.credentials[2];
-    place_.credentials[3] = std::move(newest);
-    newest = place_.renewed(place_.credentials[3]);
+    Credential& newest = shared_.credentials[2];
+    shared_.credentials[3] = std::move(newest);
+    newest = shared_.renewed(shared_.credentials[3]);
     model_.clients[newest.name] = newest.generation;
-    for (Begun& one : begun_) one.client = one.client == 2 ? 3 : one.client;
+    for (StartedSession& one : begun_) one.client = one.client == 2 ? 3 : one.client;
   }
 
   // --- What is sent ---
@@ -180,7 +183,7 @@ class Play {
       case 3:
         return *Claims::of({{"role", "shop"}, {"not_after", std::to_string(seconds)}});
       default:
-        return place_.credentials[client].claims;
+        return shared_.credentials[client].claims;
     }
   }
 
@@ -206,7 +209,7 @@ class Play {
   }
 
   void put_statement(Writer& writer, std::size_t client, const Installation& who, bool in_clear) {
-    const Credential& me = place_.credentials[client];
+    const Credential& me = shared_.credentials[client];
     ClaimsProof statement{receipt(who), claims(client), {}};
     statement.key_use_hmac =
         keyring_.key_use_hmac(me.kid, me.name, me.generation, statement.claims.encode());
@@ -215,7 +218,7 @@ class Play {
   }
 
   Installation installation(std::size_t client) {
-    const Credential& me = place_.credentials[client];
+    const Credential& me = shared_.credentials[client];
     return {me.name, me.generation, nonces_.at(choices_.of(nonces_.size()))};
   }
 
@@ -241,7 +244,7 @@ class Play {
   }
 
   Sent handshake(std::size_t client, Bytes payload, bool in_clear) {
-    const Credential& me = place_.credentials[client];
+    const Credential& me = shared_.credentials[client];
     SentHandshake sent;
     sent.model = {.who = {me.name, me.generation, {}}, .digest = {}, .payload = payload};
     if (in_clear) sent.model.hmac_in_clear = me.key_use_hmac;
@@ -283,7 +286,7 @@ class Play {
 
   Sent honest_record() {
     const std::size_t session = any_session();
-    const Begun& from = begun_[session];
+    const StartedSession& from = begun_[session];
     const bool in_clear = choices_.of(4) == 3;
     constexpr std::array<std::string_view, 8> kTopics{
         "t", "shop/1", "no/1", "sealpost/ping", "sealpost/x", "sealpost/", "a/b.c_d-e", "t"};
@@ -297,14 +300,14 @@ class Play {
   }
 
   Sent record(std::size_t session, std::uint64_t number, Bytes plaintext, bool in_clear) {
-    const Begun& from = begun_[session];
+    const StartedSession& from = begun_[session];
     SentRecord sent;
     sent.session = session;
     sent.model = {.session = from.id, .counter = std::min(number, kCounterEnd - 1)};
     Envelope clear;
     if (choices_.yes()) clear.name = from.who.name;
     if (in_clear) {
-      clear.key_use_hmac = place_.credentials[from.client].key_use_hmac;
+      clear.key_use_hmac = shared_.credentials[from.client].key_use_hmac;
       sent.model.hmac_in_clear = clear.key_use_hmac;
     }
     sent.envelope =
@@ -354,10 +357,11 @@ class Play {
     if (waiting_.empty()) return;
     model_.now = now();
     std::vector<Request> requests;
-    for (const Sent& one : waiting_) requests.push_back(test::TestHouse::request(form_of(one)));
+    for (const Sent& one : waiting_)
+      requests.push_back(test::GatewayFixture::request(form_of(one)));
     const Epoch old_epoch = *model_.epoch;
     const int before = version();
-    const std::vector<Handled> handled = place_.house.gateway().handle(requests, now());
+    const std::vector<Handled> handled = shared_.fixture.gateway().handle(requests, now());
     const int after = version();
 
     const std::vector<Verdict> verdicts = expected(handled);
@@ -414,11 +418,11 @@ class Play {
     if (!model_.epoch) model_.epoch = epoch;  // rolled back earlier in this batch
     require(!model_.sessions.contains(id) && epoch == model_.epoch, "in this epoch, a new session");
     model_.begin(sent.model, id);
-    const Model::Live& live = model_.sessions.at(id);
+    const Model::LiveSession& live = model_.sessions.at(id);
     require(reader.u64() == live.expires_at, "which ends when it should");
     std::size_t client = 0;
-    while (place_.credentials[client].name != live.who.name ||
-           place_.credentials[client].generation != live.who.generation) {
+    while (shared_.credentials[client].name != live.who.name ||
+           shared_.credentials[client].generation != live.who.generation) {
       ++client;
     }
     begun_.push_back({id, client, live.who, std::move(opened->keys)});
@@ -426,7 +430,7 @@ class Play {
 
   void check(const Sent& sent, const Response& response, const Verdict& verdict) {
     if (response.status == 503 && !response.sealed) {
-      std::fprintf(stderr, "%s\n", place_.house.log().c_str());
+      std::fprintf(stderr, "%s\n", shared_.fixture.log().c_str());
       require(false, "nothing a client does is the gateway's own trouble");
     }
     if (verdict.instead && response.sealed) {
@@ -480,11 +484,11 @@ class Play {
   // --- The database ---
 
   [[nodiscard]] int version() const {
-    return place_.eye->execAndGet("PRAGMA data_version").getInt();
+    return shared_.eye->execAndGet("PRAGMA data_version").getInt();
   }
 
   [[nodiscard]] Epoch epoch() const {
-    SQLite::Statement query(*place_.eye, "SELECT epoch FROM server");
+    SQLite::Statement query(*shared_.eye, "SELECT epoch FROM server");
     require(query.executeStep(), "the database has an epoch");
     Epoch epoch;
     std::memcpy(epoch.data(), query.getColumn(0).getBlob(), epoch.size());
@@ -492,12 +496,12 @@ class Play {
   }
 
   void check_messages() {
-    SQLite::Statement query(*place_.eye, R"sql(
+    SQLite::Statement query(*shared_.eye, R"sql(
         SELECT counter, digest, status, coalesce(body, '')
         FROM message JOIN installation ON installation.id = message.installation
         WHERE name = ? AND generation = ? AND install_nonce = ?
         ORDER BY counter)sql");
-    for (const Credential& one : place_.credentials) {
+    for (const Credential& one : shared_.credentials) {
       for (const InstallNonce& nonce : nonces_) {
         query.bind(1, one.name);
         query.bind(2, static_cast<std::int64_t>(one.generation));
@@ -521,12 +525,12 @@ class Play {
     }
   }
 
-  Place& place_;
+  FuzzFixture& shared_;
   Choices& choices_;
   Keyring keyring_;
   Model model_;
   std::array<InstallNonce, 3> nonces_{};
-  std::vector<Begun> begun_;
+  std::vector<StartedSession> begun_;
   std::vector<Sent> sent_;
   std::vector<Sent> waiting_;
   std::size_t batch_ = 1;
@@ -538,6 +542,6 @@ class Play {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace sealpost;
   fuzz::Choices choices({data, size});
-  Play(place(), choices).run();
+  FuzzRun(shared_fixture(), choices).run();
   return 0;
 }

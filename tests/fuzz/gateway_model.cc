@@ -15,13 +15,13 @@ Verdict sealed(Status status) { return {.status = status}; }
 
 Milliseconds apart(Time a, Time b) { return a < b ? b - a : a - b; }
 
-Receipt receipt_of(const NaiveStatement& statement) {
+Receipt receipt_of(const NaiveClaimsProof& statement) {
   Receipt receipt{statement.next, {}};
   std::copy(statement.proof.begin(), statement.proof.end(), receipt.proof.begin());
   return receipt;
 }
 
-bool issued(const Keyring& keyring, const Installation& who, const NaiveStatement& statement,
+bool issued(const Keyring& keyring, const Installation& who, const NaiveClaimsProof& statement,
             const std::optional<crypto::Digest>& in_clear) {
   const auto right = keyring.key_use_hmac(1, who.name, who.generation, statement.claims);
   const ByteView said = in_clear ? ByteView(*in_clear) : ByteView(statement.key_use_hmac);
@@ -29,7 +29,7 @@ bool issued(const Keyring& keyring, const Installation& who, const NaiveStatemen
 }
 
 struct NaiveRecord {
-  NaiveStatement statement;
+  NaiveClaimsProof statement;
   ByteView id;
   std::string topic;
   ByteView body;
@@ -94,7 +94,7 @@ void Model::begin(const ModelHandshake& sent, const SessionId& id) {
   seen_[sent.digest] = now;
   std::size_t at = 24;
   const auto statement = naive_statement(sent.payload, at, sent.hmac_in_clear.has_value());
-  Live session{sent.who, true, now + 60 * kSecond, now + kSessionLife};
+  LiveSession session{sent.who, true, now + 60 * kSecond, now + kSessionLife};
   std::copy_n(sent.payload.begin() + 8, 16, session.who.nonce.begin());
   if (const auto end = Claims::decode(statement->claims)->end()) {
     session.expires_at = std::min(session.expires_at, *end);
@@ -144,7 +144,7 @@ std::vector<Verdict> Model::admit(const std::vector<ModelRecord>& batch) {
 // Nothing: a proven rollback.
 std::optional<Verdict> Model::admit_one(const ModelRecord& sent) {
   if (!alive(sent.session)) return Verdict{.writes = true};
-  Live& session = sessions.at(sent.session);
+  LiveSession& session = sessions.at(sent.session);
   const Installation who = session.who;
   const NaiveRecord record = *read(sent);
   if (clients.at(who.name) > who.generation)

@@ -59,13 +59,13 @@ class Model {
   using Key = std::tuple<std::string, Generation, InstallNonce>;
   std::map<Key, std::map<std::uint64_t, Used>> used;
 
-  struct Live {
+  struct LiveSession {
     Installation who;
     bool pending = true;
     Time until = 0;
     Time expires_at = 0;
   };
-  std::map<SessionId, Live> sessions;
+  std::map<SessionId, LiveSession> sessions;
 
   // Steps of PROTOCOL 5.  Accepted: the caller calls begin() with what the gateway has chosen.
   [[nodiscard]] Verdict handshake(const ModelHandshake& sent);
@@ -90,7 +90,7 @@ class Model {
   std::map<crypto::Digest, Time> seen_;
 };
 
-// Who may send what, in the fuzzer's house.
+// The routes of the fuzzed gateway.
 inline constexpr const char* kModelRoutes =
     "shop/* role=shop inbox\n"
     "no/* - refuse\n"

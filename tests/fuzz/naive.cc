@@ -10,9 +10,10 @@ std::uint64_t naive_number(ByteView bytes, std::size_t at, std::size_t size) {
   return number;
 }
 
-std::optional<NaiveStatement> naive_statement(ByteView bytes, std::size_t& at, bool hmac_in_clear) {
+std::optional<NaiveClaimsProof> naive_statement(ByteView bytes, std::size_t& at,
+                                                bool hmac_in_clear) {
   if (bytes.size() < at + 26) return std::nullopt;
-  NaiveStatement statement{
+  NaiveClaimsProof statement{
       naive_number(bytes, at, 8), bytes_from(bytes.subspan(at + 8, 16)), {}, {}};
   const std::size_t claims = naive_number(bytes, at + 24, 2);
   at += 26;

@@ -35,7 +35,7 @@ std::optional<OpenedSeal> open(const Envelope& envelope) {
 }
 
 struct NaiveRecord {
-  fuzz::NaiveStatement statement;
+  fuzz::NaiveClaimsProof statement;
   ByteView id, topic, body;
 };
 

@@ -15,7 +15,7 @@
 #include "base/encoding.h"
 #include "support/apache_site.h"
 #include "support/site.h"
-#include "support/upstream.h"
+#include "support/web_application.h"
 
 namespace sealpost {
 namespace {
@@ -24,10 +24,10 @@ using test::Clock;
 using test::eventually;
 using test::NginxSite;
 using test::Peer;
-using test::Ran;
 using test::read_text;
+using test::RunResult;
 using test::Site;
-using test::Upstream;
+using test::WebApplication;
 
 bool says(const std::string& text, const std::string& word) {
   return text.find(word) != std::string::npos;
@@ -43,7 +43,7 @@ bool is_running(const std::string& id) {
   return !stat.empty() && !says(stat, ") Z ");
 }
 
-std::string reply_of(const Upstream::Request& request) {
+std::string reply_of(const WebApplication::Request& request) {
   return test::http_ok("web got " + request.body);
 }
 
@@ -59,16 +59,16 @@ const std::function<std::unique_ptr<Site>()> kSites[] = {
     [] { return std::make_unique<test::ApacheSite>("fcgid.htaccess"); },
 };
 
-BOOST_AUTO_TEST_CASE(replies_come_through_every_web_server_and_come_again) {
+BOOST_AUTO_TEST_CASE(replies_and_their_repeats_pass_every_web_server) {
   for (const auto& make : kSites) {
     const std::unique_ptr<Site> site = make();
-    const Upstream upstream(reply_of);
-    const Upstream local(reply_of, site->folder / "app.sock");
+    const WebApplication application(reply_of);
+    const WebApplication local(reply_of, site->folder / "app.sock");
     const std::string count = site->folder / "count";
     site->routes("run - exec " +
                  site->script("run", "echo x >>" + count + "; printf 'run got '; cat") +
                  "\nfail - exec " + site->script("fail", "exit 7") +
-                 "\nweb - http http://127.0.0.1:" + std::to_string(upstream.port()) + "/in\n" +
+                 "\nweb - http http://127.0.0.1:" + std::to_string(application.port()) + "/in\n" +
                  "local - http unix:" + (site->folder / "app.sock") + ":/in\n" + "box - inbox\n");
     Peer peer = site->client();
     BOOST_TEST(peer.handshake().status == "accepted");
@@ -77,23 +77,23 @@ BOOST_AUTO_TEST_CASE(replies_come_through_every_web_server_and_come_again) {
                                                                          {"local", "web got hello"},
                                                                          {"box", ""}}) {
       const Message message = peer.message("hello", topic);
-      const test::Exchange sent = peer.send(message);
+      const test::RoundTrip sent = peer.send(message);
       BOOST_TEST(sent.status == "accepted", topic);
       BOOST_TEST(sent.body == reply, topic);
-      const test::Exchange again = peer.send(message);
+      const test::RoundTrip again = peer.send(message);
       BOOST_TEST(again.status == "duplicate", topic);
       BOOST_TEST(again.body == reply, topic);
     }
     BOOST_TEST(peer.send("x", "fail").status == "failed");
     BOOST_TEST(peer.send("x", "elsewhere").status == "forbidden");
     BOOST_TEST(lines_in(read_text(count)) == 1U);
-    BOOST_TEST(upstream.requests().size() == 1U);
+    BOOST_TEST(application.requests().size() == 1U);
     BOOST_TEST(local.requests().size() == 1U);
     BOOST_TEST(says(site->log(), "exit status 7"));
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_handler_that_reads_nothing_or_writes_too_much_harms_nobody) {
+BOOST_AUTO_TEST_CASE(survives_handler_that_reads_nothing_or_writes_too_much) {
   NginxSite site;
   site.routes("deaf - exec " + site.script("deaf", "exec <&-; echo fine") + "\nloud - exec " +
               site.script("loud", "head -c 10000000 /dev/zero") + "\n");
@@ -106,7 +106,7 @@ BOOST_AUTO_TEST_CASE(a_handler_that_reads_nothing_or_writes_too_much_harms_nobod
 
 // --- One handler and the others ---
 
-BOOST_AUTO_TEST_CASE(a_stuck_handler_holds_up_nobody_else) {
+BOOST_AUTO_TEST_CASE(stuck_handler_delays_no_other_message) {
   NginxSite site;
   const std::string end = site.folder / "end";
   site.routes("stuck - exec " +
@@ -114,7 +114,7 @@ BOOST_AUTO_TEST_CASE(a_stuck_handler_holds_up_nobody_else) {
               "\nrun - exec " + site.script("run", "echo done") + "\nbox - inbox\n");
   Peer slow = site.client("slow");
   slow.handshake();
-  test::Exchange freed;
+  test::RoundTrip freed;
   std::thread waiting([&] { freed = slow.send("x", "stuck"); });
   eventually("the handler is at work", [&] { return !site.inbox().empty(); });
   Peer peer = site.client("quick");
@@ -130,7 +130,7 @@ BOOST_AUTO_TEST_CASE(a_stuck_handler_holds_up_nobody_else) {
   BOOST_TEST(freed.body == "freed\n");
 }
 
-BOOST_AUTO_TEST_CASE(a_handler_is_killed_when_its_time_is_up_and_no_zombie_stays) {
+BOOST_AUTO_TEST_CASE(kills_handler_at_timeout_and_leaves_no_zombie) {
   NginxSite site({.arguments = {"--handler-timeout", "1s"}});
   const std::string child = site.folder / "child";
   site.routes("stuck - exec " +
@@ -147,11 +147,11 @@ BOOST_AUTO_TEST_CASE(a_handler_is_killed_when_its_time_is_up_and_no_zombie_stays
   BOOST_TEST(read_text("/proc/" + gateway + "/task/" + gateway + "/children").empty());
 }
 
-BOOST_AUTO_TEST_CASE(eight_clients_at_32_connections_across_all_kinds) {
+BOOST_AUTO_TEST_CASE(serves_eight_clients_on_32_connections_with_all_handler_kinds) {
   NginxSite site({.keep = true});
-  const Upstream upstream(reply_of);
+  const WebApplication application(reply_of);
   site.routes("run - exec " + site.script("run", "printf 'run got '; cat") +
-              "\nweb - http http://127.0.0.1:" + std::to_string(upstream.port()) +
+              "\nweb - http http://127.0.0.1:" + std::to_string(application.port()) +
               "/\nbox - inbox\n");
   constexpr int kClients = 8;
   constexpr int kConnections = 4;  // of each
@@ -177,7 +177,7 @@ BOOST_AUTO_TEST_CASE(eight_clients_at_32_connections_across_all_kinds) {
             const Message message = mine.message(body, topic);
             for (int tries = 0; tries < 200; ++tries) {
               // The queue may be full: then the client asks again.
-              const test::Exchange sent = mine.post(mine.seal(message, 0, 0));
+              const test::RoundTrip sent = mine.post(mine.seal(message, 0, 0));
               if (sent.status == "unavailable") continue;
               right +=
                   (sent.status == "accepted" || sent.status == "duplicate") && sent.body == reply;
@@ -194,11 +194,11 @@ BOOST_AUTO_TEST_CASE(eight_clients_at_32_connections_across_all_kinds) {
   for (const InboxRow& row : site.inbox()) BOOST_TEST(row.state == "settled");
 }
 
-BOOST_AUTO_TEST_CASE(three_hundred_handlers_leave_descriptors_and_processes_as_they_were) {
+BOOST_AUTO_TEST_CASE(three_hundred_handlers_leak_no_descriptor_or_process) {
   NginxSite site({.keep = true, .gateway = test::kFaultyGateway});
-  const Upstream upstream(reply_of);
+  const WebApplication application(reply_of);
   site.routes("run - exec " + site.script("run", "cat") +
-              "\nweb - http http://127.0.0.1:" + std::to_string(upstream.port()) + "/\n");
+              "\nweb - http http://127.0.0.1:" + std::to_string(application.port()) + "/\n");
   Peer peer = site.client();
   peer.handshake();
   const std::string gateway = "/proc/" + std::to_string(site.gateways[0].id());
@@ -224,14 +224,14 @@ BOOST_AUTO_TEST_CASE(three_hundred_handlers_leave_descriptors_and_processes_as_t
 
 // --- Told to stop ---
 
-BOOST_AUTO_TEST_CASE(a_handler_that_is_soon_done_is_waited_for_at_sigterm) {
+BOOST_AUTO_TEST_CASE(sigterm_waits_for_short_handler) {
   NginxSite site;
   site.routes("run - exec " +
               site.script("run", "touch " + (site.folder / "begun") + "; sleep 0.5; echo done") +
               "\n");
   Peer peer = site.client();
   peer.handshake();
-  test::Exchange sent;
+  test::RoundTrip sent;
   std::thread waiting([&] { sent = peer.send("x", "run"); });
   eventually("it is at work", [&] { return std::filesystem::exists(site.folder / "begun"); });
   const auto start = Clock::now();
@@ -242,7 +242,7 @@ BOOST_AUTO_TEST_CASE(a_handler_that_is_soon_done_is_waited_for_at_sigterm) {
   BOOST_TEST((Clock::now() - start < std::chrono::seconds(2)));
 }
 
-BOOST_AUTO_TEST_CASE(a_handler_that_takes_too_long_at_sigterm_is_cut_short_and_run_again) {
+BOOST_AUTO_TEST_CASE(sigterm_kills_long_handler_and_it_runs_again_later) {
   NginxSite site;
   const std::string begun = site.folder / "begun";
   site.routes(
@@ -254,7 +254,7 @@ BOOST_AUTO_TEST_CASE(a_handler_that_takes_too_long_at_sigterm_is_cut_short_and_r
   Peer peer = site.client();
   peer.handshake();
   const Message message = peer.message("x", "run");
-  test::Exchange sent;
+  test::RoundTrip sent;
   std::thread waiting([&] { sent = peer.send(message); });
   eventually("it is at work", [&] { return std::filesystem::exists(begun); });
   const auto start = Clock::now();
@@ -269,7 +269,7 @@ BOOST_AUTO_TEST_CASE(a_handler_that_takes_too_long_at_sigterm_is_cut_short_and_r
   BOOST_TEST(lines_in(read_text(begun)) == 2U);
 }
 
-BOOST_AUTO_TEST_CASE(an_abandoned_message_is_taken_up_though_its_client_asks_no_more) {
+BOOST_AUTO_TEST_CASE(claims_abandoned_message_without_its_client) {
   NginxSite site({.arguments = {"--handler-timeout", "1s"}});
   const std::string ran = site.folder / "ran";
   site.routes("run - exec " +
@@ -289,21 +289,21 @@ BOOST_AUTO_TEST_CASE(an_abandoned_message_is_taken_up_though_its_client_asks_no_
 // --- Killed ---
 
 // Starts the gateway again whenever it has died.
-class Keeper {
+class GatewayRestarter {
  public:
-  explicit Keeper(NginxSite& site) : site_(site), thread_([this] { keep(); }) {}
-  ~Keeper() {
+  explicit GatewayRestarter(NginxSite& site) : site_(site), thread_([this] { run(); }) {}
+  ~GatewayRestarter() {
     stop_ = true;
     thread_.join();
   }
-  Keeper(const Keeper&) = delete;
-  Keeper& operator=(const Keeper&) = delete;
+  GatewayRestarter(const GatewayRestarter&) = delete;
+  GatewayRestarter& operator=(const GatewayRestarter&) = delete;
   [[nodiscard]] int deaths() const { return deaths_; }
   // From the next death on it lives.
-  void calm_down() { calm_ = true; }
+  void stop_killing() { stopped_killing_ = true; }
 
  private:
-  void keep() {
+  void run() {
     while (!stop_) {
       if (!site_.gateways.empty() && !site_.gateways[0].wait(std::chrono::milliseconds(1)))
         continue;
@@ -311,7 +311,7 @@ class Keeper {
       site_.gateways.clear();
       // Where it dies next, and how soon.
       static const char* const kPoints[] = {"committed:4", "handled:4", "settled:4", "none:1"};
-      setenv("SEALPOST_FAULT_POINT", calm_ ? "none:1" : kPoints[deaths_ % 4], 1);
+      setenv("SEALPOST_FAULT_POINT", stopped_killing_ ? "none:1" : kPoints[deaths_ % 4], 1);
       try {
         site_.start_gateways();
       } catch (const std::runtime_error&) {
@@ -323,12 +323,12 @@ class Keeper {
 
   NginxSite& site_;
   std::atomic<bool> stop_ = false;
-  std::atomic<bool> calm_ = false;
+  std::atomic<bool> stopped_killing_ = false;
   std::atomic<int> deaths_ = 0;
   std::thread thread_;
 };
 
-BOOST_AUTO_TEST_CASE(killed_500_times_around_its_handlers_it_loses_and_doubles_nothing) {
+BOOST_AUTO_TEST_CASE(loses_and_duplicates_nothing_when_killed_500_times_around_handlers) {
   const char* sanitizer = std::getenv("SEALPOST_SANITIZE");
   const bool slow = sanitizer != nullptr && *sanitizer != '\0';
   const int rounds = slow ? 100 : 500;
@@ -352,7 +352,7 @@ BOOST_AUTO_TEST_CASE(killed_500_times_around_its_handlers_it_loses_and_doubles_n
   std::vector<std::multiset<std::string>> accepted(kClients);
   std::atomic<bool> all_right = true;
   {
-    Keeper keeper(site);
+    GatewayRestarter restarter(site);
     std::atomic<bool> stop = false;
     std::vector<std::thread> threads;
     for (int i = 0; i < kClients; ++i) {
@@ -366,7 +366,7 @@ BOOST_AUTO_TEST_CASE(killed_500_times_around_its_handlers_it_loses_and_doubles_n
         };
         // Whether it is settled.  A body says whose it is and which.
         const auto send = [&](const Message& message) {
-          const test::Exchange sent = peer.post(peer.seal(message, 0, oldest(message)));
+          const test::RoundTrip sent = peer.post(peer.seal(message, 0, oldest(message)));
           if (sent.status != "accepted" && sent.status != "duplicate") {
             const bool open_still =
                 sent.status.empty() || sent.status == "in_progress" || sent.status == "unavailable";
@@ -396,11 +396,11 @@ BOOST_AUTO_TEST_CASE(killed_500_times_around_its_handlers_it_loses_and_doubles_n
       });
     }
     const auto deadline = Clock::now() + std::chrono::minutes(5);
-    while (keeper.deaths() < rounds && Clock::now() < deadline) {
+    while (restarter.deaths() < rounds && Clock::now() < deadline) {
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
-    BOOST_TEST(keeper.deaths() >= rounds);
-    keeper.calm_down();
+    BOOST_TEST(restarter.deaths() >= rounds);
+    restarter.stop_killing();
     stop = true;
     for (std::thread& thread : threads) thread.join();
   }
@@ -430,7 +430,7 @@ BOOST_AUTO_TEST_CASE(killed_500_times_around_its_handlers_it_loses_and_doubles_n
 
 // --- The operator's commands ---
 
-BOOST_AUTO_TEST_CASE(the_operator_sees_what_the_routes_say) {
+BOOST_AUTO_TEST_CASE(operator_lists_routes) {
   NginxSite site;
   const std::string program = site.script("take-order", "cat");
   site.routes("# comment\norders role=shop exec " + program + "\n* role=* inbox\n");
@@ -438,7 +438,7 @@ BOOST_AUTO_TEST_CASE(the_operator_sees_what_the_routes_say) {
   (void)site.client("old", "shop");
   BOOST_TEST(site.operate({"routes", "check"}).status == 0);
   BOOST_TEST(says(site.operate({"routes", "show"}).out, "take-order"));
-  const Ran json = site.operate({"routes", "show", "--json"});
+  const RunResult json = site.operate({"routes", "show", "--json"});
   const auto first = nlohmann::json::parse(json.out.substr(0, json.out.find('\n')));
   BOOST_TEST(first["line"] == 2);
   BOOST_TEST(first["topic"] == "orders");
@@ -456,7 +456,7 @@ BOOST_AUTO_TEST_CASE(the_operator_sees_what_the_routes_say) {
   BOOST_TEST(site.operate({"routes", "test", "nobody", "x"}).status == 1);
 
   site.routes("* - inbox\n* fly\n* - exec /none/such\n");
-  const Ran bad = site.operate({"routes", "check"});
+  const RunResult bad = site.operate({"routes", "check"});
   BOOST_TEST(bad.status == 1);
   BOOST_TEST(says(bad.out, "/routes, line 2: "), bad.out);
   BOOST_TEST(says(bad.out, "/routes, line 3: /none/such cannot be run"), bad.out);
@@ -464,7 +464,7 @@ BOOST_AUTO_TEST_CASE(the_operator_sees_what_the_routes_say) {
   BOOST_TEST(site.operate({"routes"}).status == 2);
 }
 
-BOOST_AUTO_TEST_CASE(the_operator_sees_states_and_tries_again) {
+BOOST_AUTO_TEST_CASE(operator_lists_states_and_redelivers) {
   NginxSite site;
   const std::string program = site.script("handler", "exit 1");
   site.routes("run - exec " + program + "\n* - inbox\n");
@@ -484,11 +484,11 @@ BOOST_AUTO_TEST_CASE(the_operator_sees_states_and_tries_again) {
   };
   BOOST_TEST(states() == "failed1 settled0 ");
   BOOST_TEST(says(site.operate({"stats"}).out, "failed"));
-  const Ran still = site.operate({"inbox", "retry", "1"});
+  const RunResult still = site.operate({"inbox", "retry", "1"});
   BOOST_TEST(still.status == 1);
   BOOST_TEST(says(still.out, "1  client1  run  failed: exit status 1"), still.out);
   (void)site.script("handler", "printf mended");
-  const Ran mended = site.operate({"inbox", "retry", "1"});
+  const RunResult mended = site.operate({"inbox", "retry", "1"});
   BOOST_TEST(mended.status == 0, mended.err);
   BOOST_TEST(mended.out == "1  client1  run  accepted\n");
   BOOST_TEST(states() == "settled3 settled0 ");
@@ -496,7 +496,7 @@ BOOST_AUTO_TEST_CASE(the_operator_sees_states_and_tries_again) {
   for (const char* number : {"1", "2", "9"}) {
     BOOST_TEST(site.operate({"inbox", "retry", number}).status == 1, number);
   }
-  const Ran nothing = site.operate({"inbox", "deliver"});
+  const RunResult nothing = site.operate({"inbox", "deliver"});
   BOOST_TEST(nothing.status == 0);
   BOOST_TEST(nothing.out.empty());
   BOOST_TEST(nothing.err.empty());
@@ -510,7 +510,7 @@ std::string example(const Site& site, const std::string& name) {
   return path;
 }
 
-BOOST_AUTO_TEST_CASE(the_examples_for_exec_work_and_take_a_message_twice_as_one) {
+BOOST_AUTO_TEST_CASE(exec_examples_work_and_ignore_repeated_message) {
   NginxSite site;
   site.routes("orders - exec " + example(site, "take-order.php") + "\ntelemetry/* - exec " +
               example(site, "spool.sh") + "\n");
@@ -531,7 +531,7 @@ BOOST_AUTO_TEST_CASE(the_examples_for_exec_work_and_take_a_message_twice_as_one)
   BOOST_TEST(peer.send(R"({"item":"cap"})", "orders").body == "order 3\n");
 }
 
-BOOST_AUTO_TEST_CASE(the_example_for_http_works) {
+BOOST_AUTO_TEST_CASE(http_example_works) {
   NginxSite site;
   const int port = test::free_port();
   const std::string address = "127.0.0.1:" + std::to_string(port);
@@ -549,13 +549,13 @@ BOOST_AUTO_TEST_CASE(the_example_for_http_works) {
   BOOST_TEST(test::http("http://" + address + "/web-handler.php", "GET", {}, "").status == 405);
 }
 
-BOOST_AUTO_TEST_CASE(the_example_page_shows_the_inbox_and_no_client_speaks_html) {
+BOOST_AUTO_TEST_CASE(example_page_shows_inbox_and_escapes_html) {
   NginxSite site;
   Peer peer = site.client();
   peer.handshake();
   BOOST_TEST(peer.send("<b>21.5 & more</b>", "telemetry/room").status == "accepted");
   setenv("SEALPOST_HOME", site.home.root().c_str(), 1);
-  const Ran page = test::run({"/usr/bin/php", "deploy/examples/inbox.php"});
+  const RunResult page = test::run({"/usr/bin/php", "deploy/examples/inbox.php"});
   unsetenv("SEALPOST_HOME");
   BOOST_TEST(page.status == 0, page.err);
   BOOST_TEST(says(page.out, "<td>1<td>client1<td>telemetry/room<td>20"), page.out);
@@ -563,7 +563,7 @@ BOOST_AUTO_TEST_CASE(the_example_page_shows_the_inbox_and_no_client_speaks_html)
   BOOST_TEST(peer.send("again").status == "accepted", "and the gateway writes on");
 }
 
-BOOST_AUTO_TEST_CASE(the_example_crontab_has_commands_that_work) {
+BOOST_AUTO_TEST_CASE(example_crontab_commands_work) {
   NginxSite site;
   Peer peer = site.client();
   peer.handshake();
@@ -590,7 +590,7 @@ BOOST_AUTO_TEST_CASE(the_example_crontab_has_commands_that_work) {
         command.replace(at, from.size(), to);
       }
     }
-    const Ran ran = test::run({"/bin/sh", "-c", command});
+    const RunResult ran = test::run({"/bin/sh", "-c", command});
     BOOST_TEST(ran.status == 0, command << ": " << ran.err);
     BOOST_TEST((ran.out + ran.err).empty(), "cron would send mail: " << ran.out);
     ++commands;

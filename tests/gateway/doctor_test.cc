@@ -14,18 +14,18 @@ namespace {
 using test::ApacheOptions;
 using test::ApacheSite;
 using test::NginxSite;
-using test::Ran;
+using test::RunResult;
 using test::Site;
 
 bool says(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-Ran doctor(const Site& site, const std::string& url) {
+RunResult doctor(const Site& site, const std::string& url) {
   return site.operate({"doctor", "--url", url});
 }
 
-void finds(const Ran& ran, const std::string& broken) {
+void finds(const RunResult& ran, const std::string& broken) {
   BOOST_TEST(ran.status == 1, ran.out << ran.err);
   BOOST_TEST(says(ran.out, "BROKEN"), ran.out);
   BOOST_TEST(says(ran.out, broken), ran.out);
@@ -38,9 +38,9 @@ void left_nothing(const Site& site) {
   BOOST_TEST(site.inbox().empty());
 }
 
-BOOST_AUTO_TEST_CASE(a_healthy_fastcgi_gateway_is_called_that) {
+BOOST_AUTO_TEST_CASE(reports_healthy_fastcgi_gateway) {
   const NginxSite site;
-  const Ran ran = doctor(site, site.url());
+  const RunResult ran = doctor(site, site.url());
   BOOST_TEST(ran.status == 0, ran.out << ran.err);
   for (const char* line :
        {"answers a handshake and a sealed message",
@@ -56,15 +56,15 @@ BOOST_AUTO_TEST_CASE(a_healthy_fastcgi_gateway_is_called_that) {
   BOOST_TEST(doctor(site, site.url()).status == 0, "a second time");
 }
 
-BOOST_AUTO_TEST_CASE(a_healthy_cgi_gateway_is_called_that) {
+BOOST_AUTO_TEST_CASE(reports_healthy_cgi_gateway) {
   const ApacheSite site("cgi.htaccess");
-  const Ran ran = doctor(site, site.url());
+  const RunResult ran = doctor(site, site.url());
   BOOST_TEST(ran.status == 0, ran.out << ran.err);
   BOOST_TEST(says(ran.out, "runs as CGI"), ran.out);
   left_nothing(site);
 }
 
-BOOST_AUTO_TEST_CASE(machines_read_every_line) {
+BOOST_AUTO_TEST_CASE(prints_json_lines) {
   const NginxSite site;
   std::istringstream lines(site.operate({"doctor", "--json", "--url", site.url()}).out);
   std::string line;
@@ -75,26 +75,26 @@ BOOST_AUTO_TEST_CASE(machines_read_every_line) {
   BOOST_TEST(count > 10);
 }
 
-BOOST_AUTO_TEST_CASE(the_web_servers_body_limit_is_found) {
+BOOST_AUTO_TEST_CASE(finds_body_limit_of_web_server) {
   // mod_fcgid's own limit is 131,072 bytes.
   const ApacheSite site(
       ApacheOptions{.htaccess = "fcgid.htaccess",
                     .edits = {{"SEALPOST_MAX_BODY 131072", "SEALPOST_MAX_BODY 262144"}},
                     .lines = "FcgidMaxRequestLen 131072\n"});
-  const Ran ran = doctor(site, site.url());
+  const RunResult ran = doctor(site, site.url());
   finds(ran, "the web server stops bodies above some 13");
   finds(ran, "HTTP 500");
   finds(ran, "262144");
   left_nothing(site);
 }
 
-BOOST_AUTO_TEST_CASE(a_program_that_is_sent_instead_of_run_is_found) {
+BOOST_AUTO_TEST_CASE(finds_program_served_as_file) {
   const ApacheSite site(ApacheOptions{.htaccess = "cgi.htaccess", .allow = "None"});
   finds(doctor(site, site.url()), "sends the program instead of running it");
   left_nothing(site);
 }
 
-BOOST_AUTO_TEST_CASE(a_home_or_an_htaccess_that_is_served_is_found) {
+BOOST_AUTO_TEST_CASE(finds_served_home_or_htaccess) {
   const ApacheSite site(
       {.htaccess = "cgi.htaccess", .edits = {{"\nRequire all denied", "\nRequire all granted"}}});
   const std::string name = std::filesystem::path(site.home.root()).filename();
@@ -105,11 +105,11 @@ BOOST_AUTO_TEST_CASE(a_home_or_an_htaccess_that_is_served_is_found) {
         "/" + name + "/url is shown to everybody, so the home with its keys");
 }
 
-BOOST_AUTO_TEST_CASE(what_does_not_answer_is_named_without_its_password) {
+BOOST_AUTO_TEST_CASE(names_silent_url_without_its_password) {
   const NginxSite site;
   const std::string nobody =
       "http://me:secret@127.0.0.1:" + std::to_string(test::free_port()) + "/s";
-  const Ran ran = doctor(site, nobody);
+  const RunResult ran = doctor(site, nobody);
   BOOST_TEST(ran.status == 1);
   BOOST_TEST(says(ran.out, "127.0.0.1"), ran.out);
   BOOST_TEST(!says(ran.out + ran.err, "secret"), ran.out);
@@ -118,21 +118,21 @@ BOOST_AUTO_TEST_CASE(what_does_not_answer_is_named_without_its_password) {
   left_nothing(site);
 }
 
-BOOST_AUTO_TEST_CASE(another_servers_gateway_is_told_from_ones_own) {
+BOOST_AUTO_TEST_CASE(recognizes_another_servers_gateway) {
   const NginxSite site;
   const NginxSite other;
   finds(doctor(site, other.url()), "does SEALPOST_HOME there name this home?");
   left_nothing(site);
 }
 
-BOOST_AUTO_TEST_CASE(a_gateway_without_its_home_is_told) {
+BOOST_AUTO_TEST_CASE(finds_gateway_without_home) {
   const NginxSite site;
   const NginxSite other;
   std::filesystem::rename(other.home.root() + "/keys", other.home.root() + "/gone");
   finds(doctor(site, other.url()), "its home is not in order (503)");
 }
 
-BOOST_AUTO_TEST_CASE(a_program_is_looked_at) {
+BOOST_AUTO_TEST_CASE(checks_program_file) {
   const NginxSite site;
   const std::string file = site.script("program", "exit 0");
   const auto look = [&] { return site.operate({"doctor", "--program", file}); };

@@ -42,7 +42,7 @@ std::string fingerprint(const test::Site& site) {
   return all;
 }
 
-BOOST_AUTO_TEST_CASE(no_byte_of_a_captured_request_can_be_changed) {
+BOOST_AUTO_TEST_CASE(rejects_captured_request_with_any_byte_changed) {
   NginxSite site;
   Peer peer = site.client();
   peer.name_in_clear = peer.hmac_in_clear = true;
@@ -66,7 +66,7 @@ BOOST_AUTO_TEST_CASE(no_byte_of_a_captured_request_can_be_changed) {
   BOOST_TEST(site.bodies() == "first\ncaptured\n");
 }
 
-BOOST_AUTO_TEST_CASE(one_message_from_64_threads_into_four_processes_is_accepted_once) {
+BOOST_AUTO_TEST_CASE(accepts_one_message_once_from_64_threads_to_four_processes) {
   NginxSite site({.processes = 4, .arguments = {"--threads", "2"}, .keep = true});
   Peer peer = site.client();
   peer.handshake();
@@ -90,7 +90,7 @@ BOOST_AUTO_TEST_CASE(one_message_from_64_threads_into_four_processes_is_accepted
   BOOST_TEST(site.inbox().size() == 6U);
 }
 
-BOOST_AUTO_TEST_CASE(counters_come_in_any_order_and_the_window_has_an_edge) {
+BOOST_AUTO_TEST_CASE(accepts_counters_in_any_order_inside_window) {
   NginxSite site({.processes = 2});
   Peer peer = site.client();
   peer.handshake();
@@ -106,13 +106,13 @@ BOOST_AUTO_TEST_CASE(counters_come_in_any_order_and_the_window_has_an_edge) {
   BOOST_TEST(send(7) == "too_old");
 }
 
-BOOST_AUTO_TEST_CASE(what_was_accepted_survives_kill_9_and_its_bytes_act_no_second_time) {
+BOOST_AUTO_TEST_CASE(accepted_message_survives_sigkill_and_replay_is_rejected) {
   NginxSite site({.processes = 2});
   Peer peer = site.client();
   peer.handshake();
   std::vector<std::string> forms;
   for (int i = 0; i < 20; ++i) {
-    const test::Exchange sent = peer.send(std::to_string(i));
+    const test::RoundTrip sent = peer.send(std::to_string(i));
     BOOST_TEST(sent.status == "accepted");
     forms.push_back(sent.form);
     if (i % 5 == 4) {
@@ -126,7 +126,7 @@ BOOST_AUTO_TEST_CASE(what_was_accepted_survives_kill_9_and_its_bytes_act_no_seco
   BOOST_TEST(sql(site, "PRAGMA integrity_check") == "ok");
 }
 
-BOOST_AUTO_TEST_CASE(kill_9_under_load_loses_nothing_that_was_acknowledged) {
+BOOST_AUTO_TEST_CASE(sigkill_under_load_loses_no_acknowledged_message) {
   NginxSite site({.processes = 2});
   constexpr int kClients = 3;
   std::vector<Peer> peers;
@@ -177,7 +177,7 @@ BOOST_AUTO_TEST_CASE(kill_9_under_load_loses_nothing_that_was_acknowledged) {
   BOOST_TEST(sql(site, "PRAGMA integrity_check") == "ok");
 }
 
-BOOST_AUTO_TEST_CASE(sigterm_in_the_middle_of_a_body_lets_that_request_finish) {
+BOOST_AUTO_TEST_CASE(sigterm_during_body_finishes_that_request) {
   for (const int signal_number : {SIGTERM, SIGINT, SIGUSR1}) {
     NginxSite site;
     Peer peer = site.client();
@@ -209,7 +209,7 @@ BOOST_AUTO_TEST_CASE(sigterm_in_the_middle_of_a_body_lets_that_request_finish) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(sigterm_does_not_wait_for_a_body_that_never_comes) {
+BOOST_AUTO_TEST_CASE(sigterm_does_not_wait_for_missing_body) {
   NginxSite site;
   FastcgiPeer connection(site.socket());
   connection.begin(true);
@@ -222,7 +222,7 @@ BOOST_AUTO_TEST_CASE(sigterm_does_not_wait_for_a_body_that_never_comes) {
   BOOST_TEST((Clock::now() - start < std::chrono::seconds(3)));
 }
 
-BOOST_AUTO_TEST_CASE(sigterm_while_idle_ends_at_once_even_with_kept_connections) {
+BOOST_AUTO_TEST_CASE(sigterm_while_idle_ends_at_once_with_kept_connections) {
   NginxSite site({.arguments = {"--threads", "3"}, .keep = true});
   Peer peer = site.client();
   peer.handshake();
@@ -233,7 +233,7 @@ BOOST_AUTO_TEST_CASE(sigterm_while_idle_ends_at_once_even_with_kept_connections)
   BOOST_TEST(sql(site, "SELECT count(*) FROM tally") != "", "what was counted is written at exit");
 }
 
-BOOST_AUTO_TEST_CASE(a_body_that_drips_is_cut_off_and_others_are_served_then) {
+BOOST_AUTO_TEST_CASE(cuts_off_slow_body_and_serves_others) {
   NginxSite site;
   FastcgiPeer slow(site.socket());
   slow.begin(true);
@@ -256,7 +256,7 @@ BOOST_AUTO_TEST_CASE(a_body_that_drips_is_cut_off_and_others_are_served_then) {
   dripping.join();
 }
 
-BOOST_AUTO_TEST_CASE(a_silent_or_broken_connection_holds_nobody_up) {
+BOOST_AUTO_TEST_CASE(silent_or_broken_connection_delays_no_other) {
   NginxSite site;
   std::deque<FastcgiPeer> silent;
   for (int i = 0; i < 50; ++i) silent.emplace_back(site.socket());
@@ -268,7 +268,7 @@ BOOST_AUTO_TEST_CASE(a_silent_or_broken_connection_holds_nobody_up) {
   BOOST_TEST((Clock::now() - start < std::chrono::seconds(2)));
 }
 
-BOOST_AUTO_TEST_CASE(a_client_that_leaves_before_the_answer_has_sent_its_message_all_the_same) {
+BOOST_AUTO_TEST_CASE(accepts_message_of_client_that_disconnects_before_answer) {
   NginxSite site;
   Peer peer = site.client();
   peer.handshake();
@@ -282,7 +282,7 @@ BOOST_AUTO_TEST_CASE(a_client_that_leaves_before_the_answer_has_sent_its_message
   BOOST_TEST(post_form(site.url(), form).status == 409);
 }
 
-BOOST_AUTO_TEST_CASE(a_body_cut_short_is_no_form_and_is_not_acted_on) {
+BOOST_AUTO_TEST_CASE(rejects_truncated_body) {
   NginxSite site;
   Peer peer = site.client();
   peer.handshake();
@@ -296,10 +296,10 @@ BOOST_AUTO_TEST_CASE(a_body_cut_short_is_no_form_and_is_not_acted_on) {
   BOOST_TEST(site.inbox().empty());
 }
 
-BOOST_AUTO_TEST_CASE(a_tcp_port_is_not_served) {
+BOOST_AUTO_TEST_CASE(does_not_serve_tcp_port) {
   const std::string port = std::to_string(test::free_port());
-  const test::Ran ran = test::run({"/usr/bin/spawn-fcgi", "-n", "-a", "127.0.0.1", "-p", port, "--",
-                                   test::program("sealpost.fcgi")});
+  const test::RunResult ran = test::run({"/usr/bin/spawn-fcgi", "-n", "-a", "127.0.0.1", "-p", port,
+                                         "--", test::program("sealpost.fcgi")});
   BOOST_TEST(ran.status == 1);
   BOOST_TEST(ran.err.find("unix socket") != std::string::npos, ran.err);
 }
@@ -315,7 +315,7 @@ void in_trouble(const std::string& word, const std::function<void(NginxSite&)>& 
     BOOST_TEST(peer.send("before").status == "accepted");
     trouble(site);
     const Message message = peer.message("during");
-    const test::Exchange sent = peer.send(message);
+    const test::RoundTrip sent = peer.send(message);
     BOOST_TEST(sent.reply.status == 503);
     BOOST_TEST(sent.reply.body == "unavailable\n");
     BOOST_TEST(peer.handshake().reply.status == 503);
@@ -328,7 +328,7 @@ void in_trouble(const std::string& word, const std::function<void(NginxSite&)>& 
 
 std::string database_of(const NginxSite& site) { return site.home.store_paths().database; }
 
-BOOST_AUTO_TEST_CASE(a_missing_database) {
+BOOST_AUTO_TEST_CASE(answers_503_without_database) {
   in_trouble(
       "missing",
       [](NginxSite& site) {
@@ -341,7 +341,7 @@ BOOST_AUTO_TEST_CASE(a_missing_database) {
       });
 }
 
-BOOST_AUTO_TEST_CASE(a_read_only_database) {
+BOOST_AUTO_TEST_CASE(answers_503_for_read_only_database) {
   if (geteuid() == 0) return;  // nothing is read-only to root; tests/run runs as another user
   in_trouble(
       "cannot be written",
@@ -362,7 +362,7 @@ BOOST_AUTO_TEST_CASE(a_read_only_database) {
       });
 }
 
-BOOST_AUTO_TEST_CASE(a_database_locked_for_longer_than_the_timeout) {
+BOOST_AUTO_TEST_CASE(answers_503_if_database_stays_locked) {
   std::unique_ptr<SQLite::Database> locker;
   in_trouble(
       "locked by another program",
@@ -374,7 +374,7 @@ BOOST_AUTO_TEST_CASE(a_database_locked_for_longer_than_the_timeout) {
       [&](NginxSite&) { locker.reset(); });
 }
 
-BOOST_AUTO_TEST_CASE(a_corrupt_database) {
+BOOST_AUTO_TEST_CASE(answers_503_for_corrupt_database) {
   in_trouble(
       "damaged",
       [](NginxSite& site) {
@@ -394,7 +394,7 @@ BOOST_AUTO_TEST_CASE(a_corrupt_database) {
       });
 }
 
-BOOST_AUTO_TEST_CASE(a_database_of_a_newer_schema) {
+BOOST_AUTO_TEST_CASE(answers_503_for_newer_schema) {
   in_trouble(
       "schema 99",
       [](NginxSite& site) {
@@ -407,8 +407,7 @@ BOOST_AUTO_TEST_CASE(a_database_of_a_newer_schema) {
       });
 }
 
-BOOST_AUTO_TEST_CASE(
-    a_home_copied_back_over_itself_takes_no_old_message_once_its_client_has_spoken) {
+BOOST_AUTO_TEST_CASE(restored_home_rejects_old_messages_after_its_client_has_sent) {
   NginxSite site({.processes = 2});
   Peer peer = site.client();
   peer.handshake();
@@ -417,7 +416,7 @@ BOOST_AUTO_TEST_CASE(
   std::filesystem::copy(site.home.root(), site.folder / "copy",
                         std::filesystem::copy_options::recursive);
   site.start_gateways();
-  const test::Exchange after = peer.send("after");
+  const test::RoundTrip after = peer.send("after");
   BOOST_TEST(after.status == "accepted");
 
   site.kill_gateways();
@@ -453,14 +452,14 @@ std::size_t open_files(pid_t id) {
   return count;
 }
 
-BOOST_AUTO_TEST_CASE(ten_thousand_requests_leave_descriptors_and_memory_as_they_were) {
+BOOST_AUTO_TEST_CASE(ten_thousand_requests_leak_no_descriptor_or_memory) {
   NginxSite site({.keep = true, .gateway = test::kFaultyGateway});
   Peer peer = site.client();
   peer.handshake();
   const auto some_of_all = [&](int rounds) {
     for (int i = 0; i < rounds; ++i) {
       BOOST_REQUIRE(peer.send("body").status == "accepted");
-      const test::Exchange sent = peer.send("again");
+      const test::RoundTrip sent = peer.send("again");
       BOOST_REQUIRE(post_form(site.url(), sent.form).status == 409);
       BOOST_REQUIRE(post_form(site.url(), "garbage").status == 400);
       BOOST_REQUIRE(post_form(site.url(), "encrypted_message=EgAA").status == 403);
@@ -479,12 +478,12 @@ BOOST_AUTO_TEST_CASE(ten_thousand_requests_leave_descriptors_and_memory_as_they_
 
 // --- The client's tool against someone on the way ---
 
-test::Ran client_tool(const std::string& state, std::vector<std::string> words) {
+test::RunResult client_tool(const std::string& state, std::vector<std::string> words) {
   words.insert(words.begin(), {test::program("sealpost-client"), "--state", state});
   return test::run(words);
 }
 
-BOOST_AUTO_TEST_CASE(three_clients_through_an_adversary_deliver_every_message_exactly_once) {
+BOOST_AUTO_TEST_CASE(clients_deliver_exactly_once_through_adversary) {
   NginxSite site({.processes = 2});
   const unsigned seed = std::random_device{}();
   BOOST_TEST_MESSAGE("seed " << seed);
@@ -522,13 +521,13 @@ BOOST_AUTO_TEST_CASE(three_clients_through_an_adversary_deliver_every_message_ex
     }
   }
   BOOST_TEST(stored.size() == static_cast<std::size_t>(kClients * kMessages));
-  BOOST_TEST(adversary.deeds.swallowed > 0);
-  BOOST_TEST(adversary.deeds.answers_lost > 0);
-  BOOST_TEST(adversary.deeds.doubled > 0);
-  BOOST_TEST(adversary.deeds.replayed > 0);
+  BOOST_TEST(adversary.counts.swallowed > 0);
+  BOOST_TEST(adversary.counts.answers_lost > 0);
+  BOOST_TEST(adversary.counts.doubled > 0);
+  BOOST_TEST(adversary.counts.replayed > 0);
 }
 
-BOOST_AUTO_TEST_CASE(two_copies_of_one_state_folder_are_noticed_and_nothing_is_stored_twice) {
+BOOST_AUTO_TEST_CASE(detects_copied_client_state_and_stores_nothing_twice) {
   NginxSite site;
   const std::string one = site.folder / "one";
   const std::string two = site.folder / "two";
@@ -536,7 +535,7 @@ BOOST_AUTO_TEST_CASE(two_copies_of_one_state_folder_are_noticed_and_nothing_is_s
   BOOST_REQUIRE(client_tool(one, {"send", "--data", "1"}).status == 0);
   std::filesystem::copy(one, two, std::filesystem::copy_options::recursive);
   BOOST_TEST(client_tool(one, {"send", "--data", "from one"}).status == 0);
-  const test::Ran clash = client_tool(two, {"send", "--data", "from two"});
+  const test::RunResult clash = client_tool(two, {"send", "--data", "from two"});
   BOOST_TEST(clash.status == 4);
   BOOST_TEST(clash.err.find("two copies") != std::string::npos, clash.err);
   BOOST_TEST(site.log().find("\"alarm\":\"conflict\"") != std::string::npos);
@@ -544,7 +543,7 @@ BOOST_AUTO_TEST_CASE(two_copies_of_one_state_folder_are_noticed_and_nothing_is_s
     BOOST_TEST(client_tool(two, {"send", "--data", "two " + std::to_string(i)}).status == 0);
     BOOST_TEST(client_tool(one, {"send", "--data", "one " + std::to_string(i)}).status == 0);
   }
-  const test::Ran last = client_tool(two, {"send", "--data", "end"});
+  const test::RunResult last = client_tool(two, {"send", "--data", "end"});
   BOOST_TEST(last.err.find("in use elsewhere") != std::string::npos, last.err);
   BOOST_TEST(site.bodies() == "1\nfrom one\ntwo 0\none 0\ntwo 1\none 1\ntwo 2\none 2\nend\n");
 }

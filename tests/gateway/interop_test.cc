@@ -9,11 +9,12 @@
 namespace sealpost {
 namespace {
 
-BOOST_AUTO_TEST_CASE(an_independent_client_finds_every_row_of_the_tables) {
+BOOST_AUTO_TEST_CASE(independent_client_confirms_every_table_row) {
   const test::NginxSite site({.processes = 2, .keep = true});
-  const test::Ran ran = test::run({"/usr/bin/python3", "-B", "tests/interop/check_gateway.py",
-                                   "--url", site.url(), "--sealpost", test::program("sealpost"),
-                                   "--home", site.home.root(), "--vectors", "tests/vectors"});
+  const test::RunResult ran =
+      test::run({"/usr/bin/python3", "-B", "tests/interop/check_gateway.py", "--url", site.url(),
+                 "--sealpost", test::program("sealpost"), "--home", site.home.root(), "--vectors",
+                 "tests/vectors"});
   BOOST_TEST(ran.status == 0);
   std::istringstream lines(ran.out);
   int passed = 0;

@@ -25,8 +25,8 @@ using test::eventually;
 using test::NginxSite;
 using test::Peer;
 using test::Process;
-using test::Ran;
 using test::read_text;
+using test::RunResult;
 using test::Site;
 
 const std::string kForm = "Content-Type: application/x-www-form-urlencoded";
@@ -50,12 +50,12 @@ std::string changed(const std::string& form, std::ptrdiff_t at) {
   return envelope.form();
 }
 
-struct Stranger {
+struct UnauthenticatedRequest {
   const char* who;
   std::string form;
 };
 
-std::vector<Stranger> strangers(Site& site) {
+std::vector<UnauthenticatedRequest> unauthenticated_requests(Site& site) {
   Peer peer = site.client("client1");
   BOOST_REQUIRE(peer.handshake().status == "accepted");
   BOOST_REQUIRE(peer.send().status == "accepted");
@@ -107,7 +107,7 @@ std::string without_chance(const std::string& head) {
 // Sends them all, and compares what they hear; gives it back.
 std::string heard_by_all(Site& site, const std::function<std::string(const std::string&)>& send) {
   std::map<std::string, std::string> heard;  // and by whom first
-  for (const auto& [who, form] : strangers(site)) heard.try_emplace(send(form), who);
+  for (const auto& [who, form] : unauthenticated_requests(site)) heard.try_emplace(send(form), who);
   for (const auto& [answer, who] : heard) BOOST_TEST(heard.size() == 1U, who << ": " << answer);
   return heard.begin()->first;
 }
@@ -119,20 +119,20 @@ std::function<std::string(const std::string&)> by_http(const Site& site) {
   };
 }
 
-BOOST_AUTO_TEST_CASE(all_strangers_hear_the_same_bytes_through_nginx) {
+BOOST_AUTO_TEST_CASE(unauthenticated_clients_get_identical_answers_through_nginx) {
   for (const bool keep : {false, true}) {
     NginxSite site({.keep = keep});
     BOOST_TEST(heard_by_all(site, by_http(site)).starts_with("HTTP/1.1 403 "));
   }
 }
 
-BOOST_AUTO_TEST_CASE(all_strangers_hear_the_same_bytes_from_a_cgi_program) {
+BOOST_AUTO_TEST_CASE(unauthenticated_clients_get_identical_answers_from_cgi) {
   test::ApacheSite site("cgi.htaccess");
   BOOST_TEST(heard_by_all(site, by_http(site)).starts_with("HTTP/1.1 403 "));
 }
 
 // As the gateway says it, with no web server that could even things out.
-BOOST_AUTO_TEST_CASE(all_strangers_hear_the_same_bytes_over_fastcgi) {
+BOOST_AUTO_TEST_CASE(unauthenticated_clients_get_identical_answers_over_fastcgi) {
   NginxSite site;
   const std::string heard = heard_by_all(site, [&](const std::string& form) {
     test::FastcgiPeer server(site.socket());
@@ -152,7 +152,7 @@ std::string core_limit(const std::string& limits) {
                                                                                     : "?";
 }
 
-struct Dying {
+struct CoreDumpFolder {
   test::TempDir folder;
   // A program of ours, where cores would be written as far as the kernel is set so.
   [[nodiscard]] Process start(const std::vector<std::string>& words) const {
@@ -164,7 +164,7 @@ struct Dying {
     all.insert(all.end(), words.begin(), words.end());
     return Process(all, folder / "out");
   }
-  Dying() { fs::create_directory(folder / "cores"); }
+  CoreDumpFolder() { fs::create_directory(folder / "cores"); }
   [[nodiscard]] bool no_core() const { return fs::is_empty(folder / "cores"); }
 };
 
@@ -173,12 +173,12 @@ bool is_dumpable(pid_t id) {
   return access(("/proc/" + std::to_string(id) + "/environ").c_str(), R_OK) == 0;
 }
 
-BOOST_AUTO_TEST_CASE(a_gateway_leaves_no_core) {
+BOOST_AUTO_TEST_CASE(gateway_writes_no_core) {
   const char* sanitizer = std::getenv("SEALPOST_SANITIZE");
   const bool plain =
       sanitizer == nullptr || *sanitizer == '\0';  // a sanitizer reports SIGSEGV itself
   for (const int signal : {SIGABRT, plain ? SIGSEGV : SIGQUIT}) {
-    Dying d;
+    CoreDumpFolder d;
     Process gateway = d.start({"/usr/bin/spawn-fcgi", "-n", "-s", d.folder / "socket", "--",
                                test::program("sealpost.fcgi")});
     eventually("it has turned them off", [&] {
@@ -191,8 +191,8 @@ BOOST_AUTO_TEST_CASE(a_gateway_leaves_no_core) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(where_cores_are_written_a_program_that_allows_them_leaves_one) {
-  Dying d;
+BOOST_AUTO_TEST_CASE(control_program_writes_a_core) {
+  CoreDumpFolder d;
   Process other = d.start({"/bin/sleep", "60"});
   eventually("it sleeps", [&] {
     return read_text("/proc/" + std::to_string(other.id()) + "/comm") == "sleep\n";
@@ -208,9 +208,9 @@ BOOST_AUTO_TEST_CASE(where_cores_are_written_a_program_that_allows_them_leaves_o
   BOOST_TEST(d.no_core() == !here);
 }
 
-BOOST_AUTO_TEST_CASE(neither_do_the_tools) {
+BOOST_AUTO_TEST_CASE(tools_write_no_core) {
   NginxSite site;
-  Dying d;
+  CoreDumpFolder d;
   const std::string state = d.folder / "state";
   const std::string file = site.credential("client1", site.url());
   BOOST_REQUIRE(
@@ -274,7 +274,7 @@ struct Secrets {
   }
 };
 
-BOOST_AUTO_TEST_CASE(no_log_and_no_output_has_a_secret_in_it) {
+BOOST_AUTO_TEST_CASE(logs_and_output_contain_no_secret) {
   NginxSite site;
   site.routes("run - exec " + site.script("run", "env; cat; echo oops >&2; exit 7") +
               "\n* - inbox\n");
@@ -283,7 +283,7 @@ BOOST_AUTO_TEST_CASE(no_log_and_no_output_has_a_secret_in_it) {
   secrets.add("the master key", *from_base64url(key_file.substr(0, 43)));
   const std::string state = site.folder / "state";
   std::string said;  // by the tools
-  const auto note = [&](const Ran& ran) { said += ran.out + ran.err; };
+  const auto note = [&](const RunResult& ran) { said += ran.out + ran.err; };
   const auto client = [&](std::vector<std::string> words) {
     words.insert(words.begin(), {test::program("sealpost-client"), "--state", state});
     note(test::run(words));
@@ -346,7 +346,7 @@ BOOST_AUTO_TEST_CASE(no_log_and_no_output_has_a_secret_in_it) {
 }
 
 // Under CGI what a program writes to stderr lands in the web server's log.
-BOOST_AUTO_TEST_CASE(no_log_of_a_web_server_has_a_secret_in_it) {
+BOOST_AUTO_TEST_CASE(web_server_logs_contain_no_secret) {
   test::ApacheSite site("cgi.htaccess");
   Secrets secrets;
   const std::string key_file = read_text(site.home.keys_folder() + "/1.key");

@@ -12,21 +12,21 @@
 namespace sealpost {
 namespace {
 
+using test::AcceptedMessage;
 using test::Clock;
 using test::NginxSite;
 using test::Peer;
-using test::Ran;
-using test::Talker;
-using test::Told;
+using test::RunResult;
 using test::Traffic;
+using test::TrafficClient;
 using Kind = Outcome::Kind;
 
 bool says(const std::string& text, const std::string& word) {
   return text.find(word) != std::string::npos;
 }
 
-void done(const Ran& ran) { BOOST_REQUIRE_MESSAGE(ran.status == 0, ran.err); }
-void refused(const Ran& ran, const std::string& word) {
+void done(const RunResult& ran) { BOOST_REQUIRE_MESSAGE(ran.status == 0, ran.err); }
+void refused(const RunResult& ran, const std::string& word) {
   BOOST_TEST(ran.status == 1);
   BOOST_TEST(says(ran.err, word), ran.err);
 }
@@ -34,13 +34,13 @@ void refused(const Ran& ran, const std::string& word) {
 // --- Backup and restore ---
 
 // A client whose message the gateway accepts, and to whom no answer comes until flush().
-struct Unlucky {
+struct ClientWithLostAnswer {
   NginxSite& site;
   std::string body;
   std::string state = site.folder / body;
   Client client{{.state = state}};
 
-  Unlucky(NginxSite& at, const std::string& name) : site(at), body(name) {
+  ClientWithLostAnswer(NginxSite& at, const std::string& name) : site(at), body(name) {
     BOOST_REQUIRE((client.install(site.credential(name, site.url())).kind == Kind::kAccepted));
   }
 
@@ -60,23 +60,24 @@ struct Unlucky {
 
 // What the restore makes of it: once, or never where the restore itself lost it.  A message that
 // was answered while the backup was made may or may not be in it.
-enum class Fate { kOnce, kNever, kEither };
+enum class ExpectedCopies { kOnce, kNever, kEither };
 
 struct Backup {
   Clock::time_point begun;
   Clock::time_point ended;
 
   // Of a message that its client was told is accepted; `restored` is the epoch that restore began.
-  [[nodiscard]] Fate fate_of(const Told& message, const Epoch& restored) const {
-    if (message.epoch == restored || message.told < begun) return Fate::kOnce;
-    return message.sent > ended ? Fate::kNever : Fate::kEither;
+  [[nodiscard]] ExpectedCopies expected_copies(const AcceptedMessage& message,
+                                               const Epoch& restored) const {
+    if (message.epoch == restored || message.accepted_at < begun) return ExpectedCopies::kOnce;
+    return message.sent > ended ? ExpectedCopies::kNever : ExpectedCopies::kEither;
   }
 };
 
-BOOST_AUTO_TEST_CASE(backup_and_restore_under_load_lose_what_came_between_and_double_nothing) {
+BOOST_AUTO_TEST_CASE(restore_under_load_loses_only_messages_after_backup) {
   NginxSite site({.processes = 2});
-  Unlucky saved(site, "saved");
-  Unlucky unsaved(site, "unsaved");
+  ClientWithLostAnswer saved(site, "saved");
+  ClientWithLostAnswer unsaved(site, "unsaved");
   Traffic traffic(site, 5);
   traffic.start();
   traffic.wait_for(5);
@@ -89,39 +90,40 @@ BOOST_AUTO_TEST_CASE(backup_and_restore_under_load_lose_what_came_between_and_do
 
   unsaved.send();
   traffic.wait_for(10);
-  const Epoch former = traffic.told().back().epoch;
+  const Epoch former = traffic.accepted().back().epoch;
   done(site.operate({"restore", site.folder / "backup.db"}));
   traffic.wait_for(10);
   traffic.stop();
   std::map<std::string, int> times = test::times_in_inbox(site);
   BOOST_TEST(times[saved.body] == 1);
   BOOST_TEST(times[unsaved.body] == 0);
-  for (Unlucky* one : {&saved, &unsaved}) {
+  for (ClientWithLostAnswer* one : {&saved, &unsaved}) {
     BOOST_TEST((one->client.flush().kind == Kind::kAccepted));
   }
 
-  BOOST_TEST(traffic.complaints() == "", "every client went on by itself");
-  const Epoch restored = traffic.told().back().epoch;
+  BOOST_TEST(traffic.errors() == "", "every client went on by itself");
+  const Epoch restored = traffic.accepted().back().epoch;
   BOOST_TEST(restored != former);
   BOOST_TEST(!says(site.log(), "rollback"), "no client had to prove it");
   times = test::times_in_inbox(site);
   BOOST_TEST(times[saved.body] == 1, "told now, and not a second time there");
   BOOST_TEST(times[unsaved.body] == 1);
-  std::map<Fate, int> fates;
-  for (const Told& message : traffic.told()) {
-    const Fate fate = backup.fate_of(message, restored);
+  std::map<ExpectedCopies, int> counts;
+  for (const AcceptedMessage& message : traffic.accepted()) {
+    const ExpectedCopies copies = backup.expected_copies(message, restored);
     const int found = times[message.body];
-    ++fates[fate];
-    if (fate == Fate::kOnce && found != 1) {
+    ++counts[copies];
+    if (copies == ExpectedCopies::kOnce && found != 1) {
       BOOST_ERROR(message.body + " is in the inbox " + std::to_string(found) + " times");
     }
-    if (fate == Fate::kNever && found != 0) BOOST_ERROR(message.body + " came from nowhere");
+    if (copies == ExpectedCopies::kNever && found != 0)
+      BOOST_ERROR(message.body + " came from nowhere");
   }
   for (const auto& [body, count] : times) {
     if (count > 1) BOOST_ERROR(body + " is in the inbox " + std::to_string(count) + " times");
   }
-  BOOST_TEST(fates[Fate::kOnce] >= 5 * (5 + 9));
-  BOOST_TEST(fates[Fate::kNever] >= 5 * 9);
+  BOOST_TEST(counts[ExpectedCopies::kOnce] >= 5 * (5 + 9));
+  BOOST_TEST(counts[ExpectedCopies::kNever] >= 5 * 9);
   BOOST_TEST(says(site.operate({"doctor"}).out, "ok      the database is whole"));
 }
 
@@ -143,7 +145,7 @@ int sessions_under(const NginxSite& site, int kid) {
   return -1;
 }
 
-BOOST_AUTO_TEST_CASE(the_master_key_is_changed_while_clients_talk) {
+BOOST_AUTO_TEST_CASE(rotates_master_key_under_load) {
   NginxSite site({.processes = 2});
   Traffic traffic(site, 4);
   traffic.start();
@@ -155,14 +157,14 @@ BOOST_AUTO_TEST_CASE(the_master_key_is_changed_while_clients_talk) {
   traffic.wait_for(3);
 
   for (std::size_t i = 0; i < traffic.size(); ++i) {
-    Talker& talker = traffic[i];
-    talker.between([&](Client& client) {
+    TrafficClient& traffic_client = traffic[i];
+    traffic_client.run_between_messages([&](Client& client) {
       site.home.set_url(site.url());
-      const Outcome installed = client.install(renew(site, talker.name()));
+      const Outcome installed = client.install(renew(site, traffic_client.name()));
       BOOST_TEST((installed.kind == Kind::kAccepted), installed.reason);
     });
     const bool last = i + 1 == traffic.size();
-    const Ran retired = site.operate({"key", "retire", "1"});
+    const RunResult retired = site.operate({"key", "retire", "1"});
     last ? done(retired) : refused(retired, "a credential under key 1");
   }
   traffic.wait_for(3);
@@ -172,7 +174,7 @@ BOOST_AUTO_TEST_CASE(the_master_key_is_changed_while_clients_talk) {
   BOOST_TEST(sessions_under(site, 2) == 4);
 }
 
-BOOST_AUTO_TEST_CASE(a_client_that_is_renewed_unawares_is_told_so_and_no_message_acts_twice) {
+BOOST_AUTO_TEST_CASE(client_learns_of_renewal_and_no_message_is_stored_twice) {
   NginxSite site({.processes = 2});
   Traffic traffic(site, 4);
   traffic.start();
@@ -181,22 +183,22 @@ BOOST_AUTO_TEST_CASE(a_client_that_is_renewed_unawares_is_told_so_and_no_message
   for (std::size_t i = 0; i < traffic.size(); ++i) renew(site, traffic[i].name());
   test::eventually("each is told", [&] {
     for (std::size_t i = 0; i < traffic.size(); ++i) {
-      if (traffic[i].complaints().empty()) return false;
+      if (traffic[i].errors().empty()) return false;
     }
     return true;
   });
   for (std::size_t i = 0; i < traffic.size(); ++i) {
-    Talker& talker = traffic[i];
-    talker.between([&](Client& client) {
-      BOOST_TEST(
-          (client.install(site.folder / (talker.name() + ".renewed")).kind == Kind::kAccepted));
+    TrafficClient& traffic_client = traffic[i];
+    traffic_client.run_between_messages([&](Client& client) {
+      BOOST_TEST((client.install(site.folder / (traffic_client.name() + ".renewed")).kind ==
+                  Kind::kAccepted));
     });
   }
   done(site.operate({"key", "retire", "1"}));
   traffic.wait_for(3);
   traffic.stop();
   std::map<std::string, int> times = test::times_in_inbox(site);
-  for (const Told& message : traffic.told()) {
+  for (const AcceptedMessage& message : traffic.accepted()) {
     if (times[message.body] != 1) BOOST_ERROR(message.body + " is not there once");
   }
   // What was under way at the renewal is let go of, what had never left goes out after it.
@@ -211,7 +213,7 @@ BOOST_AUTO_TEST_CASE(a_client_that_is_renewed_unawares_is_told_so_and_no_message
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_key_under_which_a_session_lives_is_not_retired_unless_by_force) {
+BOOST_AUTO_TEST_CASE(retires_key_of_live_session_only_with_force) {
   NginxSite site;
   Peer quiet = site.client("quiet");
   Peer gone = site.client("gone");

@@ -27,7 +27,7 @@ void the_whole_way(Site& site) {
     Peer peer = site.client(clear ? "clear" : "sealed");
     peer.name_in_clear = peer.hmac_in_clear = clear;
     BOOST_TEST(peer.handshake().status == "accepted");
-    const test::Exchange sent = peer.send("hello", "telemetry/room");
+    const test::RoundTrip sent = peer.send("hello", "telemetry/room");
     BOOST_TEST(sent.status == "accepted");
     BOOST_TEST(sent.reply.status == 200);
     BOOST_TEST(sent.reply.type == "application/octet-stream");
@@ -136,17 +136,13 @@ void on_every_site(Test test) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_message_goes_the_whole_way) { on_every_site(the_whole_way); }
-BOOST_AUTO_TEST_CASE(what_is_not_sealed_is_answered_as_the_table_says) {
-  on_every_site(plain_answers);
-}
-BOOST_AUTO_TEST_CASE(bodies_may_be_large_but_not_larger) { on_every_site(large_bodies); }
-BOOST_AUTO_TEST_CASE(chunked_bodies_are_taken) { on_every_site(a_chunked_body_is_taken); }
-BOOST_AUTO_TEST_CASE(every_request_has_its_line_in_the_log) {
-  on_every_site(the_log_has_a_line_for_each);
-}
+BOOST_AUTO_TEST_CASE(delivers_message_through_web_server) { on_every_site(the_whole_way); }
+BOOST_AUTO_TEST_CASE(answers_unsealed_requests_as_specified) { on_every_site(plain_answers); }
+BOOST_AUTO_TEST_CASE(accepts_largest_body_and_rejects_larger) { on_every_site(large_bodies); }
+BOOST_AUTO_TEST_CASE(accepts_chunked_bodies) { on_every_site(a_chunked_body_is_taken); }
+BOOST_AUTO_TEST_CASE(logs_every_request) { on_every_site(the_log_has_a_line_for_each); }
 
-BOOST_AUTO_TEST_CASE(no_header_of_a_clients_chooses_the_home) {
+BOOST_AUTO_TEST_CASE(client_header_cannot_choose_home) {
   const test::TempDir folder;
   const Home other(folder / "home");
   other.create(system_now());
@@ -155,7 +151,7 @@ BOOST_AUTO_TEST_CASE(no_header_of_a_clients_chooses_the_home) {
   BOOST_TEST(Inbox(database).last() == 0);
 }
 
-BOOST_AUTO_TEST_CASE(a_query_is_not_a_command_line) {
+BOOST_AUTO_TEST_CASE(query_is_not_used_as_command_line) {
   // A query without "=" becomes the arguments of a CGI program (RFC 3875).
   test::ApacheSite site("cgi.htaccess");
   const test::TempDir folder;

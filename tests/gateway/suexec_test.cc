@@ -9,7 +9,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "support/apache_site.h"
-#include "support/ways.h"
+#include "support/server_setups.h"
 
 namespace sealpost::test {
 namespace {
@@ -36,16 +36,16 @@ class AsRoot {
 };
 
 // LeakSanitizer, which looks at the process in the end, must be whom it belongs to.
-struct RootInTheEnd {
-  ~RootInTheEnd() { (void)!seteuid(0); }
+struct RootAtExit {
+  ~RootAtExit() { (void)!seteuid(0); }
 };
-BOOST_TEST_GLOBAL_FIXTURE(RootInTheEnd);
+BOOST_TEST_GLOBAL_FIXTURE(RootAtExit);
 
 // A folder of the user's below /var/www, where Debian's suEXEC runs programs, with all that the
 // user needs; for as long as it lives this process is the user.
-class Host {
+class SuexecHost {
  public:
-  Host() {
+  SuexecHost() {
     require(setgroups(0, nullptr), "setgroups");
     std::filesystem::create_directories("/var/www");
     made_log_folder_ = std::filesystem::create_directories("/var/log/apache2");  // suEXEC's
@@ -60,15 +60,15 @@ class Host {
     std::filesystem::current_path(folder_);
     AsRoot::leave();
   }
-  ~Host() {
+  ~SuexecHost() {
     const AsRoot root;
     std::error_code ignored;
     std::filesystem::current_path("/", ignored);
     std::filesystem::remove_all(folder_, ignored);
     if (made_log_folder_) std::filesystem::remove_all("/var/log/apache2", ignored);
   }
-  Host(const Host&) = delete;
-  Host& operator=(const Host&) = delete;
+  SuexecHost(const SuexecHost&) = delete;
+  SuexecHost& operator=(const SuexecHost&) = delete;
 
  private:
   void copy(const std::string& from, const std::string& name) const {
@@ -80,7 +80,7 @@ class Host {
   std::string folder_ = "/var/www/sealpost-tests.XXXXXX";
   bool made_log_folder_ = false;
 };
-BOOST_TEST_GLOBAL_FIXTURE(Host);
+BOOST_TEST_GLOBAL_FIXTURE(SuexecHost);
 
 ApacheOptions hosted(ApacheOptions options) {
   options.lines +=
@@ -114,7 +114,7 @@ class SuexecSite {
 
 const Edit kLog = {"#SetEnv SSL_SEALPOST_LOG", "SetEnv SSL_SEALPOST_LOG"};
 
-BOOST_AUTO_TEST_CASE(variables_that_begin_with_ssl_come_through) {
+BOOST_AUTO_TEST_CASE(variables_beginning_with_ssl_pass_suexec) {
   SuexecSite site({.htaccess = "suexec.htaccess", .edits = {kLog}});
   expect_the_same_answers(*site, {.name = "suEXEC, variables"});
   struct stat log {};
@@ -122,7 +122,7 @@ BOOST_AUTO_TEST_CASE(variables_that_begin_with_ssl_come_through) {
   BOOST_TEST(log.st_uid == geteuid(), "the gateway ran as the host's user");
 }
 
-BOOST_AUTO_TEST_CASE(a_wrapper_brings_what_suexec_takes_away) {
+BOOST_AUTO_TEST_CASE(wrapper_restores_variables_removed_by_suexec) {
   const Edit no_home = {"\nSetEnv SSL_SEALPOST_HOME", "\n#SetEnv SSL_SEALPOST_HOME"};
   SuexecSite site({.htaccess = "suexec.htaccess",
                    .edits = {kLog, no_home},
@@ -130,12 +130,12 @@ BOOST_AUTO_TEST_CASE(a_wrapper_brings_what_suexec_takes_away) {
   expect_the_same_answers(*site, {.name = "suEXEC, wrapper"});
 }
 
-BOOST_AUTO_TEST_CASE(under_mod_fcgid_settings_travel_past_suexec) {
+BOOST_AUTO_TEST_CASE(mod_fcgid_settings_pass_suexec) {
   SuexecSite site({.htaccess = "fcgid.htaccess"});
   expect_the_same_answers(*site, {"suEXEC, mod_fcgid", {}, 131072, 500, false});
 }
 
-BOOST_AUTO_TEST_CASE(without_these_the_home_is_not_known) {
+BOOST_AUTO_TEST_CASE(home_is_unknown_without_ssl_variables_or_wrapper) {
   SuexecSite site({.htaccess = "cgi.htaccess"});
   BOOST_TEST(http(site->url(), "POST", {}, "name=x&encrypted_message=EQE").status == 503);
   eventually("the log says why", [&] {
@@ -144,7 +144,7 @@ BOOST_AUTO_TEST_CASE(without_these_the_home_is_not_known) {
   });
 }
 
-BOOST_AUTO_TEST_CASE(a_program_that_others_can_write_is_not_run) {
+BOOST_AUTO_TEST_CASE(suexec_does_not_run_program_writable_by_others) {
   SuexecSite site({.htaccess = "suexec.htaccess"});
   BOOST_TEST(http(site->url(), "POST", {}, "x").status == 400);
   chmod((site->docroot() + "/sealpost.fcgi").c_str(), 0775);

@@ -1,7 +1,7 @@
 """The sealpost protocol, version 1, written from PROTOCOL.md alone: both sides, no input or output.
 
 Every structure has an encode() and a decode(); every seal has its opening.  What may not be said
-or cannot be opened raises Refused.  Times are milliseconds, numbers big-endian (PROTOCOL, top).
+or cannot be opened raises Rejected.  Times are milliseconds, numbers big-endian (PROTOCOL, top).
 """
 
 import base64
@@ -35,14 +35,14 @@ UNSEALED = {405: b"post only\n", 415: b"type\n", 413: b"too large\n", 400: b"for
             503: b"unavailable\n", 403: b"refused\n"}
 
 
-class Refused(ValueError):
+class Rejected(ValueError):
     """Bytes that are not what the page says, or that do not open."""
 
 
 def require(condition, why):
-    """Raises Refused unless the condition holds."""
+    """Raises Rejected unless the condition holds."""
     if not condition:
-        raise Refused(why)
+        raise Rejected(why)
 
 
 # --- bytes -------------------------------------------------------------------------------------
@@ -134,14 +134,14 @@ def claims_block(pairs):
 
 
 def encode_claims(claims):
-    """The one encoding of a dict of strings; raises Refused where there is none (PROTOCOL 2)."""
+    """The one encoding of a dict of strings; raises Rejected where there is none (PROTOCOL 2)."""
     block = claims_block(sorted((key.encode(), value.encode()) for key, value in claims.items()))
     decode_claims(block)
     return block
 
 
 def decode_claims(block):
-    """A dict of strings; refuses every encoding but the one (PROTOCOL 2)."""
+    """A dict of strings; rejects every encoding but the one (PROTOCOL 2)."""
     require(len(block) <= 1024, "claims block too long")
     reader = Reader(block)
     pairs = [(reader.lp8(), reader.lp8()) for _ in range(reader.number(1))]
@@ -166,7 +166,7 @@ def _claim_value(key, value):
     try:
         return value.decode()
     except UnicodeDecodeError as error:
-        raise Refused("claim not UTF-8") from error
+        raise Rejected("claim not UTF-8") from error
 
 
 def claims_are_valid_at(claims, now):
@@ -280,7 +280,7 @@ def _gcm_open(key, nonce, ciphertext, aad):
     try:
         return AESGCM(key).decrypt(nonce, ciphertext, aad)
     except InvalidTag as error:
-        raise Refused("does not open") from error
+        raise Rejected("does not open") from error
 
 
 def random_bytes(size, plaintext):
@@ -379,7 +379,7 @@ class Responder(NoiseHandshake):
     """The server's side."""
 
     def read(self, message):
-        """Message 1; also refuses a point that could not be used in message 2 (PROTOCOL 5.3)."""
+        """Message 1; also rejects a point that could not be used in message 2 (PROTOCOL 5.3)."""
         reader = Reader(message)
         theirs = reader.take(32)
         self._mix_psk()
@@ -400,12 +400,12 @@ def public_of(private):
 
 
 def shared_secret(private, public):
-    """X25519; an all-zero result is refused (PROTOCOL 5.3)."""
+    """X25519; an all-zero result is rejected (PROTOCOL 5.3)."""
     theirs = X25519PublicKey.from_public_bytes(public)
     try:
         return X25519PrivateKey.from_private_bytes(private).exchange(theirs)
     except ValueError as error:
-        raise Refused("all-zero X25519 result") from error
+        raise Rejected("all-zero X25519 result") from error
 
 
 # --- the form ----------------------------------------------------------------------------------

@@ -67,49 +67,50 @@ void Adversary::serve() {
   for (;;) {
     const int connection = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     if (connection < 0) return;
-    const timeval patience{.tv_sec = 10, .tv_usec = 0};
-    setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    mistreat(connection);
+    const timeval timeout{.tv_sec = 10, .tv_usec = 0};
+    setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+    relay_badly(connection);
     close(connection);
   }
 }
 
-void Adversary::mistreat(int connection) {
+void Adversary::relay_badly(int connection) {
   const std::string form = read_request(connection);
   if (form.empty()) return;
   {
     const std::lock_guard lock(mutex_);
     seen_.push_back(form);
   }
-  if (dice() < 15) std::this_thread::sleep_for(std::chrono::milliseconds(dice()));
-  if (dice() < 15) {
-    ++deeds.swallowed;
+  if (random_percent() < 15)
+    std::this_thread::sleep_for(std::chrono::milliseconds(random_percent()));
+  if (random_percent() < 15) {
+    ++counts.swallowed;
     return;
   }
-  if (dice() < 15) {  // an old one first, or once more
-    ++deeds.replayed;
+  if (random_percent() < 15) {  // an old one first, or once more
+    ++counts.replayed;
     (void)post_form(target_, some_old_request());
   }
   Reply reply = post_form(target_, form);
-  ++deeds.passed;
-  if (dice() < 15) {  // the same bytes again, and the second answer to the client
-    ++deeds.doubled;
+  ++counts.passed;
+  if (random_percent() < 15) {  // the same bytes again, and the second answer to the client
+    ++counts.doubled;
     reply = post_form(target_, form);
   }
   // Chance may leave this one out of a short run, and it is what a test is after.
-  const bool overdue = deeds.passed > 10 && deeds.answers_lost == 0;
-  if (overdue || dice() < 15) {
-    ++deeds.answers_lost;
+  const bool overdue = counts.passed > 10 && counts.answers_lost == 0;
+  if (overdue || random_percent() < 15) {
+    ++counts.answers_lost;
     return;
   }
-  if (dice() < 5) {
-    ++deeds.forged;
-    reply = {dice() < 50 ? 403 : 200, "text/plain", "refused\n"};
+  if (random_percent() < 5) {
+    ++counts.forged;
+    reply = {random_percent() < 50 ? 403 : 200, "text/plain", "refused\n"};
   }
   write_answer(connection, reply);
 }
 
-int Adversary::dice() {
+int Adversary::random_percent() {
   const std::lock_guard lock(mutex_);
   return static_cast<int>(random_() % 100);
 }

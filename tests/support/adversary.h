@@ -21,16 +21,16 @@ class Adversary {
 
   [[nodiscard]] const std::string& url() const { return url_; }
   // What it has done so far, so that a test can see it was not idle.
-  struct Deeds {
+  struct Counts {
     std::atomic<int> passed = 0, swallowed = 0, answers_lost = 0, doubled = 0, replayed = 0,
                      forged = 0;
   };
-  Deeds deeds;
+  Counts counts;
 
  private:
   void serve();
-  void mistreat(int connection);
-  int dice();
+  void relay_badly(int connection);
+  int random_percent();
   std::string some_old_request();
 
   std::string target_;

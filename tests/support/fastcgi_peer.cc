@@ -14,7 +14,7 @@ namespace sealpost::test {
 namespace {
 
 constexpr unsigned char kBegin = 1, kEnd = 3, kParams = 4, kStdin = 5, kStdout = 6;
-constexpr int kPatience = 10'000;  // ms
+constexpr int kTimeout = 10'000;  // ms
 
 bool wait_readable(int file, int timeout) {
   pollfd wait{file, POLLIN, 0};
@@ -25,7 +25,7 @@ bool read_exactly(int file, std::string& out, std::size_t size) {
   out.resize(size);
   std::size_t done = 0;
   while (done < size) {
-    if (!wait_readable(file, kPatience)) return false;
+    if (!wait_readable(file, kTimeout)) return false;
     const ssize_t got = ::read(file, out.data() + done, size - done);
     if (got <= 0) return false;
     done += static_cast<std::size_t>(got);
@@ -122,7 +122,7 @@ std::string FastcgiPeer::Answer::body() const {
 
 bool FastcgiPeer::is_closed() const {
   char byte = 0;
-  return wait_readable(file_, kPatience) && ::read(file_, &byte, 1) <= 0;
+  return wait_readable(file_, kTimeout) && ::read(file_, &byte, 1) <= 0;
 }
 
 void FastcgiPeer::close() {

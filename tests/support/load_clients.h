@@ -1,5 +1,5 @@
-// Clients that send one message after the other, each in a thread of its own, and the book in which
-// they note what they were told.
+// Clients that send one message after the other, each in a thread of its own, and the tracker in
+// which they note what they were told.
 #pragma once
 
 #include <atomic>
@@ -16,17 +16,17 @@ namespace sealpost::test {
 
 using Random = std::mt19937;
 // From 0 to `most`.
-[[nodiscard]] int any_of(Random& random, int most);
+[[nodiscard]] int random_up_to(Random& random, int most);
 [[nodiscard]] bool one_in(Random& random, int times);
 // Of an environment variable.
 [[nodiscard]] unsigned number_from(const char* variable, unsigned otherwise);
 
-class Book {
+class MessageTracker {
  public:
   void sent(const std::string& body) { add(sent_, body); }
   void acknowledged(const std::string& body) { add(acknowledged_, body); }
   // What no client must ever be told, or find.
-  void complaint(const std::string& sentence) { add(complaints_, sentence); }
+  void error(const std::string& sentence) { add(errors_, sentence); }
   void cut_off() { ++cut_off_; }
 
   [[nodiscard]] std::size_t acknowledged_count() const;
@@ -36,9 +36,9 @@ class Book {
   [[nodiscard]] std::string figures() const;
 
   // Fail the test unless all that is acknowledged is stored, and nothing twice.  More may come
-  // meanwhile; at the end, nothing may be there that was never sent, nor any complaint.
+  // meanwhile; at the end, nothing may be there that was never sent, nor any error.
   void expect_stored(const Site& site) const;
-  void expect_all_is_well(const Site& site) const;
+  void expect_no_errors(const Site& site) const;
 
  private:
   void add(std::set<std::string>& to, const std::string& what) {
@@ -53,7 +53,7 @@ class Book {
   mutable std::mutex mutex_;
   std::set<std::string> sent_;
   std::set<std::string> acknowledged_;
-  std::set<std::string> complaints_;
+  std::set<std::string> errors_;
   std::atomic<int> cut_off_ = 0;
 };
 
@@ -62,33 +62,33 @@ void expect_whole(const Site& site);
 
 class LoadClient {
  public:
-  LoadClient(std::string name, Book& book, unsigned seed)
-      : name_(std::move(name)), book_(book), random_(seed) {}
+  LoadClient(std::string name, MessageTracker& tracker, unsigned seed)
+      : name_(std::move(name)), tracker_(tracker), random_(seed) {}
   // Whoever derives from it calls stop() first.
   virtual ~LoadClient() = default;
   LoadClient(const LoadClient&) = delete;
   LoadClient& operator=(const LoadClient&) = delete;
 
   void start();
-  // Returns when the message at hand is settled, or patience is at its end.
+  // Returns when the message at hand is settled, or timeout is at its end.
   void stop();
 
  protected:
-  // Sees one message through; asks require_patience() before every try.
+  // Sees one message through; asks require_time_left() before every try.
   virtual void send(const std::string& body) = 0;
 
-  void require_patience() const;
-  void complain(const std::string& what) { book_.complaint(name_ + ": " + what); }
+  void require_time_left() const;
+  void report_error(const std::string& what) { tracker_.error(name_ + ": " + what); }
   // An answer, or that none came.
-  Reply noted(Reply reply);
+  Reply recorded(Reply reply);
   [[nodiscard]] Random& random() { return random_; }
-  [[nodiscard]] Book& book() { return book_; }
+  [[nodiscard]] MessageTracker& tracker() { return tracker_; }
 
  private:
-  void talk();
+  void run();
 
   std::string name_;
-  Book& book_;
+  MessageTracker& tracker_;
   Random random_;
   Clock::time_point begun_ = Clock::now();
   std::atomic<bool> stopping_ = false;
@@ -99,7 +99,8 @@ class LoadClient {
 // the same message anew, until it is told.
 class ResendingClient : public LoadClient {
  public:
-  ResendingClient(const SocketSite& site, const std::string& name, Book& book, unsigned seed);
+  ResendingClient(const SocketSite& site, const std::string& name, MessageTracker& tracker,
+                  unsigned seed);
   ~ResendingClient() override { stop(); }
 
  protected:
@@ -108,9 +109,9 @@ class ResendingClient : public LoadClient {
 
  private:
   // Goes on with the session it has where four answers in a row were lost: no more may wait.
-  void shake_hands();
+  void handshake_until_answered();
 
-  Line line_;
+  GatewayConnection connection_;
   Peer peer_;
 };
 

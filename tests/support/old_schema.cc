@@ -13,7 +13,7 @@ std::string value_of(SQLite::Database& handle, const std::string& query) {
 
 }  // namespace
 
-void turn_back(const Site& site) {
+void downgrade_database(const Site& site) {
   namespace fs = std::filesystem;
   const std::string path = site.home.store_paths().database;
   {

@@ -8,7 +8,7 @@
 namespace sealpost::test {
 
 // Puts one in place of the home's, with all that is there: nothing may have it open.
-void turn_back(const Site& site);
+void downgrade_database(const Site& site);
 
 // Version, tables, indexes and views.
 [[nodiscard]] std::string schema_of(const std::string& database);

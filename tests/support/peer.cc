@@ -11,10 +11,10 @@ Time shifted(Time now, std::int64_t shift) {
 
 }  // namespace
 
-Exchange Peer::handshake(std::int64_t shift) {
+RoundTrip Peer::handshake(std::int64_t shift) {
   ClientHandshake call(credential, install_nonce, receipt, shifted(now(), shift), hmac_in_clear,
                        crypto::random_key());
-  Exchange exchange;
+  RoundTrip exchange;
   exchange.form = call.envelope().form();
   exchange.reply = wire(exchange.form);
   auto answer = call.finish(bytes_of(exchange.reply.body));
@@ -57,8 +57,8 @@ Envelope Peer::seal_plaintext(std::uint64_t counter, ByteView plaintext) const {
   return envelope;
 }
 
-Exchange Peer::post(const Envelope& envelope) {
-  Exchange exchange;
+RoundTrip Peer::post(const Envelope& envelope) {
+  RoundTrip exchange;
   exchange.form = envelope.form();
   exchange.reply = wire(exchange.form);
   if (!keys) return exchange;
@@ -73,7 +73,7 @@ Exchange Peer::post(const Envelope& envelope) {
   return exchange;
 }
 
-Exchange Peer::send(const Message& message, std::int64_t shift) {
+RoundTrip Peer::send(const Message& message, std::int64_t shift) {
   return post(seal(message, shift));
 }
 

@@ -21,7 +21,7 @@ struct Reply {
 using Wire = std::function<Reply(const std::string& form)>;
 
 // What a peer knows of one exchange.
-struct Exchange {
+struct RoundTrip {
   std::string form;  // what went out: to be kept and sent again
   Reply reply;
   std::string status;  // "accepted", ...; empty if the answer did not open
@@ -46,13 +46,13 @@ class Peer {
   std::uint64_t next = 0;
 
   // One handshake, sent as if at now() + shift.  If it is accepted, the session is this peer's.
-  Exchange handshake(std::int64_t shift = 0);
+  RoundTrip handshake(std::int64_t shift = 0);
 
   // A new message with the next counter.
   [[nodiscard]] Message message(const std::string& body = "body", const std::string& topic = "t");
   // Seals and sends it.
-  Exchange send(const Message& message, std::int64_t shift = 0);
-  Exchange send(const std::string& body = "body", const std::string& topic = "t") {
+  RoundTrip send(const Message& message, std::int64_t shift = 0);
+  RoundTrip send(const std::string& body = "body", const std::string& topic = "t") {
     return send(message(body, topic));
   }
 
@@ -62,7 +62,7 @@ class Peer {
   // Any plaintext under this session's key, well shaped or not.
   [[nodiscard]] Envelope seal_plaintext(std::uint64_t counter, ByteView plaintext) const;
   // Sends what was sealed, and opens the answer if this peer can.
-  Exchange post(const Envelope& envelope);
+  RoundTrip post(const Envelope& envelope);
 };
 
 }  // namespace sealpost::test

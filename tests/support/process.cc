@@ -13,7 +13,7 @@
 #include <stdexcept>
 #include <thread>
 
-#include "support/temp.h"
+#include "support/temp_dir.h"
 
 namespace sealpost::test {
 namespace {
@@ -101,8 +101,8 @@ bool Process::has_taken_signals() const {
   return at != std::string::npos && std::stoull(status.substr(at + 7), nullptr, 16) == 0;
 }
 
-std::optional<int> Process::wait(std::chrono::microseconds patience) {
-  const auto deadline = Clock::now() + patience;
+std::optional<int> Process::wait(std::chrono::microseconds timeout) {
+  const auto deadline = Clock::now() + timeout;
   while (!status_) {
     int status = 0;
     if (waitpid(id_, &status, WNOHANG) == id_) {
@@ -115,7 +115,7 @@ std::optional<int> Process::wait(std::chrono::microseconds patience) {
   return status_;
 }
 
-Ran run(const std::vector<std::string>& arguments, const std::string& input) {
+RunResult run(const std::vector<std::string>& arguments, const std::string& input) {
   const TempDir folder;
   write_text(folder / "in", input);
   const int file = open((folder / "in").c_str(), O_RDONLY | O_CLOEXEC);

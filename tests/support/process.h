@@ -42,8 +42,8 @@ class Process {
   void signal(int number) const;
   // Whether it has taken every signal that was sent to it.
   [[nodiscard]] bool has_taken_signals() const;
-  // Its exit status, or minus the signal it died of; nothing if it still runs after `patience`.
-  std::optional<int> wait(std::chrono::microseconds patience);
+  // Its exit status, or minus the signal it died of; nothing if it still runs after `timeout`.
+  std::optional<int> wait(std::chrono::microseconds timeout);
   [[nodiscard]] bool is_running() { return !wait(std::chrono::milliseconds(0)).has_value(); }
 
  private:
@@ -51,12 +51,12 @@ class Process {
   std::optional<int> status_;
 };
 
-struct Ran {
+struct RunResult {
   int status;
   std::string out;
   std::string err;
 };
 // Runs a program to its end, which must come within 60 s.
-Ran run(const std::vector<std::string>& arguments, const std::string& input = "");
+RunResult run(const std::vector<std::string>& arguments, const std::string& input = "");
 
 }  // namespace sealpost::test

@@ -1,7 +1,7 @@
-// The table of requests of support/ways.h.
+// The table of requests of support/server_setups.h.
 #include <boost/test/unit_test.hpp>
 
-#include "support/ways.h"
+#include "support/server_setups.h"
 
 namespace sealpost::test {
 namespace {
@@ -17,8 +17,8 @@ struct Row {
   const char* reply;  // the gateway's; empty: the server answers, and does not ask it
 };
 
-std::vector<Row> table(const Way& way) {
-  const std::string most(way.most, 'x');
+std::vector<Row> table(const ServerSetup& setup) {
+  const std::string most(setup.max_body, 'x');
   return {
       {"GET", "GET", {}, "", 403, ""},
       {"PUT", "PUT", {kForm}, "x", 403, ""},
@@ -35,8 +35,8 @@ std::vector<Row> table(const Way& way) {
        "POST",
        {kForm},
        most + "x",
-       way.beyond,
-       way.beyond_by_gateway ? "too large\n" : ""},
+       setup.status_if_larger,
+       setup.gateway_rejects_larger ? "too large\n" : ""},
   };
 }
 
@@ -48,9 +48,9 @@ std::size_t lines_of_log(const Site& site) {
   return lines;
 }
 
-void plain_requests(Site& site, const Way& way) {
+void plain_requests(Site& site, const ServerSetup& setup) {
   std::size_t expected = lines_of_log(site);
-  for (const Row& row : table(way)) {
+  for (const Row& row : table(setup)) {
     BOOST_TEST_CONTEXT(row.what) {
       const HttpReply reply = http(site.url(), row.method, row.headers, row.body);
       BOOST_TEST(reply.status == row.status);
@@ -68,7 +68,7 @@ void plain_requests(Site& site, const Way& way) {
 void messages(Site& site) {
   Peer peer = site.client();
   BOOST_TEST(peer.handshake().status == "accepted");
-  const Exchange sent = peer.send("hello", "telemetry/room");
+  const RoundTrip sent = peer.send("hello", "telemetry/room");
   BOOST_TEST(sent.status == "accepted");
   BOOST_TEST(sent.reply.status == 200);
   BOOST_TEST(sent.reply.type == "application/octet-stream");
@@ -115,8 +115,8 @@ void nothing_else_is_served(Site& site) {
 
 }  // namespace
 
-void expect_the_same_answers(Site& site, const Way& way) {
-  plain_requests(site, way);
+void expect_the_same_answers(Site& site, const ServerSetup& setup) {
+  plain_requests(site, setup);
   messages(site);
   nothing_else_is_served(site);
 }

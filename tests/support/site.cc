@@ -132,15 +132,15 @@ std::string Site::ready_file(const std::string& path, const std::vector<Edit>& e
 
 std::string Site::certificate() const {
   const std::string file = folder / "tls.pem";
-  const Ran made = run({"/usr/bin/openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                        "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost", "-keyout",
-                        file + ".key", "-out", file + ".crt"});
+  const RunResult made = run({"/usr/bin/openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                              "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost",
+                              "-keyout", file + ".key", "-out", file + ".crt"});
   if (made.status != 0) throw std::runtime_error("openssl: " + made.err);
   write_text(file, read_text(file + ".key") + read_text(file + ".crt"));
   return file;
 }
 
-Ran Site::operate(std::vector<std::string> words) const {
+RunResult Site::operate(std::vector<std::string> words) const {
   words.insert(words.begin(), {program("sealpost"), "--home", home.root()});
   return run(words);
 }

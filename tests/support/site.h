@@ -10,7 +10,7 @@
 #include "store/inbox.h"
 #include "support/peer.h"
 #include "support/process.h"
-#include "support/temp.h"
+#include "support/temp_dir.h"
 
 namespace sealpost::test {
 
@@ -60,7 +60,7 @@ class Site {
   // The same as a credential file for sealpost-client.
   [[nodiscard]] std::string credential(const std::string& name, const std::string& url);
   // The operator's tool on this home.
-  Ran operate(std::vector<std::string> words) const;
+  RunResult operate(std::vector<std::string> words) const;
   [[nodiscard]] std::vector<InboxRow> inbox() const;
   // The bodies in the inbox, each followed by a newline.
   [[nodiscard]] std::string bodies() const;

@@ -54,15 +54,15 @@ bool is_stopped(const Process& process) {
 
 }  // namespace
 
-Reply Line::post(const std::string& form) {
-  connection().request(form, keep_);
+Reply GatewayConnection::post(const std::string& form) {
+  open().request(form, keep_);
   const FastcgiPeer::Answer answer = peer_->read();
   if (!keep_ || !answer.ended) peer_.reset();
   if (!answer.ended) return {};
   return {answer.status(), type_of(answer.text), answer.body()};
 }
 
-FastcgiPeer& Line::connection() {
+FastcgiPeer& GatewayConnection::open() {
   if (!peer_) peer_ = std::make_unique<FastcgiPeer>(path_);
   return *peer_;
 }
@@ -96,12 +96,14 @@ void SocketSite::kill() {
 }
 
 Wire SocketSite::wire() const {
-  return [path = socket()](const std::string& form) { return Line(path, false).post(form); };
+  return [path = socket()](const std::string& form) {
+    return GatewayConnection(path, false).post(form);
+  };
 }
 
 // Only one of them is awake at a time.
-std::vector<Line> SocketSite::lines_to_each(int count) const {
-  std::vector<Line> lines;
+std::vector<GatewayConnection> SocketSite::connections_to_each(int count) const {
+  std::vector<GatewayConnection> connections;
   for (const Process& one : gateways) {
     wait_until_it_serves(one);
     for (const Process& other : gateways) {
@@ -110,12 +112,12 @@ std::vector<Line> SocketSite::lines_to_each(int count) const {
       eventually("it sleeps", [&] { return is_stopped(other); });
     }
     const std::ptrdiff_t before = files_of(one, "socket:");
-    for (int i = 0; i < count; ++i) lines.emplace_back(socket(), true).connection();
+    for (int i = 0; i < count; ++i) connections.emplace_back(socket(), true).open();
     eventually("it has taken its connections",
                [&] { return files_of(one, "socket:") == before + count; });
     for (const Process& other : gateways) other.signal(SIGCONT);
   }
-  return lines;
+  return connections;
 }
 
 }  // namespace sealpost::test

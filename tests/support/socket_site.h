@@ -13,15 +13,15 @@
 namespace sealpost::test {
 
 // A client's way to a socket.  Used by one thread.
-class Line {
+class GatewayConnection {
  public:
   // `keep`: over one connection, as long as it lasts.
-  Line(std::string path, bool keep) : path_(std::move(path)), keep_(keep) {}
+  GatewayConnection(std::string path, bool keep) : path_(std::move(path)), keep_(keep) {}
 
   // Status 0 where the answer did not come to its end.
   [[nodiscard]] Reply post(const std::string& form);
   // Connects where there is no connection.
-  FastcgiPeer& connection();
+  FastcgiPeer& open();
 
  private:
   std::string path_;
@@ -47,7 +47,7 @@ class SocketSite : public Site {
   // A connection for each request.
   [[nodiscard]] Wire wire() const override;
   // Kept connections, so many to each gateway: those to the first one, then those to the second.
-  [[nodiscard]] std::vector<Line> lines_to_each(int count) const;
+  [[nodiscard]] std::vector<GatewayConnection> connections_to_each(int count) const;
 
  private:
   std::vector<std::string> command_;

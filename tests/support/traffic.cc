@@ -9,27 +9,28 @@ namespace sealpost::test {
 
 using Kind = Outcome::Kind;
 
-Talker::Talker(Site& site, std::string name)
+TrafficClient::TrafficClient(Site& site, std::string name)
     : name_(std::move(name)),
       state_(site.folder / (name_ + ".state")),
-      client_({.state = state_, .report = [this](const std::string& what) { complain(what); }}) {
+      client_(
+          {.state = state_, .report = [this](const std::string& what) { report_error(what); }}) {
   const Outcome outcome = client_.install(site.credential(name_, site.url()));
   if (outcome.kind != Kind::kAccepted) throw std::runtime_error(name_ + ": " + outcome.reason);
 }
 
-Talker::~Talker() { stop(); }
+TrafficClient::~TrafficClient() { stop(); }
 
-void Talker::start() {
+void TrafficClient::start() {
   stopping_ = false;
-  thread_ = std::thread([this] { talk(); });
+  thread_ = std::thread([this] { run(); });
 }
 
-void Talker::stop() {
+void TrafficClient::stop() {
   stopping_ = true;
   if (thread_.joinable()) thread_.join();
 }
 
-void Talker::between(std::function<void(Client&)> work) {
+void TrafficClient::run_between_messages(std::function<void(Client&)> work) {
   std::packaged_task<void()> task([this, work = std::move(work)] { work(client_); });
   std::future<void> done = task.get_future();
   {
@@ -42,50 +43,50 @@ void Talker::between(std::function<void(Client&)> work) {
   done.get();
 }
 
-std::size_t Talker::told_count() const {
+std::size_t TrafficClient::accepted_count() const {
   const std::lock_guard lock(mutex_);
-  return told_.size();
+  return accepted_.size();
 }
 
-std::vector<Told> Talker::told() const {
+std::vector<AcceptedMessage> TrafficClient::accepted() const {
   const std::lock_guard lock(mutex_);
-  return told_;
+  return accepted_;
 }
 
-std::vector<std::string> Talker::complaints() const {
+std::vector<std::string> TrafficClient::errors() const {
   const std::lock_guard lock(mutex_);
-  return complaints_;
+  return errors_;
 }
 
-void Talker::talk() {
+void TrafficClient::run() {
   try {
     while (!stopping_) {
-      do_work();
+      run_work();
       send(name_ + "-" + std::to_string(++count_));
     }
-    do_work();
+    run_work();
   } catch (const std::exception& error) {
-    complain(error.what());
+    report_error(error.what());
   }
 }
 
-void Talker::send(const std::string& body) {
+void TrafficClient::send(const std::string& body) {
   const Clock::time_point sent = Clock::now();
   Outcome outcome = client_.send("t", body);
   for (int i = 0; i < 3 && outcome.kind == Kind::kOpen && outcome.status != "revoked"; ++i) {
     outcome = client_.flush();
   }
   if (outcome.kind != Kind::kAccepted) {
-    complain(body + " " + outcome.status);
+    report_error(body + " " + outcome.status);
     std::this_thread::sleep_for(std::chrono::milliseconds(20));  // it must not hammer
     return;
   }
   const Epoch epoch = Outbox(state_).state().epoch;
   const std::lock_guard lock(mutex_);
-  told_.push_back({body, sent, Clock::now(), epoch});
+  accepted_.push_back({body, sent, Clock::now(), epoch});
 }
 
-void Talker::do_work() {
+void TrafficClient::run_work() {
   std::packaged_task<void()> work;
   {
     const std::lock_guard lock(mutex_);
@@ -94,46 +95,46 @@ void Talker::do_work() {
   if (work.valid()) work();
 }
 
-void Talker::complain(const std::string& sentence) {
+void TrafficClient::report_error(const std::string& sentence) {
   const std::lock_guard lock(mutex_);
-  complaints_.push_back(name_ + ": " + sentence);
+  errors_.push_back(name_ + ": " + sentence);
 }
 
 Traffic::Traffic(Site& site, int clients) {
   for (int i = 0; i < clients; ++i) {
-    talkers_.push_back(std::make_unique<Talker>(site, "client" + std::to_string(i)));
+    clients_.push_back(std::make_unique<TrafficClient>(site, "client" + std::to_string(i)));
   }
 }
 
 void Traffic::start() {
-  for (const auto& talker : talkers_) talker->start();
+  for (const auto& client : clients_) client->start();
 }
 
 void Traffic::stop() {
-  for (const auto& talker : talkers_) talker->stop();
+  for (const auto& client : clients_) client->stop();
 }
 
 void Traffic::wait_for(std::size_t more) const {
-  std::map<const Talker*, std::size_t> enough;
-  for (const auto& talker : talkers_) enough[talker.get()] = talker->told_count() + more;
+  std::map<const TrafficClient*, std::size_t> enough;
+  for (const auto& client : clients_) enough[client.get()] = client->accepted_count() + more;
   eventually("every client goes on", [&] {
     return std::all_of(enough.begin(), enough.end(),
-                       [](const auto& one) { return one.first->told_count() >= one.second; });
+                       [](const auto& one) { return one.first->accepted_count() >= one.second; });
   });
 }
 
-std::vector<Told> Traffic::told() const {
-  std::vector<Told> all;
-  for (const auto& talker : talkers_) {
-    for (Told& one : talker->told()) all.push_back(std::move(one));
+std::vector<AcceptedMessage> Traffic::accepted() const {
+  std::vector<AcceptedMessage> all;
+  for (const auto& client : clients_) {
+    for (AcceptedMessage& one : client->accepted()) all.push_back(std::move(one));
   }
   return all;
 }
 
-std::string Traffic::complaints() const {
+std::string Traffic::errors() const {
   std::string all;
-  for (const auto& talker : talkers_) {
-    for (const std::string& one : talker->complaints()) all.append(one).append("\n");
+  for (const auto& client : clients_) {
+    for (const std::string& one : client->errors()) all.append(one).append("\n");
   }
   return all;
 }
@@ -146,15 +147,15 @@ std::map<std::string, int> times_in_inbox(const Site& site) {
 
 void expect_each_exactly_once(const Traffic& traffic, const Site& site,
                               std::set<std::string> others) {
-  BOOST_TEST(traffic.complaints() == "");
+  BOOST_TEST(traffic.errors() == "");
   const std::map<std::string, int> times = times_in_inbox(site);
-  std::set<std::string> told = std::move(others);
-  for (const Told& one : traffic.told()) told.insert(one.body);
+  std::set<std::string> accepted = std::move(others);
+  for (const AcceptedMessage& one : traffic.accepted()) accepted.insert(one.body);
   for (const auto& [body, count] : times) {
     if (count != 1) BOOST_ERROR(body + " is in the inbox " + std::to_string(count) + " times");
-    if (!told.contains(body)) BOOST_ERROR(body + " is in the inbox, and nobody was told so");
+    if (!accepted.contains(body)) BOOST_ERROR(body + " is in the inbox, and nobody was told so");
   }
-  for (const std::string& body : told) {
+  for (const std::string& body : accepted) {
     if (!times.contains(body)) BOOST_ERROR(body + " was accepted, and is not in the inbox");
   }
 }

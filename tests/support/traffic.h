@@ -19,40 +19,40 @@
 namespace sealpost::test {
 
 // A message that its client was told is accepted.
-struct Told {
+struct AcceptedMessage {
   std::string body;
   Clock::time_point sent;
-  Clock::time_point told;
+  Clock::time_point accepted_at;
   Epoch epoch;  // of the session in which it was told so
 };
 
-class Talker {
+class TrafficClient {
  public:
   // Issues the client and installs it.
-  Talker(Site& site, std::string name);
-  ~Talker();
-  Talker(const Talker&) = delete;
-  Talker& operator=(const Talker&) = delete;
+  TrafficClient(Site& site, std::string name);
+  ~TrafficClient();
+  TrafficClient(const TrafficClient&) = delete;
+  TrafficClient& operator=(const TrafficClient&) = delete;
 
   // Sends message after message, and one that is left open again and again before the next.
   void start();
   void stop();
-  // Done in the talker's thread, between two messages; while it talks.
-  void between(std::function<void(Client&)> work);
+  // Done in the client's thread, between two messages; while it talks.
+  void run_between_messages(std::function<void(Client&)> work);
 
   [[nodiscard]] const std::string& name() const { return name_; }
   // Its messages are name-1 to name-N.
   [[nodiscard]] int sent_count() const { return count_; }
-  [[nodiscard]] std::size_t told_count() const;
-  [[nodiscard]] std::vector<Told> told() const;
+  [[nodiscard]] std::size_t accepted_count() const;
+  [[nodiscard]] std::vector<AcceptedMessage> accepted() const;
   // What it was told that is no acceptance, and what the library reported.
-  [[nodiscard]] std::vector<std::string> complaints() const;
+  [[nodiscard]] std::vector<std::string> errors() const;
 
  private:
-  void talk();
+  void run();
   void send(const std::string& body);
-  void do_work();
-  void complain(const std::string& sentence);
+  void run_work();
+  void report_error(const std::string& sentence);
 
   std::string name_;
   std::string state_;
@@ -62,8 +62,8 @@ class Talker {
   std::thread thread_;
   mutable std::mutex mutex_;  // of all below
   std::packaged_task<void()> work_;
-  std::vector<Told> told_;
-  std::vector<std::string> complaints_;
+  std::vector<AcceptedMessage> accepted_;
+  std::vector<std::string> errors_;
 };
 
 class Traffic {
@@ -77,14 +77,14 @@ class Traffic {
   // Until each client has been told of so many messages more.
   void wait_for(std::size_t more) const;
 
-  [[nodiscard]] Talker& operator[](std::size_t at) { return *talkers_.at(at); }
-  [[nodiscard]] std::size_t size() const { return talkers_.size(); }
-  [[nodiscard]] std::vector<Told> told() const;
+  [[nodiscard]] TrafficClient& operator[](std::size_t at) { return *clients_.at(at); }
+  [[nodiscard]] std::size_t size() const { return clients_.size(); }
+  [[nodiscard]] std::vector<AcceptedMessage> accepted() const;
   // Of all, one a line.
-  [[nodiscard]] std::string complaints() const;
+  [[nodiscard]] std::string errors() const;
 
  private:
-  std::vector<std::unique_ptr<Talker>> talkers_;
+  std::vector<std::unique_ptr<TrafficClient>> clients_;
 };
 
 // How often each body is in the inbox.

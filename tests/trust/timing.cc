@@ -1,4 +1,4 @@
-// Whether a stranger can tell by a stopwatch what the answers do not say (PROTOCOL 1).
+// Whether a client can tell by a stopwatch what the answers do not say (PROTOCOL 1).
 //
 //   timing [SAMPLES]      of each kind, default 20000; where a pair fails, four times as many have
 //   the last word
@@ -67,24 +67,24 @@ constexpr Pair kPairs[] = {
 // --- The requests ---
 
 // A gateway of its own with one client, and no web server.
-struct Bench : test::Site {
+struct TimingSite : test::Site {
   std::string socket = folder / "socket";
   test::Process gateway{{"/usr/bin/spawn-fcgi", "-n", "-s", socket, "-M", "0600", "--",
                          test::program("sealpost.fcgi")},
                         folder / "out"};
   crypto::SecretText credential = client("client1").credential.json();
 
-  Bench() {
+  TimingSite() {
     set_url("http://127.0.0.1/");
     test::eventually("it listens", [&] { return access(socket.c_str(), F_OK) == 0; });
   }
 };
 
 std::string hello(const Peer& like, const std::function<void(Credential&)>& change) {
-  Peer stranger(Credential::parse(like.credential.json()),
-                [](const std::string&) -> test::Reply { return {}; });
-  change(stranger.credential);
-  return stranger.handshake().form;
+  Peer client(Credential::parse(like.credential.json()),
+              [](const std::string&) -> test::Reply { return {}; });
+  change(client.credential);
+  return client.handshake().form;
 }
 
 std::string with_a_bit_changed(const std::string& form, std::size_t from_end) {
@@ -133,11 +133,11 @@ double microseconds_of(test::FastcgiPeer& connection, const std::string& form,
 using Samples = std::array<std::vector<double>, kKinds>;
 
 // May be called again: the client then has another session.
-Samples measure(Bench& bench, std::size_t count) {
-  const std::map<std::string, std::string> home = {{"SEALPOST_HOME", bench.home.root()},
+Samples measure(TimingSite& site, std::size_t count) {
+  const std::map<std::string, std::string> home = {{"SEALPOST_HOME", site.home.root()},
                                                    {"SEALPOST_LOG", "/dev/null"}};
-  test::FastcgiPeer connection(bench.socket);
-  Peer peer(Credential::parse(bench.credential), {});
+  test::FastcgiPeer connection(site.socket);
+  Peer peer(Credential::parse(site.credential), {});
   peer.wire = [&](const std::string& form) -> test::Reply {
     connection.request(form, true, home);
     const auto answer = connection.read();
@@ -245,11 +245,11 @@ bool report(const Samples& samples) {
 int main(int argc, char** argv) {
   try {
     const std::size_t count = argc > 1 ? std::stoul(argv[1]) : 20'000;
-    sealpost::Bench bench;
-    if (sealpost::report(sealpost::measure(bench, count))) return 0;
+    sealpost::TimingSite site;
+    if (sealpost::report(sealpost::measure(site, count))) return 0;
     // What is there is seen again, and better; what was chance is not.
     std::printf("\nonce more, with four times as many:\n\n");
-    return sealpost::report(sealpost::measure(bench, 4 * count)) ? 0 : 1;
+    return sealpost::report(sealpost::measure(site, 4 * count)) ? 0 : 1;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "timing: %s\n", error.what());
     return 2;

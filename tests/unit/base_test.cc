@@ -10,12 +10,12 @@
 #include "base/time.h"
 #include "support/hex.h"
 #include "support/print.h"
-#include "support/temp.h"
+#include "support/temp_dir.h"
 
 namespace sealpost {
 namespace {
 
-BOOST_AUTO_TEST_CASE(a_writer_and_a_reader_agree_on_every_kind_of_field) {
+BOOST_AUTO_TEST_CASE(writer_and_reader_agree_on_every_field_type) {
   const Bytes long_part(300, 7);
   const Bytes bytes = Writer()
                           .u8(0x12)
@@ -38,7 +38,7 @@ BOOST_AUTO_TEST_CASE(a_writer_and_a_reader_agree_on_every_kind_of_field) {
   BOOST_TEST(reader.expect_end());
 }
 
-BOOST_AUTO_TEST_CASE(a_reader_remembers_that_it_was_asked_for_more_than_there_was) {
+BOOST_AUTO_TEST_CASE(reader_remembers_reading_past_the_end) {
   const Bytes bytes = {0, 0, 1};
   Reader number(bytes);
   BOOST_TEST(number.u64() == 0U);
@@ -64,7 +64,7 @@ BOOST_AUTO_TEST_CASE(base64url_is_rfc_4648_without_padding) {
   BOOST_TEST(base64url(Bytes{0xfb, 0xef, 0xff}) == "--__");
 }
 
-BOOST_AUTO_TEST_CASE(base64url_has_one_text_for_one_value) {
+BOOST_AUTO_TEST_CASE(base64url_has_one_text_per_value) {
   const std::pair<const char*, const char*> rows[] = {
       {"Z", "length mod 4 = 1"},
       {"Zm9vZ", "the same, later"},
@@ -85,7 +85,7 @@ BOOST_AUTO_TEST_CASE(base64url_has_one_text_for_one_value) {
   BOOST_TEST(from_base64url<4>("Zm9vYg").has_value());
 }
 
-BOOST_AUTO_TEST_CASE(every_single_changed_bit_of_base64url_gives_another_value_or_none) {
+BOOST_AUTO_TEST_CASE(changed_bit_of_base64url_gives_another_value_or_none) {
   const Bytes bytes = {1, 2, 3, 4, 5};
   const std::string text = base64url(bytes);
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -98,14 +98,14 @@ BOOST_AUTO_TEST_CASE(every_single_changed_bit_of_base64url_gives_another_value_o
   }
 }
 
-BOOST_AUTO_TEST_CASE(hexadecimal_goes_both_ways_and_refuses_the_rest) {
+BOOST_AUTO_TEST_CASE(hexadecimal_survives_round_trip_and_rejects_other_text) {
   BOOST_TEST(hex(Bytes{0, 0x0a, 0xff}) == "000aff");
   BOOST_TEST(hex(test::from_hex("000AfF").value()) == "000aff");
   BOOST_TEST(!test::from_hex("0").has_value());
   BOOST_TEST(!test::from_hex("0g").has_value());
 }
 
-BOOST_AUTO_TEST_CASE(a_result_holds_a_value_or_the_refusal) {
+BOOST_AUTO_TEST_CASE(result_holds_value_or_rejection) {
   const Result<int, char> value = 3;
   const Result<int, char> rejection = 'n';
   BOOST_TEST(static_cast<bool>(value));
@@ -114,7 +114,7 @@ BOOST_AUTO_TEST_CASE(a_result_holds_a_value_or_the_refusal) {
   BOOST_TEST(rejection.error() == 'n');
 }
 
-BOOST_AUTO_TEST_CASE(times_are_written_as_iso_8601_in_utc) {
+BOOST_AUTO_TEST_CASE(writes_times_as_iso_8601_in_utc) {
   BOOST_TEST(iso_time(Time{}) == "1970-01-01T00:00:00.000Z");
   BOOST_TEST(iso_time(time_from_ms(1790000000123)) == "2026-09-21T14:13:20.123Z");
   BOOST_TEST(iso_time(Time::max()) == "9999-12-31T23:59:59.999Z");
@@ -138,7 +138,7 @@ BOOST_AUTO_TEST_CASE(differences_of_times_do_not_wrap_around) {
   BOOST_TEST(before(Time::max(), Milliseconds::max()) == Time{});
 }
 
-BOOST_AUTO_TEST_CASE(a_watch_sees_every_change_whatever_the_times_say) {
+BOOST_AUTO_TEST_CASE(file_watch_sees_change_with_equal_times) {
   const test::TempDir folder;
   const std::string path = folder / "file";
   FileWatch watch(path);
@@ -164,7 +164,7 @@ BOOST_AUTO_TEST_CASE(a_watch_sees_every_change_whatever_the_times_say) {
   BOOST_TEST(watch.has_changed(), "it may change again within the grain of its times");
 }
 
-BOOST_AUTO_TEST_CASE(durations_name_their_unit) {
+BOOST_AUTO_TEST_CASE(durations_require_a_unit) {
   BOOST_TEST(parse_duration("90d").value() == 90 * kDay);
   BOOST_TEST(parse_duration("24h").value() == kDay);
   BOOST_TEST(parse_duration("5m").value() == 300 * kSecond);

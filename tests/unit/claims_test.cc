@@ -16,7 +16,7 @@ Bytes block(const std::vector<std::pair<std::string, std::string>>& claims) {
   return writer.take();
 }
 
-BOOST_AUTO_TEST_CASE(one_set_of_claims_has_one_encoding) {
+BOOST_AUTO_TEST_CASE(claims_have_one_encoding) {
   const auto claims = Claims::of({{"role", "sensor"}, {"a", ""}, {"site", "Zürich"}});
   BOOST_REQUIRE(static_cast<bool>(claims));
   const Bytes encoded = claims->encode();
@@ -33,7 +33,7 @@ BOOST_AUTO_TEST_CASE(one_set_of_claims_has_one_encoding) {
   BOOST_TEST(decoded->role() == "sensor");
 }
 
-BOOST_AUTO_TEST_CASE(a_decoder_refuses_every_other_encoding) {
+BOOST_AUTO_TEST_CASE(rejects_every_other_encoding) {
   const std::pair<Bytes, const char*> rows[] = {
       {{}, "nothing at all"},
       {block({}), "no claims, so no role"},
@@ -75,7 +75,7 @@ BOOST_AUTO_TEST_CASE(a_decoder_refuses_every_other_encoding) {
   BOOST_TEST(!Claims::decode(counted), "announces less than there is");
 }
 
-BOOST_AUTO_TEST_CASE(claims_are_bounded_in_number_and_size) {
+BOOST_AUTO_TEST_CASE(limits_number_and_size_of_claims) {
   Claims::Map values{{"role", "x"}};
   for (char c = 'a'; values.size() < 16; ++c) values[std::string(1, c)] = "";
   BOOST_TEST(static_cast<bool>(Claims::of(values)));
@@ -96,7 +96,7 @@ BOOST_AUTO_TEST_CASE(claims_are_bounded_in_number_and_size) {
   BOOST_TEST(!Claims::of(large));
 }
 
-BOOST_AUTO_TEST_CASE(times_are_seconds_and_the_end_is_not_included) {
+BOOST_AUTO_TEST_CASE(not_after_is_exclusive_and_times_are_seconds) {
   const auto claims = Claims::of({{"role", "x"}, {"not_before", "100"}, {"not_after", "200"}});
   BOOST_TEST(!claims->valid_at(time_from_ms(99'999)));
   BOOST_TEST(claims->valid_at(time_from_ms(100'000)));

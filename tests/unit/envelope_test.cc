@@ -11,7 +11,7 @@ namespace {
 
 const std::string kHmac(43, 'A');  // 32 zero bytes
 
-BOOST_AUTO_TEST_CASE(takes_the_three_fields_in_any_order) {
+BOOST_AUTO_TEST_CASE(reads_three_fields_in_any_order) {
   const std::string name = "name=client1";
   const std::string hmac = "key_use_hmac=" + kHmac;
   const std::string message = "encrypted_message=EQE";
@@ -27,7 +27,7 @@ BOOST_AUTO_TEST_CASE(takes_the_three_fields_in_any_order) {
   } while (std::next_permutation(fields.begin(), fields.end()));
 }
 
-BOOST_AUTO_TEST_CASE(name_and_key_use_hmac_may_be_left_out) {
+BOOST_AUTO_TEST_CASE(name_and_key_use_hmac_are_optional) {
   const auto envelope = Envelope::parse("encrypted_message=EgA");
   BOOST_REQUIRE(static_cast<bool>(envelope));
   BOOST_TEST(envelope->name.empty());
@@ -37,7 +37,7 @@ BOOST_AUTO_TEST_CASE(name_and_key_use_hmac_may_be_left_out) {
   BOOST_TEST(hex(named->clear()) == "02616200");
 }
 
-BOOST_AUTO_TEST_CASE(refuses_every_body_but_the_form) {
+BOOST_AUTO_TEST_CASE(rejects_every_body_but_the_form) {
   const std::string message = "encrypted_message=EQE";
   const std::pair<std::string, const char*> rows[] = {
       {"", "an empty body"},
@@ -80,7 +80,7 @@ BOOST_AUTO_TEST_CASE(refuses_every_body_but_the_form) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(reads_back_what_it_writes) {
+BOOST_AUTO_TEST_CASE(form_survives_round_trip) {
   Envelope envelope;
   envelope.message = {0x12, 1, 2, 3};
   for (const bool named : {false, true}) {
@@ -98,11 +98,11 @@ BOOST_AUTO_TEST_CASE(reads_back_what_it_writes) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_leading_dot_passes_the_form_and_is_left_to_the_handshake) {
+BOOST_AUTO_TEST_CASE(form_accepts_leading_dot_and_leaves_it_to_the_handshake) {
   BOOST_TEST(static_cast<bool>(Envelope::parse("name=.a&encrypted_message=EQE")));
 }
 
-BOOST_AUTO_TEST_CASE(the_media_type_is_compared_without_case_and_parameters) {
+BOOST_AUTO_TEST_CASE(compares_media_type_without_case_and_parameters) {
   for (const char* type : {"application/x-www-form-urlencoded", "Application/X-WWW-Form-URLencoded",
                            "application/x-www-form-urlencoded; charset=utf-8",
                            " application/x-www-form-urlencoded\t;x"}) {

@@ -15,8 +15,8 @@
 #include "delivery/http_handler.h"
 #include "delivery/worker_pool.h"
 #include "support/process.h"
-#include "support/temp.h"
-#include "support/upstream.h"
+#include "support/temp_dir.h"
+#include "support/web_application.h"
 
 namespace sealpost {
 namespace {
@@ -25,7 +25,7 @@ using Kind = HandlerResult::Kind;
 using test::Clock;
 using test::eventually;
 using test::read_text;
-using test::Upstream;
+using test::WebApplication;
 
 const std::atomic<bool> kNever = false;
 
@@ -50,7 +50,7 @@ struct Script {
   [[nodiscard]] HandlerResult run(const std::string& body = "body",
                                   Milliseconds timeout = 10 * kSecond,
                                   const std::atomic<bool>& stop = kNever) const {
-    return run_exec_handler(path, job(body), {timeout, stop});
+    return run_exec_handler(path, job(body), {timeout, &stop});
   }
 };
 
@@ -58,7 +58,7 @@ std::string text(const Bytes& bytes) { return std::string(text_of(bytes)); }
 
 bool is_alive(const std::string& id) { return kill(std::stoi(id), 0) == 0; }
 
-BOOST_AUTO_TEST_CASE(a_program_gets_the_body_and_its_stdout_is_the_reply) {
+BOOST_AUTO_TEST_CASE(program_reads_body_and_its_stdout_is_the_reply) {
   const Script script("printf 'got '; cat");
   const HandlerResult result = script.run(std::string("a\0b\nc", 5));
   BOOST_TEST((result.kind == Kind::kDone));
@@ -70,7 +70,7 @@ BOOST_AUTO_TEST_CASE(a_program_gets_the_body_and_its_stdout_is_the_reply) {
   BOOST_TEST((Script("true").run().kind == Kind::kDone), "an empty reply is one, too");
 }
 
-BOOST_AUTO_TEST_CASE(a_program_sees_exactly_what_is_promised) {
+BOOST_AUTO_TEST_CASE(program_gets_exactly_the_documented_environment) {
   setenv("SEALPOST_HOME", "/not/for/handlers", 1);
   // The shell adds PWD, and OLDPWD or _ on some systems.
   const HandlerResult result = Script("exec /usr/bin/env").run();
@@ -97,7 +97,7 @@ BOOST_AUTO_TEST_CASE(a_program_sees_exactly_what_is_promised) {
   BOOST_TEST(text(where.run().reply) == where.folder.path() + "\n");
 }
 
-BOOST_AUTO_TEST_CASE(a_program_inherits_three_files_and_no_signals) {
+BOOST_AUTO_TEST_CASE(program_inherits_three_files_and_no_signal_settings) {
   const int leak = open("/dev/null", O_RDONLY);  // without CLOEXEC
   signal(SIGPIPE, SIG_IGN);
   signal(SIGHUP, SIG_IGN);  // as under nohup
@@ -111,13 +111,13 @@ BOOST_AUTO_TEST_CASE(a_program_inherits_three_files_and_no_signals) {
   BOOST_TEST((ignored & ~(std::uint64_t{3} << 31)) == 0U, reply);
 }
 
-BOOST_AUTO_TEST_CASE(a_program_leads_a_group_of_its_own) {
+BOOST_AUTO_TEST_CASE(program_leads_its_own_process_group) {
   const HandlerResult result = Script("ps -o pgid= -p $$ | tr -d ' '; echo $$").run();
   const std::string reply = text(result.reply);
   BOOST_TEST(reply.substr(0, reply.find('\n') + 1) == reply.substr(reply.find('\n') + 1));
 }
 
-BOOST_AUTO_TEST_CASE(what_is_no_success_is_a_failure_with_its_reason) {
+BOOST_AUTO_TEST_CASE(unsuccessful_program_fails_with_reason) {
   const std::pair<const char*, const char*> rows[] = {
       {"echo first >&2; echo second >&2; exit 3", "exit status 3: first"},
       {"exit 1", "exit status 1"},
@@ -135,31 +135,31 @@ BOOST_AUTO_TEST_CASE(what_is_no_success_is_a_failure_with_its_reason) {
   BOOST_TEST(Script("head -c 1000000 /dev/zero >&2").run().errors.size() <= 65537U);
 }
 
-BOOST_AUTO_TEST_CASE(a_program_that_cannot_be_run_has_failed) {
+BOOST_AUTO_TEST_CASE(program_that_cannot_start_fails) {
   const test::TempDir folder;
-  const HandlerResult none = run_exec_handler(folder / "none", job(), {kSecond, kNever});
+  const HandlerResult none = run_exec_handler(folder / "none", job(), {kSecond, &kNever});
   BOOST_TEST((none.kind == Kind::kFailed));
   BOOST_TEST(none.why == "exit status 127: No such file or directory");
   test::write_text(folder / "plain", "#!/bin/sh\n");
   chmod((folder / "plain").c_str(), 0600);
-  const HandlerResult closed = run_exec_handler(folder / "plain", job(), {kSecond, kNever});
+  const HandlerResult closed = run_exec_handler(folder / "plain", job(), {kSecond, &kNever});
   BOOST_TEST(closed.why == "exit status 127: Permission denied");
 }
 
-BOOST_AUTO_TEST_CASE(a_program_that_reads_nothing_does_no_harm) {
+BOOST_AUTO_TEST_CASE(program_may_read_nothing) {
   const HandlerResult result = Script("exec <&-; echo fine").run(std::string(1 << 20, 'x'));
   BOOST_TEST((result.kind == Kind::kDone));
   BOOST_TEST(text(result.reply) == "fine\n");
 }
 
-BOOST_AUTO_TEST_CASE(a_program_that_closes_its_outputs_is_waited_for_all_the_same) {
+BOOST_AUTO_TEST_CASE(waits_for_program_that_closed_its_outputs) {
   const Script script("exec >&- 2>&-; sleep 0.2; touch done");
   const HandlerResult result = script.run();
   BOOST_TEST((result.kind == Kind::kDone));
   BOOST_TEST(std::filesystem::exists(script.folder / "done"));
 }
 
-BOOST_AUTO_TEST_CASE(a_child_that_lives_on_is_not_waited_for_and_goes_with_it) {
+BOOST_AUTO_TEST_CASE(kills_remaining_child_without_waiting) {
   const Script script("sleep 100 & echo $! >child; echo fine");
   const auto start = Clock::now();
   const HandlerResult result = script.run();
@@ -170,7 +170,7 @@ BOOST_AUTO_TEST_CASE(a_child_that_lives_on_is_not_waited_for_and_goes_with_it) {
   eventually("the child is gone", [&] { return !is_alive(child); });
 }
 
-BOOST_AUTO_TEST_CASE(a_program_that_does_not_end_is_killed_with_its_whole_group) {
+BOOST_AUTO_TEST_CASE(kills_process_group_of_program_at_timeout) {
   const Script script(
       "trap '' TERM INT HUP; sleep 100 & echo $! >child; echo started >&2; while :; do sleep 1; "
       "done");
@@ -184,7 +184,7 @@ BOOST_AUTO_TEST_CASE(a_program_that_does_not_end_is_killed_with_its_whole_group)
   BOOST_TEST((waitpid(-1, nullptr, WNOHANG) <= 0), "no zombie is left");
 }
 
-BOOST_AUTO_TEST_CASE(a_program_is_cut_short_when_the_gateway_must_end) {
+BOOST_AUTO_TEST_CASE(kills_program_when_gateway_stops) {
   const Script script("touch begun; sleep 100");
   std::atomic<bool> stop = false;
   auto ran = std::async(std::launch::async, [&] { return script.run("body", kMinute, stop); });
@@ -198,19 +198,20 @@ BOOST_AUTO_TEST_CASE(a_program_is_cut_short_when_the_gateway_must_end) {
 HandlerResult post(int port, const DeliveryJob& message = job(), Milliseconds timeout = 5 * kSecond,
                    const std::atomic<bool>& stop = kNever) {
   return run_http_handler("127.0.0.1", static_cast<std::uint16_t>(port), "/in?x=1", message,
-                          {timeout, stop});
+                          {timeout, &stop});
 }
 
-BOOST_AUTO_TEST_CASE(an_application_gets_the_body_and_headers_and_answers) {
-  const Upstream upstream([](const Upstream::Request&) { return test::http_ok("reply"); });
-  const HandlerResult result = post(upstream.port(), job(std::string("a\0b", 3)));
+BOOST_AUTO_TEST_CASE(application_gets_body_and_headers_and_answers) {
+  const WebApplication application(
+      [](const WebApplication::Request&) { return test::http_ok("reply"); });
+  const HandlerResult result = post(application.port(), job(std::string("a\0b", 3)));
   BOOST_TEST((result.kind == Kind::kDone), result.why);
   BOOST_TEST(text(result.reply) == "reply");
-  const Upstream::Request request = upstream.requests().at(0);
+  const WebApplication::Request request = application.requests().at(0);
   BOOST_TEST(request.body == std::string("a\0b", 3));
   BOOST_TEST(request.head.starts_with("POST /in?x=1 HTTP/1.1\r\n"));
   for (const std::string& line : {
-           std::string("Host: 127.0.0.1:") + std::to_string(upstream.port()),
+           std::string("Host: 127.0.0.1:") + std::to_string(application.port()),
            std::string("Content-Type: application/octet-stream"),
            std::string("X-Sealpost-Name: client1"),
            std::string("X-Sealpost-Role: shop"),
@@ -225,42 +226,43 @@ BOOST_AUTO_TEST_CASE(an_application_gets_the_body_and_headers_and_answers) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(an_application_may_listen_on_a_unix_socket) {
+BOOST_AUTO_TEST_CASE(application_may_listen_on_unix_socket) {
   const test::TempDir folder;
-  const Upstream upstream([](const Upstream::Request&) { return test::http_ok("reply"); },
-                          folder / "socket");
+  const WebApplication application(
+      [](const WebApplication::Request&) { return test::http_ok("reply"); }, folder / "socket");
   const HandlerResult result =
-      run_http_handler(folder / "socket", 0, "/in", job(), {kSecond, kNever});
+      run_http_handler(folder / "socket", 0, "/in", job(), {kSecond, &kNever});
   BOOST_TEST(text(result.reply) == "reply", result.why);
-  BOOST_TEST(upstream.requests().at(0).head.find("\r\nHost: localhost\r\n") != std::string::npos);
+  BOOST_TEST(application.requests().at(0).head.find("\r\nHost: localhost\r\n") !=
+             std::string::npos);
 }
 
-BOOST_AUTO_TEST_CASE(a_connection_is_kept_and_a_new_one_made_where_it_was_closed) {
+BOOST_AUTO_TEST_CASE(keeps_connection_and_reconnects_if_closed) {
   std::atomic<bool> close_behind = false;
-  const Upstream upstream([&](const Upstream::Request&) {
+  const WebApplication application([&](const WebApplication::Request&) {
     const std::string kept = test::http_ok("r");
     return close_behind ? kept.substr(5) : kept;
   });
-  for (int i = 0; i < 3; ++i) BOOST_TEST((post(upstream.port()).kind == Kind::kDone));
-  BOOST_TEST(upstream.connections() == 1);
+  for (int i = 0; i < 3; ++i) BOOST_TEST((post(application.port()).kind == Kind::kDone));
+  BOOST_TEST(application.connections() == 1);
   close_behind = true;  // without a word of it in the answer
-  for (int i = 0; i < 3; ++i) BOOST_TEST((post(upstream.port()).kind == Kind::kDone));
-  BOOST_TEST(upstream.requests().size() == 6U);
+  for (int i = 0; i < 3; ++i) BOOST_TEST((post(application.port()).kind == Kind::kDone));
+  BOOST_TEST(application.requests().size() == 6U);
 }
 
-BOOST_AUTO_TEST_CASE(a_kept_connection_closed_while_we_write_is_tried_anew_once) {
+BOOST_AUTO_TEST_CASE(retries_once_if_kept_connection_closes_during_write) {
   std::atomic<int> count = 0;
-  const Upstream upstream([&](const Upstream::Request&) {
+  const WebApplication application([&](const WebApplication::Request&) {
     // The second request of a connection is met by its end.
     return ++count % 2 == 0 ? std::string() : test::http_ok("r");
   });
-  BOOST_TEST((post(upstream.port()).kind == Kind::kDone));
-  BOOST_TEST((post(upstream.port()).kind == Kind::kDone));
-  BOOST_TEST(upstream.connections() == 2);
-  BOOST_TEST(upstream.requests().size() == 3U);
+  BOOST_TEST((post(application.port()).kind == Kind::kDone));
+  BOOST_TEST((post(application.port()).kind == Kind::kDone));
+  BOOST_TEST(application.connections() == 2);
+  BOOST_TEST(application.requests().size() == 3U);
 }
 
-BOOST_AUTO_TEST_CASE(an_application_that_does_not_answer_well_has_failed) {
+BOOST_AUTO_TEST_CASE(application_with_bad_answer_fails) {
   struct Row {
     std::string answer;
     const char* why;
@@ -277,30 +279,30 @@ BOOST_AUTO_TEST_CASE(an_application_that_does_not_answer_well_has_failed) {
       {"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + large, "64 KiB"},
   };
   for (const Row& row : rows) {
-    const Upstream upstream([&](const Upstream::Request&) { return row.answer; });
-    const HandlerResult result = post(upstream.port());
+    const WebApplication application([&](const WebApplication::Request&) { return row.answer; });
+    const HandlerResult result = post(application.port());
     BOOST_TEST((result.kind == Kind::kFailed), row.why);
     BOOST_TEST(result.why.find(row.why) != std::string::npos, result.why);
-    BOOST_TEST(upstream.requests().size() == 1U, "a failure is not tried again here");
+    BOOST_TEST(application.requests().size() == 1U, "a failure is not tried again here");
   }
   BOOST_TEST((post(test::free_port()).kind == Kind::kFailed), "nobody is there");
 }
 
-BOOST_AUTO_TEST_CASE(an_application_that_is_slow_is_given_up) {
+BOOST_AUTO_TEST_CASE(slow_application_times_out) {
   std::promise<void> end;
   const std::shared_future<void> ended = end.get_future().share();
-  const Upstream upstream([&](const Upstream::Request&) {
+  const WebApplication application([&](const WebApplication::Request&) {
     ended.wait();
     return std::string();
   });
   const auto start = Clock::now();
-  const HandlerResult result = post(upstream.port(), job(), kSecond);
+  const HandlerResult result = post(application.port(), job(), kSecond);
   BOOST_TEST(result.why == "no answer in time");
   BOOST_TEST((Clock::now() - start < std::chrono::seconds(3)));
   std::atomic<bool> stop = false;
-  auto posted =
-      std::async(std::launch::async, [&] { return post(upstream.port(), job(), kMinute, stop); });
-  eventually("it was asked", [&] { return upstream.requests().size() == 2; });
+  auto posted = std::async(std::launch::async,
+                           [&] { return post(application.port(), job(), kMinute, stop); });
+  eventually("it was asked", [&] { return application.requests().size() == 2; });
   stop = true;
   BOOST_TEST((posted.get().kind == Kind::kInterrupted));
   end.set_value();
@@ -308,7 +310,7 @@ BOOST_AUTO_TEST_CASE(an_application_that_is_slow_is_given_up) {
 
 // --- The pool ---
 
-BOOST_AUTO_TEST_CASE(a_pool_has_places_for_those_at_work_and_four_times_as_many) {
+BOOST_AUTO_TEST_CASE(pool_queues_four_times_its_workers) {
   WorkerPool pool;
   std::vector<WorkerPool::Place> places;
   while (auto place = pool.reserve(2)) places.push_back(std::move(*place));
@@ -317,7 +319,7 @@ BOOST_AUTO_TEST_CASE(a_pool_has_places_for_those_at_work_and_four_times_as_many)
   BOOST_TEST(pool.reserve(2).has_value(), "a place that went is free again");
 }
 
-BOOST_AUTO_TEST_CASE(a_pool_works_at_as_many_things_as_it_may_and_no_more) {
+BOOST_AUTO_TEST_CASE(pool_runs_at_most_its_number_of_jobs) {
   std::atomic<int> at_work = 0;
   std::atomic<int> done = 0;
   std::promise<void> end;

@@ -1,4 +1,4 @@
-#define BOOST_TEST_MODULE installation
+#define BOOST_TEST_MODULE handshake
 #include "protocol/handshake.h"
 
 #include <boost/test/unit_test.hpp>
@@ -32,7 +32,7 @@ Result<OpenedHandshake, Reason> open(const Envelope& envelope) {
   return opened;
 }
 
-BOOST_AUTO_TEST_CASE(the_gateway_reads_what_the_client_wrote_in_both_forms) {
+BOOST_AUTO_TEST_CASE(gateway_reads_client_handshake_in_both_forms) {
   for (const bool hmac_in_clear : {false, true}) {
     const ClientHandshake ours = call(credential(), hmac_in_clear);
     BOOST_TEST(ours.envelope().key_use_hmac.has_value() == hmac_in_clear);
@@ -51,7 +51,7 @@ BOOST_AUTO_TEST_CASE(the_gateway_reads_what_the_client_wrote_in_both_forms) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(both_ends_get_the_same_session_from_a_welcome) {
+BOOST_AUTO_TEST_CASE(both_ends_derive_the_same_session) {
   ClientHandshake ours = call(credential());
   auto opened = open(ours.envelope());
   const SessionGrant grant{SessionId{1}, Epoch{2}, time_from_ms(3), Receipt{4, {5}}, 6};
@@ -69,7 +69,7 @@ BOOST_AUTO_TEST_CASE(both_ends_get_the_same_session_from_a_welcome) {
   BOOST_TEST((answer->keys->s2c == opened->keys().s2c));
 }
 
-BOOST_AUTO_TEST_CASE(a_sealed_refusal_carries_status_and_time_and_no_session) {
+BOOST_AUTO_TEST_CASE(sealed_rejection_carries_status_and_time_without_session) {
   ClientHandshake ours = call(credential());
   const auto answer = ours.finish(open(ours.envelope())->reject(Status::kLate, time_from_ms(99)));
   BOOST_REQUIRE(static_cast<bool>(answer));
@@ -79,7 +79,7 @@ BOOST_AUTO_TEST_CASE(a_sealed_refusal_carries_status_and_time_and_no_session) {
   BOOST_TEST(!answer->keys.has_value());
 }
 
-BOOST_AUTO_TEST_CASE(an_answer_to_another_call_or_a_changed_one_does_not_open) {
+BOOST_AUTO_TEST_CASE(rejects_changed_answer_and_answer_to_another_handshake) {
   ClientHandshake one = call(credential());
   ClientHandshake other = call(credential());
   const Bytes answer = open(other.envelope())->reject(Status::kLate, time_from_ms(99));
@@ -93,7 +93,7 @@ BOOST_AUTO_TEST_CASE(an_answer_to_another_call_or_a_changed_one_does_not_open) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(every_flipped_bit_and_every_cut_is_a_strangers) {
+BOOST_AUTO_TEST_CASE(rejects_handshake_with_any_bit_flipped_or_cut) {
   const Envelope good = call(credential(), true).envelope();
   BOOST_REQUIRE(static_cast<bool>(open(good)));
   for (std::size_t bit = 0; bit < good.message.size() * 8; ++bit) {
@@ -108,7 +108,7 @@ BOOST_AUTO_TEST_CASE(every_flipped_bit_and_every_cut_is_a_strangers) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(the_fields_in_clear_are_bound_to_the_seal) {
+BOOST_AUTO_TEST_CASE(rejects_changed_clear_fields) {
   const Envelope good = call(credential(), true).envelope();
   Envelope renamed = good;
   renamed.name = "client2";
@@ -124,7 +124,7 @@ BOOST_AUTO_TEST_CASE(the_fields_in_clear_are_bound_to_the_seal) {
   BOOST_TEST(!open(added));
 }
 
-BOOST_AUTO_TEST_CASE(strangers_are_told_apart_in_the_log) {
+BOOST_AUTO_TEST_CASE(log_reason_distinguishes_unauthenticated_requests) {
   Envelope envelope = call(credential()).envelope();
   envelope.message[1] = 2;
   BOOST_TEST(open(envelope).error() == Reason::kKid);
@@ -163,7 +163,7 @@ Bytes payload(std::size_t hmac_size, int extra = 0) {
   return writer.take();
 }
 
-BOOST_AUTO_TEST_CASE(the_payload_has_one_shape) {
+BOOST_AUTO_TEST_CASE(rejects_malformed_handshake_payload) {
   BOOST_TEST(static_cast<bool>(open_payload(payload(32))->request()));
   BOOST_TEST(!open_payload(payload(32, 1))->request(), "a byte too many");
   BOOST_TEST(!open_payload(payload(31))->request(), "a MAC of 31 bytes");
@@ -195,7 +195,7 @@ bool is_taken(ByteView payload) {
   return static_cast<bool>(ours.finish(Writer().u8(0x91).put(noise->write(payload)).view()));
 }
 
-BOOST_AUTO_TEST_CASE(the_payload_of_an_answer_has_one_shape) {
+BOOST_AUTO_TEST_CASE(rejects_malformed_answer_payload) {
   const Bytes grant = Writer().u8(0).put(Bytes(8 + 16 + 16 + 8 + 24 + 4)).take();
   const Bytes rejection = Writer().u8(5).put(Bytes(8)).take();
   for (const Bytes& whole : {grant, rejection}) {
@@ -210,7 +210,7 @@ BOOST_AUTO_TEST_CASE(the_payload_of_an_answer_has_one_shape) {
   BOOST_TEST(!is_taken(Writer().u8(11).put(Bytes(8)).view()), "a status there is not");
 }
 
-BOOST_AUTO_TEST_CASE(claims_that_were_not_issued_are_seen) {
+BOOST_AUTO_TEST_CASE(detects_claims_that_were_not_issued) {
   const ClaimsProof issued{{}, credential().claims, credential().key_use_hmac};
   const Installation who{"client1", 4, {}};
   BOOST_TEST(was_issued(ring(), 1, who, issued));

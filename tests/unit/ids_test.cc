@@ -1,4 +1,4 @@
-#define BOOST_TEST_MODULE names
+#define BOOST_TEST_MODULE ids
 #include "protocol/ids.h"
 
 #include <boost/test/unit_test.hpp>
@@ -42,7 +42,7 @@ BOOST_AUTO_TEST_CASE(an_id_is_read_back_as_it_was_written) {
   BOOST_TEST((id < SessionId{{1, 2, 4}}));
 }
 
-BOOST_AUTO_TEST_CASE(names_are_short_and_begin_with_a_letter_or_digit) {
+BOOST_AUTO_TEST_CASE(name_is_short_and_begins_with_letter_or_digit) {
   for (const std::string& name :
        std::vector<std::string>{"a", "Z", "0", "client1", "a.b_c-d", std::string(64, 'x')}) {
     BOOST_TEST(is_name(name), name);
@@ -54,7 +54,7 @@ BOOST_AUTO_TEST_CASE(names_are_short_and_begin_with_a_letter_or_digit) {
   BOOST_TEST(!is_name(std::string_view("a\0", 2)));
 }
 
-BOOST_AUTO_TEST_CASE(a_name_field_is_the_same_without_the_rule_for_its_first_byte) {
+BOOST_AUTO_TEST_CASE(name_field_may_begin_with_any_name_byte) {
   BOOST_TEST(is_name_field(".a"));
   BOOST_TEST(is_name_field("-"));
   BOOST_TEST(!is_name_field(""));
@@ -62,7 +62,7 @@ BOOST_AUTO_TEST_CASE(a_name_field_is_the_same_without_the_rule_for_its_first_byt
   BOOST_TEST(!is_name_field(std::string(65, 'x')));
 }
 
-BOOST_AUTO_TEST_CASE(topics_may_have_slashes_and_128_bytes) {
+BOOST_AUTO_TEST_CASE(topic_may_have_slashes_and_128_bytes) {
   for (const std::string& topic :
        std::vector<std::string>{"t", "/", "telemetry/room.1/x_y-z", std::string(128, 't')}) {
     BOOST_TEST(is_topic(topic), topic);
@@ -73,7 +73,7 @@ BOOST_AUTO_TEST_CASE(topics_may_have_slashes_and_128_bytes) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(the_protocols_own_topics_begin_with_its_name_and_a_slash) {
+BOOST_AUTO_TEST_CASE(reserved_topics_begin_with_sealpost_slash) {
   BOOST_TEST(is_reserved_topic("sealpost/ping"));
   BOOST_TEST(is_reserved_topic("sealpost/"));
   BOOST_TEST(!is_reserved_topic("sealpost"));
@@ -81,7 +81,7 @@ BOOST_AUTO_TEST_CASE(the_protocols_own_topics_begin_with_its_name_and_a_slash) {
   BOOST_TEST(!is_reserved_topic("Sealpost/ping"));
 }
 
-BOOST_AUTO_TEST_CASE(the_statuses_are_those_of_the_table) {
+BOOST_AUTO_TEST_CASE(statuses_match_specification) {
   struct Row {
     int number;
     const char* name;

@@ -24,7 +24,7 @@ std::string client_key(const Keyring& keyring, Kid kid, std::string_view name,
   return hex(keyring.client_key(kid, name, generation).reveal());
 }
 
-BOOST_AUTO_TEST_CASE(a_client_key_depends_on_kid_name_generation_and_server) {
+BOOST_AUTO_TEST_CASE(client_key_depends_on_kid_name_generation_and_server) {
   const Keyring keyring = ring();
   const std::string key = client_key(keyring, 1, "client1", 1);
   BOOST_TEST(key.size() == 32U);
@@ -37,13 +37,13 @@ BOOST_AUTO_TEST_CASE(a_client_key_depends_on_kid_name_generation_and_server) {
   BOOST_TEST(key != client_key(elsewhere, 1, "client1", 1));
 }
 
-BOOST_AUTO_TEST_CASE(the_keys_for_different_purposes_differ) {
+BOOST_AUTO_TEST_CASE(keys_for_different_purposes_differ) {
   const Keyring keyring = ring();
   BOOST_TEST(!(keyring.receipt_key(1) == keyring.receipt_key(2)));
   BOOST_TEST(!(keyring.receipt_key(1) == psk_of(keyring.client_key(1, "client1", 1))));
 }
 
-BOOST_AUTO_TEST_CASE(the_same_master_key_under_another_kid_is_another_key) {
+BOOST_AUTO_TEST_CASE(same_master_key_under_another_kid_gives_another_key) {
   Keyring keyring(ServerId{});
   keyring.add(1, crypto::Key());
   keyring.add(2, crypto::Key());
@@ -51,7 +51,7 @@ BOOST_AUTO_TEST_CASE(the_same_master_key_under_another_kid_is_another_key) {
   BOOST_TEST(!(keyring.receipt_key(1) == keyring.receipt_key(2)));
 }
 
-BOOST_AUTO_TEST_CASE(key_use_hmac_binds_kid_name_generation_and_claims) {
+BOOST_AUTO_TEST_CASE(key_use_hmac_covers_kid_name_generation_and_claims) {
   const Keyring keyring = ring();
   const Bytes claims = {1, 2, 3};
   const auto hmac = keyring.key_use_hmac(1, "client1", 1, claims);
@@ -62,14 +62,14 @@ BOOST_AUTO_TEST_CASE(key_use_hmac_binds_kid_name_generation_and_claims) {
   BOOST_TEST((hmac != keyring.key_use_hmac(1, "client1", 1, Bytes{1, 2})));
 }
 
-BOOST_AUTO_TEST_CASE(a_kid_it_does_not_have_is_a_fault) {
+BOOST_AUTO_TEST_CASE(missing_kid_is_a_fault) {
   const Keyring keyring = ring();
   BOOST_TEST(keyring.has(1));
   BOOST_TEST(!keyring.has(3));
   BOOST_CHECK_THROW((void)keyring.client_key(3, "client1", 1), Fault);
 }
 
-BOOST_AUTO_TEST_CASE(session_keys_come_back_for_their_own_session_alone) {
+BOOST_AUTO_TEST_CASE(session_keys_open_for_their_own_session_only) {
   const Keyring keyring = ring();
   const SessionKeys keys{crypto::random_key(), crypto::random_key()};
   const SessionId session{7};
@@ -84,7 +84,7 @@ BOOST_AUTO_TEST_CASE(session_keys_come_back_for_their_own_session_alone) {
   BOOST_CHECK_THROW((void)keyring.open_session_keys(1, session, "client1", {}), Fault);
 }
 
-BOOST_AUTO_TEST_CASE(a_credential_survives_its_json) {
+BOOST_AUTO_TEST_CASE(credential_survives_json_round_trip) {
   const Keyring keyring = ring();
   const Credential issued = Credential::issue(keyring, 2, "client1", 3,
                                               *Claims::of({{"role", "sen\"sor"}, {"site", "ü"}}),
@@ -100,7 +100,7 @@ BOOST_AUTO_TEST_CASE(a_credential_survives_its_json) {
   BOOST_TEST(hex(read.key_use_hmac) == hex(issued.key_use_hmac));
 }
 
-BOOST_AUTO_TEST_CASE(the_json_is_the_documented_one) {
+BOOST_AUTO_TEST_CASE(json_matches_documentation) {
   Keyring keyring(ServerId{});
   keyring.add(1, crypto::Key());
   const auto text = Credential::issue(keyring, 1, "c", 1, *Claims::of({{"role", "r"}}), "u").json();
@@ -111,7 +111,7 @@ BOOST_AUTO_TEST_CASE(the_json_is_the_documented_one) {
   BOOST_TEST(text.find(R"(","claims":{"role":"r"},"key_use_hmac":")") != text.npos);
 }
 
-BOOST_AUTO_TEST_CASE(a_credential_with_anything_missing_or_wrong_is_refused_in_a_sentence) {
+BOOST_AUTO_TEST_CASE(explains_rejection_of_incomplete_or_wrong_credential) {
   Keyring keyring(ServerId{});
   keyring.add(1, crypto::Key());
   const auto secret =

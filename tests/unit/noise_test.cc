@@ -21,7 +21,7 @@ std::string transport_message(const Key& key, std::uint8_t number, ByteView payl
   return hex(sealed);
 }
 
-BOOST_AUTO_TEST_CASE(gives_the_published_vector_on_both_sides) {
+BOOST_AUTO_TEST_CASE(both_sides_match_published_vector) {
   const auto published = test::vectors("noise_nnpsk0.json");
   BOOST_REQUIRE(published["vectors"].size() == 1U);
   for (const auto& row : published["vectors"]) {
@@ -62,15 +62,15 @@ BOOST_AUTO_TEST_CASE(gives_the_published_vector_on_both_sides) {
   }
 }
 
-struct Pair {
+struct NoisePair {
   Key psk = random_key();
   Bytes prologue = {1, 2, 3};
   NoiseInitiator initiator{psk, prologue, random_key()};
   Bytes first = initiator.write(Bytes{4});
 };
 
-BOOST_AUTO_TEST_CASE(the_keys_are_known_before_the_second_payload_and_do_not_depend_on_it) {
-  Pair pair;
+BOOST_AUTO_TEST_CASE(session_keys_do_not_depend_on_second_payload) {
+  NoisePair pair;
   auto responder = NoiseResponder::read(pair.psk, pair.prologue, pair.first);
   BOOST_CHECK_THROW((void)responder.value().keys(), sealpost::Fault);
   BOOST_CHECK_THROW((void)responder->write({}), std::bad_optional_access);
@@ -82,8 +82,8 @@ BOOST_AUTO_TEST_CASE(the_keys_are_known_before_the_second_payload_and_do_not_dep
   BOOST_TEST(!(before.to_responder == before.to_initiator));
 }
 
-BOOST_AUTO_TEST_CASE(the_first_message_opens_under_its_own_key_prologue_and_bytes_alone) {
-  const Pair pair;
+BOOST_AUTO_TEST_CASE(first_message_opens_only_with_its_key_prologue_and_bytes) {
+  const NoisePair pair;
   BOOST_TEST(!NoiseResponder::read(random_key(), pair.prologue, pair.first));
   BOOST_TEST(!NoiseResponder::read(pair.psk, Bytes{1, 2}, pair.first));
   for (std::size_t i = 0; i < pair.first.size(); ++i) {
@@ -94,15 +94,15 @@ BOOST_AUTO_TEST_CASE(the_first_message_opens_under_its_own_key_prologue_and_byte
   }
 }
 
-BOOST_AUTO_TEST_CASE(the_second_message_belongs_to_its_own_first_one) {
-  Pair one;
-  Pair other;
+BOOST_AUTO_TEST_CASE(second_message_opens_only_for_its_first_message) {
+  NoisePair one;
+  NoisePair other;
   auto responder = NoiseResponder::read(other.psk, other.prologue, other.first);
   BOOST_TEST_REQUIRE(responder.value().agree(random_key()));
   BOOST_TEST(!one.initiator.read(responder.value().write({})));
   BOOST_TEST(!one.initiator.read({}));
 
-  Pair flipped;
+  NoisePair flipped;
   auto its = NoiseResponder::read(flipped.psk, flipped.prologue, flipped.first);
   BOOST_TEST_REQUIRE(its.value().agree(random_key()));
   Bytes second = its.value().write(Bytes{1});
@@ -121,7 +121,7 @@ Bytes message_with_point(const Key& psk, ByteView prologue, const PublicKey& poi
   return message;
 }
 
-BOOST_AUTO_TEST_CASE(a_point_of_small_order_is_refused_even_from_a_holder_of_the_key) {
+BOOST_AUTO_TEST_CASE(rejects_point_of_small_order_from_key_holder) {
   const Key psk = random_key();
   const auto agrees_on = [&](const PublicKey& point) {
     auto responder = NoiseResponder::read(psk, {}, message_with_point(psk, {}, point));

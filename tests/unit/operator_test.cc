@@ -1,4 +1,4 @@
-// The operator's side of the store: the file of issues, the book of clients, the inbox, copies.
+// The operator's side of the store: the file of issues, the tracker of clients, the inbox, copies.
 #define BOOST_TEST_MODULE operator
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <sys/stat.h>
@@ -11,17 +11,18 @@
 #include "admin/diagnose.h"
 #include "base/encoding.h"
 #include "store/backup.h"
+#include "store/health.h"
 #include "store/issuance_log.h"
+#include "support/gateway_fixture.h"
 #include "support/hex.h"
-#include "support/house.h"
 #include "support/print.h"
 #include "support/process.h"
 
 namespace sealpost {
 namespace {
 
+using test::GatewayFixture;
 using test::Peer;
-using test::TestHouse;
 
 bool says(const std::exception& error, const std::string& word) {
   return std::string(error.what()).find(word) != std::string::npos;
@@ -32,7 +33,7 @@ Issuance issue(const std::string& name, Generation generation,
   return {kind, name, generation, 1, R"({"role":"r"})", time_from_ms(1000 + generation)};
 }
 
-BOOST_AUTO_TEST_CASE(the_file_of_issues_keeps_the_last_word_on_each_name) {
+BOOST_AUTO_TEST_CASE(issuance_log_keeps_newest_entry_of_each_name) {
   const test::TempDir folder;
   const std::string path = folder / "issued";
   BOOST_TEST(read_issuance_log(path).empty(), "no file says nothing");
@@ -48,7 +49,7 @@ BOOST_AUTO_TEST_CASE(the_file_of_issues_keeps_the_last_word_on_each_name) {
   BOOST_TEST(issues.at("b").claims == R"({"role":"r"})");
 }
 
-BOOST_AUTO_TEST_CASE(a_line_torn_off_by_a_crash_is_passed_over_and_replaced) {
+BOOST_AUTO_TEST_CASE(skips_and_replaces_line_torn_by_crash) {
   const test::TempDir folder;
   const std::string path = folder / "issued";
   append_issuance(path, issue("a", 1));
@@ -58,7 +59,7 @@ BOOST_AUTO_TEST_CASE(a_line_torn_off_by_a_crash_is_passed_over_and_replaced) {
   BOOST_TEST(read_issuance_log(path).size() == 2U);
 }
 
-BOOST_AUTO_TEST_CASE(a_last_line_that_a_person_forgot_to_end_counts) {
+BOOST_AUTO_TEST_CASE(reads_last_line_without_newline) {
   const test::TempDir folder;
   const std::string path = folder / "issued";
   append_issuance(path, issue("a", 1));
@@ -72,7 +73,7 @@ BOOST_AUTO_TEST_CASE(a_last_line_that_a_person_forgot_to_end_counts) {
   BOOST_TEST(read_issuance_log(path).size() == 2U);
 }
 
-BOOST_AUTO_TEST_CASE(a_file_of_issues_that_cannot_be_read_says_so_and_stays) {
+BOOST_AUTO_TEST_CASE(unreadable_issuance_log_is_reported_and_kept) {
   if (geteuid() == 0) return;  // nothing is unreadable to root; tests/run runs as another user
   const test::TempDir folder;
   const std::string path = folder / "issued";
@@ -85,21 +86,21 @@ BOOST_AUTO_TEST_CASE(a_file_of_issues_that_cannot_be_read_says_so_and_stays) {
   BOOST_TEST(test::read_text(path) == before);
 }
 
-BOOST_AUTO_TEST_CASE(without_the_file_of_issues_no_epoch_begins_for_clients_that_are_there) {
-  TestHouse house;
-  Peer peer = house.client();
-  const std::string backup = house.folder / "backup";
+BOOST_AUTO_TEST_CASE(starts_no_epoch_without_issuance_log_of_existing_clients) {
+  GatewayFixture fixture;
+  Peer peer = fixture.client();
+  const std::string backup = fixture.folder / "backup";
   {
-    Database database = house.database();
+    Database database = fixture.database();
     back_up(database, backup);
   }
-  std::filesystem::remove(house.home.store_paths().issuance_log);
+  std::filesystem::remove(fixture.home.store_paths().issuance_log);
   BOOST_CHECK_EXCEPTION(
-      (void)restore(house.home.store_paths(), house.home.server_id(), backup, house.now), Fault,
-      [](const Fault& fault) { return says(fault, "who was revoked"); });
+      (void)restore(fixture.home.store_paths(), fixture.home.server_id(), backup, fixture.now),
+      Fault, [](const Fault& fault) { return says(fault, "which clients are revoked"); });
 }
 
-BOOST_AUTO_TEST_CASE(a_line_that_cannot_be_read_is_named) {
+BOOST_AUTO_TEST_CASE(names_unreadable_line_of_issuance_log) {
   const test::TempDir folder;
   const std::string path = folder / "issued";
   append_issuance(path, issue("a", 1));
@@ -116,82 +117,83 @@ BOOST_AUTO_TEST_CASE(a_line_that_cannot_be_read_is_named) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(the_book_of_clients_refuses_what_cannot_be_and_says_the_mend) {
-  TestHouse house;
-  Database database = house.database();
-  Clients book(database);
+BOOST_AUTO_TEST_CASE(clients_reject_impossible_changes_and_name_the_remedy) {
+  GatewayFixture fixture;
+  Database database = fixture.database();
+  Clients tracker(database);
   const Claims claims = *Claims::of({{"role", "r"}});
-  BOOST_TEST(book.add("a", 1, claims, house.now) == 1U);
-  BOOST_CHECK_EXCEPTION(book.add("a", 1, claims, house.now), Fault,
+  BOOST_TEST(tracker.add("a", 1, claims, fixture.now) == 1U);
+  BOOST_CHECK_EXCEPTION(tracker.add("a", 1, claims, fixture.now), Fault,
                         [](auto& f) { return says(f, "renew"); });
-  BOOST_CHECK_EXCEPTION(book.renew("b", 1, claims, house.now), Fault,
+  BOOST_CHECK_EXCEPTION(tracker.renew("b", 1, claims, fixture.now), Fault,
                         [](auto& f) { return says(f, "no client b"); });
-  BOOST_CHECK_THROW(book.revoke("b", house.now), Fault);
-  BOOST_CHECK_THROW(book.remove("b", house.now), Fault);
-  BOOST_CHECK_THROW((void)book.find("b"), Fault);
-  BOOST_TEST(book.renew("a", 1, claims, house.now) == 2U);
-  book.revoke("a", house.now);
-  BOOST_TEST(book.find("a").revoked_at.value() == house.now);
-  BOOST_TEST(book.renew("a", 1, claims, house.now) == 4U);
-  BOOST_TEST(!book.find("a").revoked_at.has_value());
-  book.remove("a", house.now);
-  BOOST_TEST(book.list().empty());
-  BOOST_TEST(book.add("a", 1, claims, house.now) == 6U, "generations never go back");
+  BOOST_CHECK_THROW(tracker.revoke("b", fixture.now), Fault);
+  BOOST_CHECK_THROW(tracker.remove("b", fixture.now), Fault);
+  BOOST_CHECK_THROW((void)tracker.find("b"), Fault);
+  BOOST_TEST(tracker.renew("a", 1, claims, fixture.now) == 2U);
+  tracker.revoke("a", fixture.now);
+  BOOST_TEST(tracker.find("a").revoked_at.value() == fixture.now);
+  BOOST_TEST(tracker.renew("a", 1, claims, fixture.now) == 4U);
+  BOOST_TEST(!tracker.find("a").revoked_at.has_value());
+  tracker.remove("a", fixture.now);
+  BOOST_TEST(tracker.list().empty());
+  BOOST_TEST(tracker.add("a", 1, claims, fixture.now) == 6U, "generations never go back");
 }
 
-BOOST_AUTO_TEST_CASE(a_fresh_database_takes_over_the_file_of_issues) {
-  TestHouse house;
-  Peer kept = house.client("kept");
-  Peer revoked = house.client("revoked");
-  Peer removed = house.client("removed");
+BOOST_AUTO_TEST_CASE(new_database_applies_issuance_log) {
+  GatewayFixture fixture;
+  Peer kept = fixture.client("kept");
+  Peer revoked = fixture.client("revoked");
+  Peer removed = fixture.client("removed");
   {
-    Database database = house.database();
-    Clients book(database);
-    book.revoke("revoked", house.now);
-    book.remove("removed", house.now);
+    Database database = fixture.database();
+    Clients tracker(database);
+    tracker.revoke("revoked", fixture.now);
+    tracker.remove("removed", fixture.now);
   }
-  house.restart();
+  fixture.restart();
   for (const char* part : {"", "-wal", "-shm"}) {
-    std::filesystem::remove(house.home.store_paths().database + part);
+    std::filesystem::remove(fixture.home.store_paths().database + part);
   }
-  house.home.create(house.now);
+  fixture.home.create(fixture.now);
   BOOST_TEST(kept.handshake().status == "accepted");
   BOOST_TEST(revoked.handshake().status == "revoked");
   BOOST_TEST(removed.handshake().status == "revoked");
-  BOOST_TEST(house.sql("SELECT claims FROM client WHERE name = 'kept'") == R"({"role":"sensor"})");
+  BOOST_TEST(fixture.sql("SELECT claims FROM client WHERE name = 'kept'") ==
+             R"({"role":"sensor"})");
 }
 
-BOOST_AUTO_TEST_CASE(sessions_can_be_listed_and_ended) {
-  TestHouse house;
-  Peer one = house.client("one");
-  Peer two = house.client("two");
+BOOST_AUTO_TEST_CASE(lists_and_ends_sessions) {
+  GatewayFixture fixture;
+  Peer one = fixture.client("one");
+  Peer two = fixture.client("two");
   one.handshake();
   one.send();
   two.handshake();
-  Database database = house.database();
-  Clients book(database);
-  const auto rows = book.sessions(house.now);
+  Database database = fixture.database();
+  Clients tracker(database);
+  const auto rows = tracker.sessions(fixture.now);
   BOOST_REQUIRE(rows.size() == 2U);
   BOOST_TEST(rows[0].name == "one");
   BOOST_TEST(rows[0].active);
   BOOST_TEST(!rows[1].active);
-  BOOST_TEST(book.end_sessions("one") == 1);
+  BOOST_TEST(tracker.end_sessions("one") == 1);
   BOOST_TEST(one.send().reply.status == 403);
-  BOOST_TEST(book.end_sessions(std::nullopt) == 1);
-  BOOST_TEST(book.sessions(house.now).empty());
+  BOOST_TEST(tracker.end_sessions(std::nullopt) == 1);
+  BOOST_TEST(tracker.sessions(fixture.now).empty());
 }
 
-BOOST_AUTO_TEST_CASE(the_inbox_is_listed_by_number_topic_and_name) {
-  TestHouse house;
-  Peer one = house.client("one");
-  Peer two = house.client("two");
+BOOST_AUTO_TEST_CASE(lists_inbox_by_number_topic_and_name) {
+  GatewayFixture fixture;
+  Peer one = fixture.client("one");
+  Peer two = fixture.client("two");
   one.handshake();
   two.handshake();
   one.send("1", "a");
   two.send("2", "a");
   one.send("3", "b");
   one.send("", "sealpost/ping");
-  Database database = house.database();
+  Database database = fixture.database();
   Inbox inbox(database);
   const auto bodies = [&](const InboxFilter& filter) {
     std::string all;
@@ -209,9 +211,9 @@ BOOST_AUTO_TEST_CASE(the_inbox_is_listed_by_number_topic_and_name) {
   BOOST_TEST(inbox.last() == 4);
 }
 
-BOOST_AUTO_TEST_CASE(pruning_keeps_what_guards_against_replays_and_counts_what_it_deletes) {
-  TestHouse house;
-  Peer peer = house.client();
+BOOST_AUTO_TEST_CASE(pruning_keeps_replay_records_and_counts_deletions) {
+  GatewayFixture fixture;
+  Peer peer = fixture.client();
   peer.handshake();
   std::vector<Envelope> sent;
   for (const std::uint64_t counter : {0, 1, 2000, 2001}) {
@@ -219,18 +221,18 @@ BOOST_AUTO_TEST_CASE(pruning_keeps_what_guards_against_replays_and_counts_what_i
     sent.push_back(peer.seal(peer.message("body")));
     BOOST_TEST(peer.post(sent.back()).status == "accepted");
   }
-  house.now += kHour;
-  Database database = house.database();
+  fixture.now += kHour;
+  Database database = fixture.database();
   Inbox inbox(database);
-  BOOST_TEST(inbox.prune(house.now - 2 * kHour).deleted == 0, "nothing is that old");
-  const Inbox::Pruned pruned = inbox.prune(house.now);
+  BOOST_TEST(inbox.prune(fixture.now - 2 * kHour).deleted == 0, "nothing is that old");
+  const Inbox::Pruned pruned = inbox.prune(fixture.now);
   BOOST_TEST(pruned.deleted == 2, "0 and 1 lie below the window");
   BOOST_TEST(pruned.emptied == 2, "2000 and 2001 inside it");
-  BOOST_TEST(house.inbox().empty());
-  BOOST_TEST(house.sql("SELECT count(*) FROM message") == "2");
+  BOOST_TEST(fixture.inbox().empty());
+  BOOST_TEST(fixture.sql("SELECT count(*) FROM message") == "2");
   BOOST_TEST(peer.post(sent[0]).status == "too_old");
   BOOST_TEST(peer.post(sent[2]).status == "duplicate", "an emptied row still knows its message");
-  BOOST_TEST(inbox.prune(house.now).emptied == 0, "twice is once");
+  BOOST_TEST(inbox.prune(fixture.now).emptied == 0, "twice is once");
 
   const auto stats = inbox.stats();
   BOOST_REQUIRE(stats.size() == 1U);
@@ -238,45 +240,45 @@ BOOST_AUTO_TEST_CASE(pruning_keeps_what_guards_against_replays_and_counts_what_i
   BOOST_TEST(stats[0].count == 4, "deleted ones are still counted");
   peer.next = 2002;
   peer.send();
-  BOOST_TEST(house.inbox().at(0).number == 5, "numbers are never given out twice");
+  BOOST_TEST(fixture.inbox().at(0).number == 5, "numbers are never given out twice");
 }
 
-BOOST_AUTO_TEST_CASE(pruning_goes_in_steps_and_forgets_removed_clients_wholly) {
-  TestHouse house;
-  Peer peer = house.client("gone");
+BOOST_AUTO_TEST_CASE(pruning_works_in_steps_and_deletes_removed_clients) {
+  GatewayFixture fixture;
+  Peer peer = fixture.client("gone");
   peer.handshake();
   for (int i = 0; i < 1500; ++i) BOOST_REQUIRE(peer.send().status == "accepted");
-  Peer stays = house.client("stays");
+  Peer stays = fixture.client("stays");
   stays.handshake();
   stays.send();
-  Database database = house.database();
-  Clients(database).remove("gone", house.now);
-  const Inbox::Pruned pruned = Inbox(database).prune(house.now + Milliseconds{1});
+  Database database = fixture.database();
+  Clients(database).remove("gone", fixture.now);
+  const Inbox::Pruned pruned = Inbox(database).prune(fixture.now + Milliseconds{1});
   BOOST_TEST(pruned.deleted == 1500);
   BOOST_TEST(pruned.emptied == 1);
-  BOOST_TEST(house.sql("SELECT group_concat(name) FROM installation") == "stays");
+  BOOST_TEST(fixture.sql("SELECT group_concat(name) FROM installation") == "stays");
 }
 
-BOOST_AUTO_TEST_CASE(the_newest_row_stays_whatever_is_pruned) {
-  TestHouse house;
-  Peer peer = house.client("gone");
+BOOST_AUTO_TEST_CASE(pruning_keeps_newest_row) {
+  GatewayFixture fixture;
+  Peer peer = fixture.client("gone");
   peer.handshake();
   peer.send();
   peer.send();
-  Database database = house.database();
-  Clients(database).remove("gone", house.now);
-  (void)Inbox(database).prune(house.now + Milliseconds{1});
-  BOOST_TEST(house.sql("SELECT group_concat(id) FROM message") == "2");
+  Database database = fixture.database();
+  Clients(database).remove("gone", fixture.now);
+  (void)Inbox(database).prune(fixture.now + Milliseconds{1});
+  BOOST_TEST(fixture.sql("SELECT group_concat(id) FROM message") == "2");
 }
 
-BOOST_AUTO_TEST_CASE(a_backup_leaves_sessions_out_and_is_the_owners_alone) {
-  TestHouse house;
-  Peer peer = house.client();
+BOOST_AUTO_TEST_CASE(backup_omits_sessions_and_has_mode_0600) {
+  GatewayFixture fixture;
+  Peer peer = fixture.client();
   peer.handshake();
   peer.send("kept");
-  const std::string keys = house.sql("SELECT hex(sealed_keys) FROM session");
-  Database database = house.database();
-  const std::string file = house.folder / "backup.db";
+  const std::string keys = fixture.sql("SELECT hex(sealed_keys) FROM session");
+  Database database = fixture.database();
+  const std::string file = fixture.folder / "backup.db";
   back_up(database, file);
   BOOST_CHECK_EXCEPTION(back_up(database, file), Fault,
                         [](auto& f) { return says(f, "exists already"); });
@@ -292,58 +294,58 @@ BOOST_AUTO_TEST_CASE(a_backup_leaves_sessions_out_and_is_the_owners_alone) {
       "not even in free pages");
 }
 
-BOOST_AUTO_TEST_CASE(a_restore_takes_only_this_servers_backups_and_changes_nothing_otherwise) {
-  TestHouse house;
-  TestHouse other;
-  Peer peer = house.client();
+BOOST_AUTO_TEST_CASE(restore_rejects_other_backups_and_changes_nothing) {
+  GatewayFixture fixture;
+  GatewayFixture other;
+  Peer peer = fixture.client();
   peer.handshake();
   peer.send();
-  const std::string foreign = house.folder / "foreign.db";
+  const std::string foreign = fixture.folder / "foreign.db";
   {
     Database database = other.database();
     back_up(database, foreign);
   }
-  const std::string before = house.dump();
+  const std::string before = fixture.dump();
   const auto refused = [&](const std::string& file, const char* word) {
     BOOST_CHECK_EXCEPTION(
-        restore(house.home.store_paths(), house.home.server_id(), file, house.now), Fault,
+        restore(fixture.home.store_paths(), fixture.home.server_id(), file, fixture.now), Fault,
         [&](auto& f) { return says(f, word); });
-    BOOST_TEST(house.dump() == before);
+    BOOST_TEST(fixture.dump() == before);
   };
-  test::write_text(house.folder / "rubbish.db", std::string(10'000, 'x'));
-  test::write_text(house.folder / "empty.db", "");
-  SQLite::Database(house.folder / "unlike.db", SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE)
+  test::write_text(fixture.folder / "rubbish.db", std::string(10'000, 'x'));
+  test::write_text(fixture.folder / "empty.db", "");
+  SQLite::Database(fixture.folder / "unlike.db", SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE)
       .exec("CREATE TABLE t (x)");
   refused(foreign, "foreign.db is a backup of another server, with other master keys");
-  refused(house.folder / "absent.db", "there is no file");
-  refused(house.folder / "rubbish.db", "rubbish.db is no sealpost backup, or damaged");
-  refused(house.folder / "empty.db", "empty.db is empty");
-  refused(house.folder / "unlike.db", "unlike.db is a database, but no sealpost backup");
-  refused(house.folder.path(), "is a folder");
-  const std::string good = house.folder / "good.db";
+  refused(fixture.folder / "absent.db", "does not exist");
+  refused(fixture.folder / "rubbish.db", "rubbish.db is no sealpost backup, or it is damaged");
+  refused(fixture.folder / "empty.db", "empty.db is empty");
+  refused(fixture.folder / "unlike.db", "unlike.db is a database, but no sealpost backup");
+  refused(fixture.folder.path(), "is a directory");
+  const std::string good = fixture.folder / "good.db";
   {
-    Database database = house.database();
+    Database database = fixture.database();
     back_up(database, good);
   }
   if (geteuid() == 0) return;  // root writes everywhere
-  std::filesystem::permissions(house.home.root(), std::filesystem::perms(0500));
-  refused(good, "good.db could not be copied into the home");
-  std::filesystem::permissions(house.home.root(), std::filesystem::perms(0700));
-  for (const auto& entry : std::filesystem::directory_iterator(house.home.root())) {
+  std::filesystem::permissions(fixture.home.root(), std::filesystem::perms(0500));
+  refused(good, "good.db into the home");
+  std::filesystem::permissions(fixture.home.root(), std::filesystem::perms(0700));
+  for (const auto& entry : std::filesystem::directory_iterator(fixture.home.root())) {
     BOOST_TEST(entry.path().string().find(".restore") == std::string::npos,
                "nothing half-made is left");
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_backup_that_cannot_be_written_names_what_was_asked_for) {
-  TestHouse house;
-  Database database = house.database();
-  std::filesystem::create_directory(house.folder / "closed");
-  std::filesystem::permissions(house.folder / "closed", std::filesystem::perms::none);
+BOOST_AUTO_TEST_CASE(failed_backup_names_requested_path) {
+  GatewayFixture fixture;
+  Database database = fixture.database();
+  std::filesystem::create_directory(fixture.folder / "closed");
+  std::filesystem::permissions(fixture.folder / "closed", std::filesystem::perms::none);
   const std::pair<std::string, const char*> rows[] = {
-      {house.folder.path(), "is a folder"},
-      {house.folder / "none/b.db", "none/b.db cannot be written (No such file or directory)"},
-      {house.folder / "closed/b.db", "closed/b.db cannot be written (Permission denied)"},
+      {fixture.folder.path(), "is a directory"},
+      {fixture.folder / "none/b.db", "none/b.db: No such file or directory"},
+      {fixture.folder / "closed/b.db", "closed/b.db: Permission denied"},
   };
   for (const auto& row : rows) {
     BOOST_CHECK_EXCEPTION(back_up(database, row.first), Fault,
@@ -351,21 +353,22 @@ BOOST_AUTO_TEST_CASE(a_backup_that_cannot_be_written_names_what_was_asked_for) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_restore_over_a_database_in_use_says_so_and_changes_nothing) {
-  TestHouse house;
-  (void)house.client();
-  const std::string backup = house.folder / "backup";
+BOOST_AUTO_TEST_CASE(restore_over_database_in_use_fails_and_changes_nothing) {
+  GatewayFixture fixture;
+  (void)fixture.client();
+  const std::string backup = fixture.folder / "backup";
   {
-    Database database = house.database();
+    Database database = fixture.database();
     back_up(database, backup);
   }
-  const std::string epoch = house.sql("SELECT hex(epoch) FROM server");
-  SQLite::Database locker(house.home.store_paths().database, SQLite::OPEN_READWRITE);
+  const std::string epoch = fixture.sql("SELECT hex(epoch) FROM server");
+  SQLite::Database locker(fixture.home.store_paths().database, SQLite::OPEN_READWRITE);
   locker.exec("BEGIN IMMEDIATE");
   BOOST_CHECK_THROW(
-      (void)restore(house.home.store_paths(), house.home.server_id(), backup, house.now), Fault);
+      (void)restore(fixture.home.store_paths(), fixture.home.server_id(), backup, fixture.now),
+      Fault);
   locker.exec("ROLLBACK");
-  BOOST_TEST(house.sql("SELECT hex(epoch) FROM server") == epoch);
+  BOOST_TEST(fixture.sql("SELECT hex(epoch) FROM server") == epoch);
 }
 
 // Whether somebody waits for a lock on a file.
@@ -381,28 +384,28 @@ bool has_waiter(const std::string& path) {
   return false;
 }
 
-BOOST_AUTO_TEST_CASE(a_revocation_that_a_restore_waits_for_is_not_lost) {
-  TestHouse house;
-  (void)house.client();
-  const std::string backup = house.folder / "backup";
-  Database database = house.database();
+BOOST_AUTO_TEST_CASE(restore_keeps_concurrent_revocation) {
+  GatewayFixture fixture;
+  (void)fixture.client();
+  const std::string backup = fixture.folder / "backup";
+  Database database = fixture.database();
   back_up(database, backup);
-  const StorePaths paths = house.home.store_paths();
+  const StorePaths paths = fixture.home.store_paths();
   std::thread restoring;
   {
     Write write(database);  // as a `client revoke` that is just at work
     restoring =
-        std::thread([&] { (void)restore(paths, house.home.server_id(), backup, house.now); });
+        std::thread([&] { (void)restore(paths, fixture.home.server_id(), backup, fixture.now); });
     test::eventually("the restore waits", [&] { return has_waiter(paths.write_lock); });
     append_issuance(paths.issuance_log, issue("client1", 2, Issuance::Kind::kRevoke));
     write.commit();
   }
   restoring.join();
-  BOOST_TEST(house.sql("SELECT revoked_at IS NOT NULL FROM client") == "1");
+  BOOST_TEST(fixture.sql("SELECT revoked_at IS NOT NULL FROM client") == "1");
 }
 
-BOOST_AUTO_TEST_CASE(a_restore_works_over_a_database_that_is_beyond_use_and_keeps_it) {
-  TestHouse other;
+BOOST_AUTO_TEST_CASE(restore_replaces_damaged_database_and_keeps_it_aside) {
+  GatewayFixture other;
   const std::string foreign = other.folder / "foreign.db";
   {
     Database database = other.database();
@@ -410,60 +413,60 @@ BOOST_AUTO_TEST_CASE(a_restore_works_over_a_database_that_is_beyond_use_and_keep
   }
   for (const std::string& live :
        {std::string(), std::string(20'000, 'x'), test::read_text(foreign)}) {
-    TestHouse house;
-    Peer peer = house.client();
+    GatewayFixture fixture;
+    Peer peer = fixture.client();
     peer.handshake();
     peer.send("kept");
-    const std::string file = house.folder / "backup.db";
+    const std::string file = fixture.folder / "backup.db";
     {
-      Database database = house.database();
+      Database database = fixture.database();
       back_up(database, file);
     }
     peer.send("lost");
-    const std::string path = house.home.store_paths().database;
+    const std::string path = fixture.home.store_paths().database;
     test::write_text(path, live);
     const std::string aside =
-        restore(house.home.store_paths(), house.home.server_id(), file, house.now);
+        restore(fixture.home.store_paths(), fixture.home.server_id(), file, fixture.now);
     BOOST_TEST(aside.starts_with(path + ".damaged-"));
     BOOST_TEST((test::read_text(aside) == live));
     BOOST_TEST(!std::filesystem::exists(path + "-wal"), "what lay beside it has gone with it");
     peer.next = 1;
     BOOST_TEST(peer.handshake().status == "accepted", "the gateway finds the new file");
     BOOST_TEST(peer.send("after").status == "accepted");
-    BOOST_TEST(house.inbox().size() == 2U);
-    Database database = house.database();
-    BOOST_TEST(examine(database).damage.empty());
+    BOOST_TEST(fixture.inbox().size() == 2U);
+    Database database = fixture.database();
+    BOOST_TEST(check_health(database).damage.empty());
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_new_database_does_not_take_over_what_lay_beside_a_lost_one) {
-  TestHouse house;
-  Peer peer = house.client();
+BOOST_AUTO_TEST_CASE(new_database_ignores_wal_of_lost_database) {
+  GatewayFixture fixture;
+  Peer peer = fixture.client();
   peer.handshake();
   for (int i = 0; i < 20; ++i) peer.send(std::string(500, 'x'));
-  house.restart();
-  const StorePaths paths = house.home.store_paths();
+  fixture.restart();
+  const StorePaths paths = fixture.home.store_paths();
   BOOST_REQUIRE(std::filesystem::file_size(paths.database + "-wal") > 0U);
   std::filesystem::remove(paths.database);
-  house.home.create(house.now);
-  BOOST_TEST(house.inbox().empty());
+  fixture.home.create(fixture.now);
+  BOOST_TEST(fixture.inbox().empty());
   BOOST_TEST(peer.handshake().status == "accepted");
 }
 
-BOOST_AUTO_TEST_CASE(a_restore_works_without_a_database_and_takes_issues_made_since) {
-  TestHouse house;
-  const std::string file = house.folder / "backup.db";
+BOOST_AUTO_TEST_CASE(restore_without_database_applies_newer_issuances) {
+  GatewayFixture fixture;
+  const std::string file = fixture.folder / "backup.db";
   {
-    Database database = house.database();
+    Database database = fixture.database();
     back_up(database, file);
   }
-  Peer since = house.client("since");
-  house.restart();
+  Peer since = fixture.client("since");
+  fixture.restart();
   for (const char* part : {"", "-wal", "-shm"}) {
-    std::filesystem::remove(house.home.store_paths().database + part);
+    std::filesystem::remove(fixture.home.store_paths().database + part);
   }
-  restore(house.home.store_paths(), house.home.server_id(), file, house.now);
-  BOOST_TEST(house.sql("SELECT epoch_reason FROM server") == "restore");
+  restore(fixture.home.store_paths(), fixture.home.server_id(), file, fixture.now);
+  BOOST_TEST(fixture.sql("SELECT epoch_reason FROM server") == "restore");
   BOOST_TEST(since.handshake().status == "accepted");
 }
 
@@ -476,105 +479,107 @@ int broken(const std::vector<CheckResult>& findings, const std::string& word) {
   return count;
 }
 
-BOOST_AUTO_TEST_CASE(the_doctor_finds_a_healthy_home_healthy) {
-  TestHouse house;
-  house.client().handshake();
-  BOOST_TEST(broken(examine(house.home, house.now), "") == 0);
+BOOST_AUTO_TEST_CASE(doctor_accepts_healthy_home) {
+  GatewayFixture fixture;
+  fixture.client().handshake();
+  BOOST_TEST(broken(examine(fixture.home, fixture.now), "") == 0);
 }
 
-BOOST_AUTO_TEST_CASE(the_doctor_finds_what_is_wrong) {
+BOOST_AUTO_TEST_CASE(doctor_reports_each_problem) {
   namespace fs = std::filesystem;
   {
-    TestHouse house;
-    fs::permissions(house.home.root(), fs::perms::group_read, fs::perm_options::add);
-    BOOST_TEST(broken(examine(house.home, house.now), "chmod 700") == 1);
+    GatewayFixture fixture;
+    fs::permissions(fixture.home.root(), fs::perms::group_read, fs::perm_options::add);
+    BOOST_TEST(broken(examine(fixture.home, fixture.now), "chmod 700") == 1);
   }
   {
-    TestHouse house;
-    fs::permissions(house.home.keys_folder() + "/1.key", fs::perms::others_read,
+    GatewayFixture fixture;
+    fs::permissions(fixture.home.keys_folder() + "/1.key", fs::perms::others_read,
                     fs::perm_options::add);
-    BOOST_TEST(broken(examine(house.home, house.now), "chmod 600") == 1);
+    BOOST_TEST(broken(examine(fixture.home, fixture.now), "chmod 600") == 1);
   }
   {
-    TestHouse house;
-    fs::permissions(house.home.root() + "/gate", fs::perms::others_read, fs::perm_options::add);
-    BOOST_TEST(broken(examine(house.home, house.now), "/gate is open") == 1);
+    GatewayFixture fixture;
+    fs::permissions(fixture.home.root() + "/gate", fs::perms::others_read, fs::perm_options::add);
+    BOOST_TEST(broken(examine(fixture.home, fixture.now), "/gate is open") == 1);
   }
   {
-    TestHouse house;
-    test::write_text(house.home.keys_folder() + "/1.key", "short\n");
-    BOOST_TEST(broken(examine(house.home, house.now), "1.key") == 1);
+    GatewayFixture fixture;
+    test::write_text(fixture.home.keys_folder() + "/1.key", "short\n");
+    BOOST_TEST(broken(examine(fixture.home, fixture.now), "1.key") == 1);
   }
   {
-    TestHouse house;
-    test::write_text(house.home.keys_folder() + "/issued", "rubbish\n");
-    BOOST_TEST(broken(examine(house.home, house.now), "issued, line 1") == 1);
+    GatewayFixture fixture;
+    test::write_text(fixture.home.keys_folder() + "/issued", "rubbish\n");
+    BOOST_TEST(broken(examine(fixture.home, fixture.now), "issued: line 1") == 1);
   }
   {
-    TestHouse house;
-    Peer peer = house.client();
+    GatewayFixture fixture;
+    Peer peer = fixture.client();
     peer.handshake();
     peer.send();
-    BOOST_TEST(broken(examine(house.home, house.now - kHour), "set the clock") == 1);
+    BOOST_TEST(broken(examine(fixture.home, fixture.now - kHour), "set the clock") == 1);
   }
   {
-    TestHouse house;
-    house.restart();
-    fs::remove(house.home.store_paths().database);
-    BOOST_TEST(broken(examine(house.home, house.now), "sealpost.db is missing") >= 1);
+    GatewayFixture fixture;
+    fixture.restart();
+    fs::remove(fixture.home.store_paths().database);
+    BOOST_TEST(broken(examine(fixture.home, fixture.now), "sealpost.db is missing") >= 1);
   }
   {
-    TestHouse house;
-    Peer peer = house.client();
+    GatewayFixture fixture;
+    Peer peer = fixture.client();
     peer.handshake();
     for (int i = 0; i < 50; ++i) peer.send(std::string(500, 'x'));
-    house.sql("PRAGMA wal_checkpoint(TRUNCATE)");
-    house.restart();
-    std::string bytes = test::read_text(house.home.store_paths().database);
+    fixture.sql("PRAGMA wal_checkpoint(TRUNCATE)");
+    fixture.restart();
+    std::string bytes = test::read_text(fixture.home.store_paths().database);
     for (std::size_t i = bytes.size() - 30'000; i < bytes.size() - 8'000; ++i) bytes[i] = 'x';
-    test::write_text(house.home.store_paths().database, bytes);
-    const auto findings = examine(house.home, house.now);
+    test::write_text(fixture.home.store_paths().database, bytes);
+    const auto findings = examine(fixture.home, fixture.now);
     BOOST_TEST(broken(findings, "damaged") >= 1);
     BOOST_TEST(broken(findings, "\n") == 0, "one line a finding");
   }
   {
-    TestHouse house;
-    fs::permissions(house.home.root(), fs::perms::group_read, fs::perm_options::add);
-    fs::permissions(house.home.root() + "/gate", fs::perms::group_read, fs::perm_options::add);
-    fs::permissions(house.home.keys_folder(), fs::perms::group_read, fs::perm_options::add);
-    BOOST_TEST(broken(examine(house.home, house.now), "is open to other users") == 3, "every one");
+    GatewayFixture fixture;
+    fs::permissions(fixture.home.root(), fs::perms::group_read, fs::perm_options::add);
+    fs::permissions(fixture.home.root() + "/gate", fs::perms::group_read, fs::perm_options::add);
+    fs::permissions(fixture.home.keys_folder(), fs::perms::group_read, fs::perm_options::add);
+    BOOST_TEST(broken(examine(fixture.home, fixture.now), "is open to other users") == 3,
+               "every one");
   }
   {
-    TestHouse house;
-    test::write_text(house.home.root() + "/handler", "");
-    fs::permissions(house.home.root() + "/handler", fs::perms(0755));
-    BOOST_TEST(broken(examine(house.home, house.now), "run `chmod 700") == 1, "still a program");
+    GatewayFixture fixture;
+    test::write_text(fixture.home.root() + "/handler", "");
+    fs::permissions(fixture.home.root() + "/handler", fs::perms(0755));
+    BOOST_TEST(broken(examine(fixture.home, fixture.now), "run `chmod 700") == 1,
+               "still a program");
   }
   {
-    TestHouse house;
-    fs::remove(house.home.keys_folder() + "/1.key");
-    BOOST_TEST(broken(examine(house.home, house.now), "holds no master key") == 1);
+    GatewayFixture fixture;
+    fs::remove(fixture.home.keys_folder() + "/1.key");
+    BOOST_TEST(broken(examine(fixture.home, fixture.now), "holds no master key") == 1);
   }
   {
-    TestHouse house;
-    (void)house.client("a");
-    (void)house.client("revoked");
-    Database database = house.database();
-    Clients(database).revoke("revoked", house.now);
-    house.home.add_key();
-    fs::remove(house.home.keys_folder() + "/1.key");
-    BOOST_TEST(broken(examine(house.home, house.now), "key 1 of the client a is gone") == 1);
-    BOOST_TEST(broken(examine(house.home, house.now), "revoked is gone") == 0);
+    GatewayFixture fixture;
+    (void)fixture.client("a");
+    (void)fixture.client("revoked");
+    Database database = fixture.database();
+    Clients(database).revoke("revoked", fixture.now);
+    fixture.home.add_key();
+    fs::remove(fixture.home.keys_folder() + "/1.key");
+    BOOST_TEST(broken(examine(fixture.home, fixture.now), "key 1 of the client a is gone") == 1);
+    BOOST_TEST(broken(examine(fixture.home, fixture.now), "revoked is gone") == 0);
   }
   {
-    TestHouse house;
-    (void)house.client("a");
-    fs::remove(house.home.store_paths().issuance_log);
-    BOOST_TEST(broken(examine(house.home, house.now), "does not name the client a") == 1);
+    GatewayFixture fixture;
+    (void)fixture.client("a");
+    fs::remove(fixture.home.store_paths().issuance_log);
+    BOOST_TEST(broken(examine(fixture.home, fixture.now), "does not name the client a") == 1);
   }
 }
 
-BOOST_AUTO_TEST_CASE(the_doctor_finds_a_home_that_the_web_may_serve) {
+BOOST_AUTO_TEST_CASE(doctor_reports_home_below_document_root) {
   const test::TempDir folder;
   const auto made_at = [&](const std::string& place) {
     std::filesystem::create_directories(folder / place);
@@ -605,11 +610,11 @@ std::string another_users(const test::TempDir& folder) {
   return folder / "theirs";
 }
 
-BOOST_AUTO_TEST_CASE(another_users_home_is_said_once_and_left_alone) {
+BOOST_AUTO_TEST_CASE(doctor_reports_another_users_home_once) {
   const test::TempDir folder;
   const Home home(another_users(folder));
   BOOST_CHECK_EXCEPTION(home.require_ours(), Fault, [](auto& f) {
-    return says(f, "belongs to ") && says(f, "run as that user (sudo -u ");
+    return says(f, "belongs to ") && says(f, "as that user: sudo -u ");
   });
   BOOST_CHECK_THROW(home.create(system_now()), Fault);
   const auto findings = examine(home, system_now());
@@ -617,20 +622,20 @@ BOOST_AUTO_TEST_CASE(another_users_home_is_said_once_and_left_alone) {
   BOOST_TEST(broken(findings, "belongs to ") == 1);
 }
 
-BOOST_AUTO_TEST_CASE(a_path_that_may_not_be_reached_is_not_called_missing) {
+BOOST_AUTO_TEST_CASE(doctor_tells_unreachable_path_from_missing_one) {
   if (geteuid() == 0) return;  // root reaches all
-  TestHouse house;
-  std::filesystem::permissions(house.folder.path(), std::filesystem::perms::none);
+  GatewayFixture fixture;
+  std::filesystem::permissions(fixture.folder.path(), std::filesystem::perms::none);
   const auto unreachable = [](const Fault& f) {
-    return says(f, "cannot be reached by ") && !says(f, "missing");
+    return says(f, " cannot open ") && !says(f, "missing");
   };
-  BOOST_CHECK_EXCEPTION(house.home.require_private(), Fault, unreachable);
-  BOOST_CHECK_EXCEPTION((void)house.home.server_id(), Fault, unreachable);
-  BOOST_CHECK_EXCEPTION(house.home.require_ours(), Fault, unreachable);
-  std::filesystem::permissions(house.folder.path(), std::filesystem::perms::owner_all);
+  BOOST_CHECK_EXCEPTION(fixture.home.require_private(), Fault, unreachable);
+  BOOST_CHECK_EXCEPTION((void)fixture.home.server_id(), Fault, unreachable);
+  BOOST_CHECK_EXCEPTION(fixture.home.require_ours(), Fault, unreachable);
+  std::filesystem::permissions(fixture.folder.path(), std::filesystem::perms::owner_all);
 }
 
-BOOST_AUTO_TEST_CASE(a_home_is_made_once_and_completed_where_something_is_missing) {
+BOOST_AUTO_TEST_CASE(creates_home_once_and_completes_missing_parts) {
   const test::TempDir folder;
   const Home home(folder / "home");
   home.create(system_now());
@@ -642,7 +647,7 @@ BOOST_AUTO_TEST_CASE(a_home_is_made_once_and_completed_where_something_is_missin
   BOOST_TEST((home.server_id() == id), "the keys are kept");
 }
 
-BOOST_AUTO_TEST_CASE(a_folder_that_is_open_to_others_does_not_become_a_home) {
+BOOST_AUTO_TEST_CASE(rejects_home_folder_open_to_others) {
   const test::TempDir folder;
   std::filesystem::create_directory(folder / "open");
   std::filesystem::permissions(folder / "open", std::filesystem::perms(0755));
@@ -652,86 +657,87 @@ BOOST_AUTO_TEST_CASE(a_folder_that_is_open_to_others_does_not_become_a_home) {
   BOOST_TEST(std::filesystem::is_empty(folder / "open"));
 }
 
-BOOST_AUTO_TEST_CASE(a_file_does_not_become_a_home) {
+BOOST_AUTO_TEST_CASE(rejects_file_as_home) {
   const test::TempDir folder;
   test::write_text(folder / "sealpost", "a program");
   BOOST_CHECK_EXCEPTION(Home(folder / "sealpost").create(system_now()), Fault, [](auto& f) {
-    return says(f, "is a file, not a folder: name another with --home");
+    return says(f, "is a file, not a directory. Name a directory with --home.");
   });
 }
 
-BOOST_AUTO_TEST_CASE(a_home_denies_itself_to_the_web) {
-  const TestHouse house;
-  const std::string file = house.home.root() + "/.htaccess";
+BOOST_AUTO_TEST_CASE(home_has_htaccess_that_denies_access) {
+  const GatewayFixture fixture;
+  const std::string file = fixture.home.root() + "/.htaccess";
   BOOST_TEST(test::read_text(file).find("Require all denied") != std::string::npos);
   BOOST_TEST(test::read_text(file).find("Deny from all") != std::string::npos);
 }
 
-BOOST_AUTO_TEST_CASE(lost_keys_are_not_made_anew_beside_what_they_sealed) {
+BOOST_AUTO_TEST_CASE(does_not_replace_lost_keys_of_existing_database) {
   namespace fs = std::filesystem;
-  TestHouse house;
-  (void)house.client();
+  GatewayFixture fixture;
+  (void)fixture.client();
   const auto refused = [&](const char* word) {
-    BOOST_CHECK_EXCEPTION(house.home.create(house.now), Fault,
-                          [&](auto& f) { return says(f, word) && says(f, "back from a copy"); });
+    BOOST_CHECK_EXCEPTION(fixture.home.create(fixture.now), Fault,
+                          [&](auto& f) { return says(f, word) && says(f, "from a copy"); });
   };
-  const StorePaths paths = house.home.store_paths();
-  fs::rename(house.home.keys_folder(), house.folder / "copy");
+  const StorePaths paths = fixture.home.store_paths();
+  fs::rename(fixture.home.keys_folder(), fixture.folder / "copy");
   refused("server_id is lost");
-  BOOST_TEST(!fs::exists(house.home.keys_folder()), "nothing was written");
-  fs::rename(house.folder / "copy", house.home.keys_folder());
-  fs::rename(house.home.keys_folder() + "/1.key", house.folder / "1.key");
-  BOOST_CHECK_EXCEPTION(house.home.add_key(), Fault, [](auto& f) { return says(f, "copy"); });
+  BOOST_TEST(!fs::exists(fixture.home.keys_folder()), "nothing was written");
+  fs::rename(fixture.folder / "copy", fixture.home.keys_folder());
+  fs::rename(fixture.home.keys_folder() + "/1.key", fixture.folder / "1.key");
+  BOOST_CHECK_EXCEPTION(fixture.home.add_key(), Fault, [](auto& f) { return says(f, "copy"); });
   fs::remove(paths.database);
   refused("holds no master key");
-  fs::remove(house.home.keys_folder() + "/server_id");
+  fs::remove(fixture.home.keys_folder() + "/server_id");
   refused("server_id is lost");
   BOOST_TEST(!fs::exists(paths.database));
 }
 
-BOOST_AUTO_TEST_CASE(a_retired_kid_never_comes_back) {
-  TestHouse house;
-  BOOST_TEST(house.home.add_key() == 2);
-  Database database = house.database();
-  Clients book(database);
+BOOST_AUTO_TEST_CASE(never_reuses_retired_kid) {
+  GatewayFixture fixture;
+  BOOST_TEST(fixture.home.add_key() == 2);
+  Database database = fixture.database();
+  Clients tracker(database);
   const Claims claims = *Claims::of({{"role", "r"}});
-  book.add("a", 2, claims, house.now);
-  house.home.remove_key(2);
-  book.renew("a", 1, claims, house.now);
-  BOOST_TEST(house.home.add_key() == 3, "the file of issues knows of 2");
-  BOOST_TEST(house.home.add_key(7) == 8, "and the database may know of more");
+  tracker.add("a", 2, claims, fixture.now);
+  fixture.home.remove_key(2);
+  tracker.renew("a", 1, claims, fixture.now);
+  BOOST_TEST(fixture.home.add_key() == 3, "the file of issues knows of 2");
+  BOOST_TEST(fixture.home.add_key(7) == 8, "and the database may know of more");
 }
 
-BOOST_AUTO_TEST_CASE(without_a_master_key_nobody_is_refused_but_nothing_works) {
-  TestHouse house;
-  Peer peer = house.client();
+BOOST_AUTO_TEST_CASE(answers_503_without_master_key) {
+  GatewayFixture fixture;
+  Peer peer = fixture.client();
   peer.handshake();
-  std::filesystem::rename(house.home.keys_folder() + "/1.key", house.folder / "1.key");
+  std::filesystem::rename(fixture.home.keys_folder() + "/1.key", fixture.folder / "1.key");
   BOOST_TEST(peer.handshake().reply.status == 503);
   BOOST_TEST(peer.send().reply.status == 503);
-  BOOST_TEST(house.wire()("encrypted_message=EgAA").status == 503, "a stranger, too");
-  std::filesystem::rename(house.folder / "1.key", house.home.keys_folder() + "/1.key");
+  BOOST_TEST(fixture.wire()("encrypted_message=EgAA").status == 503, "a stranger, too");
+  std::filesystem::rename(fixture.folder / "1.key", fixture.home.keys_folder() + "/1.key");
   BOOST_TEST(peer.send().status == "accepted");
 }
 
-BOOST_AUTO_TEST_CASE(keys_come_and_go_and_a_running_gateway_follows) {
-  TestHouse house;
-  Peer old = house.client("old");
+BOOST_AUTO_TEST_CASE(running_gateway_follows_key_changes) {
+  GatewayFixture fixture;
+  Peer old = fixture.client("old");
   BOOST_TEST(old.handshake().status == "accepted");
   BOOST_TEST(old.send().status == "accepted");
-  BOOST_TEST(house.home.add_key() == 2);
-  BOOST_TEST(house.home.newest_kid() == 2);
-  Peer fresh = house.client("fresh");
+  BOOST_TEST(fixture.home.add_key() == 2);
+  BOOST_TEST(fixture.home.newest_kid() == 2);
+  Peer fresh = fixture.client("fresh");
   BOOST_TEST(fresh.credential.kid == 2);
   BOOST_TEST(fresh.handshake().status == "accepted");
   BOOST_TEST(old.send().status == "accepted");
-  house.home.remove_key(1);
+  fixture.home.remove_key(1);
   BOOST_TEST(old.send().reply.status == 403);
   BOOST_TEST(old.handshake().reply.status == 403);
   BOOST_TEST(fresh.send().status == "accepted");
-  BOOST_CHECK_EXCEPTION(house.home.remove_key(1), Fault,
+  BOOST_CHECK_EXCEPTION(fixture.home.remove_key(1), Fault,
                         [](auto& f) { return says(f, "no key 1"); });
-  BOOST_CHECK_EXCEPTION(house.home.remove_key(2), Fault, [](auto& f) { return says(f, "rotate"); });
+  BOOST_CHECK_EXCEPTION(fixture.home.remove_key(2), Fault,
+                        [](auto& f) { return says(f, "rotate"); });
 }
 
 }  // namespace

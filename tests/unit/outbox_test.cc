@@ -14,7 +14,7 @@
 #include "base/files.h"
 #include "sealpost/client.h"
 #include "support/print.h"
-#include "support/temp.h"
+#include "support/temp_dir.h"
 
 namespace sealpost {
 namespace {
@@ -38,7 +38,7 @@ ClientState full_state() {
   return state;
 }
 
-BOOST_AUTO_TEST_CASE(a_state_reads_back_as_written) {
+BOOST_AUTO_TEST_CASE(state_survives_round_trip) {
   const ClientState state = full_state();
   const auto again = ClientState::decode(state.encode());
   BOOST_REQUIRE(static_cast<bool>(again));
@@ -60,7 +60,7 @@ BOOST_AUTO_TEST_CASE(a_state_reads_back_as_written) {
   BOOST_TEST(!ClientState::decode(ClientState::fresh(credential()).encode())->session.has_value());
 }
 
-BOOST_AUTO_TEST_CASE(a_state_with_a_changed_or_missing_byte_is_damaged) {
+BOOST_AUTO_TEST_CASE(state_with_changed_or_missing_byte_is_damaged) {
   const crypto::SecretBytes bytes = full_state().encode();
   for (std::size_t i = 0; i < bytes.size(); ++i) {
     crypto::SecretBytes changed = bytes;
@@ -70,7 +70,7 @@ BOOST_AUTO_TEST_CASE(a_state_with_a_changed_or_missing_byte_is_damaged) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_state_belongs_to_one_credential) {
+BOOST_AUTO_TEST_CASE(state_belongs_to_one_credential) {
   const ClientState state = ClientState::fresh(credential());
   BOOST_TEST(state.belongs_to(credential()));
   BOOST_TEST(!state.belongs_to(credential("client2")));
@@ -78,21 +78,21 @@ BOOST_AUTO_TEST_CASE(a_state_belongs_to_one_credential) {
   BOOST_TEST((ClientState::fresh(credential()).install_nonce != state.install_nonce));
 }
 
-struct Installed {
+struct InstalledOutbox {
   test::TempDir folder;
   std::string path = folder / "deep/state";
   Outbox outbox{path};
 
-  Installed() { install(); }
+  InstalledOutbox() { install(); }
   void install() const {
     const crypto::SecretText text = credential().json();
     outbox.install(bytes_of(text), ClientState::fresh(credential()));
   }
 };
 
-BOOST_AUTO_TEST_CASE(credential_and_state_survive_and_are_the_owners_alone) {
+BOOST_AUTO_TEST_CASE(stores_credential_and_state_readable_by_owner_only) {
   umask(022);  // the modes must not depend on it
-  const Installed it;
+  const InstalledOutbox it;
   BOOST_TEST(it.outbox.is_installed());
   BOOST_TEST(it.outbox.credential().name == "client1");
   BOOST_TEST(it.outbox.state().belongs_to(credential()));
@@ -107,7 +107,7 @@ BOOST_AUTO_TEST_CASE(credential_and_state_survive_and_are_the_owners_alone) {
   BOOST_TEST((status.st_mode & 0777) == 0700U);
 }
 
-BOOST_AUTO_TEST_CASE(what_is_not_installed_says_so) {
+BOOST_AUTO_TEST_CASE(missing_installation_is_reported) {
   const test::TempDir folder;
   const Outbox outbox(folder / "state");
   BOOST_TEST(!outbox.is_installed());
@@ -121,12 +121,13 @@ bool says(const std::exception& error, const std::string& word) {
 }
 
 // A credential file, and something where an installation would write: it is cut off there.
-struct CutOff {
-  const Installed& it;
+struct InterruptedInstall {
+  const InstalledOutbox& it;
   std::string file = it.path + ".json";
   std::string in_the_way;
 
-  CutOff(const Installed& installed, const Credential& wanted, const std::string& at)
+  InterruptedInstall(const InstalledOutbox& installed, const Credential& wanted,
+                     const std::string& at)
       : it(installed), in_the_way(it.path + "/." + at + "." + std::to_string(getpid())) {
     test::write_text(file, std::string(wanted.json()));
     std::filesystem::create_directory(in_the_way);
@@ -134,33 +135,33 @@ struct CutOff {
   void install() const { (void)Client({.state = it.path}).install(file); }
 };
 
-BOOST_AUTO_TEST_CASE(the_same_credential_once_more_never_touches_its_state) {
-  const Installed it;
+BOOST_AUTO_TEST_CASE(installing_same_credential_keeps_state) {
+  const InstalledOutbox it;
   ClientState state = it.outbox.state();
   state.next = 7;
   it.outbox.save(state);
   const std::string before = test::read_text(it.path + "/state");
-  const CutOff cut_off(it, credential(), "credential.json");
-  BOOST_CHECK_THROW(cut_off.install(), Fault);
+  const InterruptedInstall interrupted(it, credential(), "credential.json");
+  BOOST_CHECK_THROW(interrupted.install(), Fault);
   BOOST_TEST((test::read_text(it.path + "/state") == before));
   BOOST_TEST(it.outbox.credential().name == "client1");
 }
 
-BOOST_AUTO_TEST_CASE(another_credential_cut_off_on_its_way_says_so_until_it_is_installed) {
-  const Installed it;
+BOOST_AUTO_TEST_CASE(interrupted_install_of_new_credential_is_reported_until_repeated) {
+  const InstalledOutbox it;
   for (const char* at : {"credential.json", "state"}) {
-    const CutOff cut_off(it, credential("client2"), at);
-    BOOST_CHECK_THROW(cut_off.install(), Fault);
+    const InterruptedInstall interrupted(it, credential("client2"), at);
+    BOOST_CHECK_THROW(interrupted.install(), Fault);
     BOOST_TEST(it.outbox.state().belongs_to(credential()), at);
-    std::filesystem::remove(cut_off.in_the_way);
+    std::filesystem::remove(interrupted.in_the_way);
   }
   BOOST_TEST(it.outbox.former()->belongs_to(credential()), "whatever credential.json says");
   it.install();
   BOOST_TEST(it.outbox.credential().name == "client1");
 }
 
-BOOST_AUTO_TEST_CASE(a_credential_copied_over_the_installed_one_must_be_installed) {
-  const Installed it;
+BOOST_AUTO_TEST_CASE(copied_credential_must_be_installed) {
+  const InstalledOutbox it;
   (void)it.outbox.store("t", "client1's");
   for (const Credential& other : {credential("client2"), credential("client1", 2)}) {
     test::write_text(it.path + "/credential.json", std::string(other.json()));
@@ -182,8 +183,8 @@ BOOST_AUTO_TEST_CASE(a_credential_copied_over_the_installed_one_must_be_installe
       [](const Fault& fault) { return says(fault, "message(s) of the former credential"); });
 }
 
-BOOST_AUTO_TEST_CASE(messages_are_queued_in_order_then_numbered) {
-  const Installed it;
+BOOST_AUTO_TEST_CASE(queues_messages_in_order_before_numbering) {
+  const InstalledOutbox it;
   const Outbox::Entry first = it.outbox.store("a", "1");
   const Outbox::Entry second = it.outbox.store("b", std::string("2\0", 2));
   BOOST_TEST(!first.counter.has_value());
@@ -208,8 +209,8 @@ BOOST_AUTO_TEST_CASE(messages_are_queued_in_order_then_numbered) {
   BOOST_TEST(it.outbox.entries().empty());
 }
 
-BOOST_AUTO_TEST_CASE(half_written_files_are_passed_over_and_bad_ones_named) {
-  const Installed it;
+BOOST_AUTO_TEST_CASE(skips_half_written_files_and_names_damaged_ones) {
+  const InstalledOutbox it;
   test::write_text(it.path + "/open/.q00000000000000000001-abcd123", "half");
   test::write_text(it.path + "/open/README", "not ours");
   BOOST_TEST(it.outbox.entries().empty());
@@ -234,8 +235,8 @@ std::size_t files_in(const std::string& folder) {
   return static_cast<std::size_t>(std::distance(begin(all), end(all)));
 }
 
-BOOST_AUTO_TEST_CASE(what_killed_processes_left_half_written_is_swept_under_the_lock) {
-  const Installed it;
+BOOST_AUTO_TEST_CASE(deletes_half_written_files_of_killed_processes_under_lock) {
+  const InstalledOutbox it;
   const std::string own = std::to_string(getpid());
   const std::string swept[] = {"/.state." + gone_process(), "/.credential.json." + gone_process(),
                                "/open/.q1-abcd." + gone_process()};
@@ -255,7 +256,7 @@ BOOST_AUTO_TEST_CASE(what_killed_processes_left_half_written_is_swept_under_the_
   BOOST_TEST(!std::filesystem::exists(old));
 }
 
-BOOST_AUTO_TEST_CASE(what_cannot_be_written_whole_leaves_nothing_behind) {
+BOOST_AUTO_TEST_CASE(failed_write_leaves_no_file) {
   const test::TempDir folder;
   std::filesystem::create_directory(folder / "taken");
   test::write_text(folder / "taken/file", "in the way of a rename");
@@ -276,15 +277,15 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_written_whole_leaves_nothing_behind) {
   BOOST_TEST(files_in(folder.path()) == 1U);
 }
 
-BOOST_AUTO_TEST_CASE(a_topic_is_checked_where_it_enters) {
-  const Installed it;
+BOOST_AUTO_TEST_CASE(rejects_invalid_topic) {
+  const InstalledOutbox it;
   BOOST_CHECK_THROW((void)it.outbox.store("", "x"), Fault);
   BOOST_CHECK_THROW((void)it.outbox.store("a b", "x"), Fault);
   BOOST_TEST(it.outbox.entries().empty());
 }
 
-BOOST_AUTO_TEST_CASE(what_no_gateway_takes_is_not_stored) {
-  const Installed it;
+BOOST_AUTO_TEST_CASE(rejects_message_too_large_for_any_gateway) {
+  const InstalledOutbox it;
   constexpr std::size_t kTooMuch = (std::size_t{768} << 20) + 1;
   void* pages =
       mmap(nullptr, kTooMuch, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -298,8 +299,8 @@ BOOST_AUTO_TEST_CASE(what_no_gateway_takes_is_not_stored) {
   munmap(pages, kTooMuch);
 }
 
-BOOST_AUTO_TEST_CASE(one_process_works_with_a_folder_at_a_time) {
-  const Installed it;
+BOOST_AUTO_TEST_CASE(locks_folder_for_one_process) {
+  const InstalledOutbox it;
   {
     Outbox one(it.path);
     BOOST_TEST(one.lock(Milliseconds{0}));

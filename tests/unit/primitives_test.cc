@@ -30,7 +30,7 @@ std::string repeated(const std::string& byte, int count) {
   return text;
 }
 
-BOOST_AUTO_TEST_CASE(hkdf_gives_what_rfc_5869_prints) {
+BOOST_AUTO_TEST_CASE(hkdf_matches_rfc_5869) {
   const HkdfCase cases[] = {
       {"A.1 basic", repeated("0b", 22), range(0, 0x0c), range(0xf0, 0xf9),
        "077709362c2e32df0ddc3f0dc47bba6390b6c73bb50f9c3122ec844ad7c2b3e5",
@@ -55,7 +55,7 @@ BOOST_AUTO_TEST_CASE(hkdf_gives_what_rfc_5869_prints) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(sha256_and_hmac_run_over_their_parts_as_one) {
+BOOST_AUTO_TEST_CASE(sha256_and_hmac_join_their_parts) {
   // FIPS 180-4 "abc"; RFC 4231 test case 2
   BOOST_TEST(hex(sha256({bytes_of("a"), {}, bytes_of("bc")})) ==
              "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
@@ -70,7 +70,7 @@ Key key_of(std::uint8_t fill) {
   return key;
 }
 
-BOOST_AUTO_TEST_CASE(gcm_gives_what_the_gcm_specification_prints) {
+BOOST_AUTO_TEST_CASE(gcm_matches_specification_vectors) {
   // McGrew and Viega, test case 14: zero key, zero nonce, one zero block.
   Bytes sealed;
   gcm_seal(Key(), GcmNonce{}, {}, Bytes(16), sealed);
@@ -81,7 +81,7 @@ BOOST_AUTO_TEST_CASE(gcm_gives_what_the_gcm_specification_prints) {
   BOOST_TEST(hex(tag) == "530f8afbc74536b9a963b4f1c4cb738b");
 }
 
-BOOST_AUTO_TEST_CASE(gcm_opens_what_was_sealed_and_nothing_else) {
+BOOST_AUTO_TEST_CASE(gcm_opens_only_what_was_sealed) {
   const Bytes plaintext = {1, 2, 3, 4, 5};
   const Bytes associated = {9, 9};
   Bytes sealed;
@@ -103,14 +103,14 @@ BOOST_AUTO_TEST_CASE(gcm_opens_what_was_sealed_and_nothing_else) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(gcm_appends_to_what_is_there) {
+BOOST_AUTO_TEST_CASE(gcm_appends_to_output) {
   Bytes out = {7};
   gcm_seal(key_of(1), GcmNonce{}, {}, Bytes{1}, out);
   BOOST_TEST(out.size() == 1 + 1 + kTagSize);
   BOOST_TEST(out[0] == 7);
 }
 
-BOOST_AUTO_TEST_CASE(x25519_agrees_as_in_rfc_7748) {
+BOOST_AUTO_TEST_CASE(x25519_matches_rfc_7748) {
   // RFC 7748, section 6.1
   const Key alice(unhex<32>("77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a"));
   const Key bob(unhex<32>("5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb"));
@@ -123,7 +123,7 @@ BOOST_AUTO_TEST_CASE(x25519_agrees_as_in_rfc_7748) {
   BOOST_TEST(hex(x25519(bob, x25519_public(alice)).value().reveal()) == shared);
 }
 
-BOOST_AUTO_TEST_CASE(x25519_refuses_points_of_small_order) {
+BOOST_AUTO_TEST_CASE(x25519_rejects_points_of_small_order) {
   const std::pair<const char*, const char*> points[] = {
       {"0000000000000000000000000000000000000000000000000000000000000000", "0"},
       {"0100000000000000000000000000000000000000000000000000000000000000", "1"},
@@ -138,7 +138,7 @@ BOOST_AUTO_TEST_CASE(x25519_refuses_points_of_small_order) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(random_bytes_fill_all_they_are_given_and_do_not_repeat) {
+BOOST_AUTO_TEST_CASE(random_bytes_fill_buffer_and_do_not_repeat) {
   Bytes large(100'000);
   random_bytes(large);
   BOOST_TEST(std::count(large.begin(), large.end(), 0) < 1000);  // 390 expected

@@ -15,7 +15,7 @@ crypto::Key key_of(std::uint8_t first) {
   return key;
 }
 
-BOOST_AUTO_TEST_CASE(a_receipt_is_genuine_for_its_own_key_epoch_and_installation_alone) {
+BOOST_AUTO_TEST_CASE(receipt_is_genuine_for_its_key_epoch_and_installation_only) {
   const Receipt receipt = make_receipt(key_of(1), kEpoch, kInstallation, 5);
   BOOST_TEST(receipt.next == 5U);
   BOOST_TEST(is_genuine(receipt, key_of(1), kEpoch, kInstallation));
@@ -34,7 +34,7 @@ BOOST_AUTO_TEST_CASE(a_receipt_is_genuine_for_its_own_key_epoch_and_installation
   BOOST_TEST(!is_genuine(forged, key_of(1), kEpoch, kInstallation));
 }
 
-BOOST_AUTO_TEST_CASE(no_receipt_is_24_zero_bytes_and_proves_nothing) {
+BOOST_AUTO_TEST_CASE(missing_receipt_is_24_zero_bytes_and_proves_nothing) {
   const Receipt none = make_receipt(key_of(1), kEpoch, kInstallation, 0);
   Writer writer;
   none.write(writer);
@@ -43,7 +43,7 @@ BOOST_AUTO_TEST_CASE(no_receipt_is_24_zero_bytes_and_proves_nothing) {
   BOOST_TEST(!is_genuine(none, key_of(1), kEpoch, kInstallation));
 }
 
-BOOST_AUTO_TEST_CASE(a_receipt_reads_back_as_written) {
+BOOST_AUTO_TEST_CASE(receipt_survives_round_trip) {
   const Receipt receipt = make_receipt(key_of(1), kEpoch, kInstallation, kCounterEnd - 1);
   Writer writer;
   receipt.write(writer);

@@ -42,7 +42,7 @@ Result<OpenedSeal, Reason> open(const Envelope& envelope, const crypto::Key& key
   return OpenedSeal::open(envelope, *header, kSession, key);
 }
 
-BOOST_AUTO_TEST_CASE(the_gateway_reads_what_the_client_wrote_in_every_form) {
+BOOST_AUTO_TEST_CASE(gateway_reads_client_record_in_every_form) {
   for (const bool name : {false, true}) {
     for (const bool hmac : {false, true}) {
       const Envelope envelope = sealed(name, hmac);
@@ -70,7 +70,7 @@ BOOST_AUTO_TEST_CASE(the_gateway_reads_what_the_client_wrote_in_every_form) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(every_flipped_bit_and_every_cut_is_refused) {
+BOOST_AUTO_TEST_CASE(rejects_record_with_any_bit_flipped_or_cut) {
   const Envelope good = sealed(true, true);
   for (std::size_t bit = 0; bit < good.message.size() * 8; ++bit) {
     Envelope changed = good;
@@ -87,7 +87,7 @@ BOOST_AUTO_TEST_CASE(every_flipped_bit_and_every_cut_is_refused) {
   BOOST_TEST(!open(good, key_of(2)));
 }
 
-BOOST_AUTO_TEST_CASE(the_fields_in_clear_are_bound_to_the_seal) {
+BOOST_AUTO_TEST_CASE(rejects_changed_clear_fields) {
   Envelope changed = sealed(true, true);
   changed.name.clear();
   BOOST_TEST(!open(changed, key_of(1)));
@@ -99,7 +99,7 @@ BOOST_AUTO_TEST_CASE(the_fields_in_clear_are_bound_to_the_seal) {
   BOOST_TEST(!open(changed, key_of(1)));
 }
 
-BOOST_AUTO_TEST_CASE(counters_end_below_two_to_the_63) {
+BOOST_AUTO_TEST_CASE(rejects_counters_from_2_pow_63) {
   Envelope envelope = sealed();
   envelope.message[17] = 0x7f;
   BOOST_TEST(static_cast<bool>(RecordHeader::read(envelope.message)));
@@ -107,7 +107,7 @@ BOOST_AUTO_TEST_CASE(counters_end_below_two_to_the_63) {
   BOOST_TEST(RecordHeader::read(envelope.message).error() == Reason::kCounter);
 }
 
-BOOST_AUTO_TEST_CASE(two_seals_of_one_message_share_nothing_but_the_message) {
+BOOST_AUTO_TEST_CASE(two_seals_of_one_message_have_different_bytes) {
   const Envelope one = sealed();
   const Envelope two = sealed();
   BOOST_TEST((one.message != two.message));
@@ -115,7 +115,7 @@ BOOST_AUTO_TEST_CASE(two_seals_of_one_message_share_nothing_but_the_message) {
              OpenedRecord::read(*open(two, key_of(1)))->message().digest());
 }
 
-BOOST_AUTO_TEST_CASE(a_repeated_generator_repeats_a_nonce_only_for_the_same_plaintext) {
+BOOST_AUTO_TEST_CASE(repeated_generator_repeats_nonce_only_for_same_plaintext) {
   const ByteArray<32> stuck{};
   const auto random_part = [&](std::uint64_t sent_at) {
     const Envelope envelope =
@@ -126,7 +126,7 @@ BOOST_AUTO_TEST_CASE(a_repeated_generator_repeats_a_nonce_only_for_the_same_plai
   BOOST_TEST((random_part(1) == random_part(1)));
 }
 
-BOOST_AUTO_TEST_CASE(a_digest_names_message_id_topic_and_body) {
+BOOST_AUTO_TEST_CASE(digest_covers_message_id_topic_and_body) {
   const auto digest = message().digest();
   BOOST_TEST(hex(digest) ==
              hex(crypto::sha256({MessageId{4}, bytes_of("\x0etelemetry/room"), Bytes{1, 2, 3}})));
@@ -159,7 +159,7 @@ struct Plaintext {
   }
 };
 
-BOOST_AUTO_TEST_CASE(the_plaintext_has_one_shape) {
+BOOST_AUTO_TEST_CASE(rejects_malformed_plaintext) {
   BOOST_TEST(static_cast<bool>(read_plaintext(Plaintext{}.bytes())));
   BOOST_TEST(static_cast<bool>(read_plaintext(Plaintext{.body = Bytes(100'000)}.bytes())));
   BOOST_TEST(static_cast<bool>(read_plaintext(Plaintext{.topic = std::string(128, 't')}.bytes())));
@@ -180,7 +180,7 @@ BOOST_AUTO_TEST_CASE(the_plaintext_has_one_shape) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(an_answer_opens_for_its_own_request_alone) {
+BOOST_AUTO_TEST_CASE(record_answer_opens_for_its_own_request_only) {
   const crypto::Digest request{1};
   const Answer answer{Status::kDuplicate, time_from_ms(99), Receipt{7, {8}}, {1, 2}};
   const Bytes bytes = seal_answer(key_of(2), request, crypto::random_array<32>(), answer);
@@ -201,7 +201,7 @@ BOOST_AUTO_TEST_CASE(an_answer_opens_for_its_own_request_alone) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(an_answer_that_is_too_short_is_not_ours) {
+BOOST_AUTO_TEST_CASE(rejects_answer_that_is_too_short) {
   const crypto::Digest request{3};
   const auto is_taken = [&](std::size_t size) {
     const crypto::XaesNonce nonce{4};
@@ -214,7 +214,7 @@ BOOST_AUTO_TEST_CASE(an_answer_that_is_too_short_is_not_ours) {
   for (std::size_t size = 0; size < 1 + 8 + 24; ++size) BOOST_TEST(!is_taken(size), size);
 }
 
-BOOST_AUTO_TEST_CASE(an_answer_of_a_status_this_version_does_not_know_is_not_ours) {
+BOOST_AUTO_TEST_CASE(rejects_answer_with_unknown_status) {
   Answer answer{static_cast<Status>(11), time_from_ms(99), {}, {}};
   const Bytes bytes = seal_answer(key_of(2), {}, crypto::random_array<32>(), answer);
   BOOST_TEST(!open_answer(key_of(2), {}, bytes));

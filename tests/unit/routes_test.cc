@@ -6,7 +6,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "base/result.h"
-#include "support/temp.h"
+#include "support/temp_dir.h"
 
 namespace sealpost {
 namespace {
@@ -22,7 +22,7 @@ app/*          role=*                     http http://127.0.0.1:8080/in
 *              -                          refuse
 )";
 
-BOOST_AUTO_TEST_CASE(a_pattern_is_matched_whole) {
+BOOST_AUTO_TEST_CASE(pattern_matches_whole_topic) {
   struct Row {
     const char* pattern;
     const char* text;
@@ -56,7 +56,7 @@ BOOST_AUTO_TEST_CASE(a_pattern_is_matched_whole) {
     BOOST_TEST(matches(row.pattern, row.text) == row.matches, row.pattern << " " << row.text);
 }
 
-BOOST_AUTO_TEST_CASE(the_first_route_that_matches_decides) {
+BOOST_AUTO_TEST_CASE(first_matching_route_decides) {
   const Routes routes = Routes::parse(kExample);
   BOOST_TEST(routes.complaints.empty());
   BOOST_REQUIRE(routes.routes.size() == 5U);
@@ -95,12 +95,12 @@ BOOST_AUTO_TEST_CASE(the_first_route_that_matches_decides) {
   BOOST_TEST((routes.routes[4].to.kind == Target::Kind::kReject));
 }
 
-BOOST_AUTO_TEST_CASE(what_no_line_matches_has_no_route) {
+BOOST_AUTO_TEST_CASE(unmatched_topic_has_no_route) {
   BOOST_TEST(Routes::parse("a - inbox\n").match("b", claims({{"role", "r"}})) == nullptr);
   BOOST_TEST(Routes::parse("# nothing\n").match("b", claims({{"role", "r"}})) == nullptr);
 }
 
-BOOST_AUTO_TEST_CASE(targets_are_read_whole) {
+BOOST_AUTO_TEST_CASE(reads_whole_target) {
   const auto target = [](const std::string& to) {
     const Routes routes = Routes::parse("* - " + to);
     BOOST_REQUIRE(routes.routes.size() == 1U);
@@ -118,7 +118,7 @@ BOOST_AUTO_TEST_CASE(targets_are_read_whole) {
 }
 
 // execv() and connect() would end the path there: another program than the one that was written.
-BOOST_AUTO_TEST_CASE(a_zero_byte_makes_a_line_unreadable) {
+BOOST_AUTO_TEST_CASE(rejects_line_with_zero_byte) {
   for (const char* before :
        {"a - exec /bin/take", "a - http unix:/s", "a - http http://127.0.0.1", "a role=x"}) {
     const Routes routes = Routes::parse(std::string(before) + '\0' + " inbox\n* - inbox\n");
@@ -128,7 +128,7 @@ BOOST_AUTO_TEST_CASE(a_zero_byte_makes_a_line_unreadable) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_line_that_cannot_be_read_is_named_with_its_reason) {
+BOOST_AUTO_TEST_CASE(names_unreadable_line_and_reason) {
   const std::pair<const char*, const char*> rows[] = {
       {"a", "claims"},
       {"a inbox", "claims"},
@@ -164,7 +164,7 @@ BOOST_AUTO_TEST_CASE(a_line_that_cannot_be_read_is_named_with_its_reason) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_mismatch_says_what_does_not_match) {
+BOOST_AUTO_TEST_CASE(mismatch_names_what_does_not_match) {
   const Routes routes = Routes::parse("orders role=shop site=* refuse\n");
   const Route& route = routes.routes[0];
   BOOST_TEST(route.mismatch("x", claims({{"role", "shop"}})) == "the topic is not orders");
@@ -173,7 +173,7 @@ BOOST_AUTO_TEST_CASE(a_mismatch_says_what_does_not_match) {
   BOOST_TEST(route.mismatch("orders", claims({{"role", "shop"}, {"site", "1"}})) == "");
 }
 
-BOOST_AUTO_TEST_CASE(the_file_is_read_again_when_it_changes) {
+BOOST_AUTO_TEST_CASE(reads_changed_file_again) {
   const test::TempDir folder;
   const std::string path = folder / "routes";
   RoutesFile file(path);

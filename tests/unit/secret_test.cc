@@ -43,7 +43,7 @@ Key key_of(std::uint8_t fill) {
   return key;
 }
 
-BOOST_AUTO_TEST_CASE(a_secret_erases_itself_when_it_goes) {
+BOOST_AUTO_TEST_CASE(secret_is_erased_when_destroyed) {
   alignas(Key) std::array<std::uint8_t, sizeof(Key)> memory{};
   Key* key = new (memory.data()) Key(key_of(0xaa));
   BOOST_TEST(memory[0] == 0xaa);
@@ -51,7 +51,7 @@ BOOST_AUTO_TEST_CASE(a_secret_erases_itself_when_it_goes) {
   BOOST_TEST(memory == decltype(memory){}, boost::test_tools::per_element());
 }
 
-BOOST_AUTO_TEST_CASE(a_moved_secret_leaves_nothing_behind) {
+BOOST_AUTO_TEST_CASE(moved_from_secret_is_erased) {
   Key from = key_of(1);
   const Key to = std::move(from);
   BOOST_TEST((from == Key()));  // NOLINT(bugprone-use-after-move): that is the point
@@ -64,7 +64,7 @@ BOOST_AUTO_TEST_CASE(a_moved_secret_leaves_nothing_behind) {
   BOOST_TEST((target == key_of(2)));
 }
 
-BOOST_AUTO_TEST_CASE(secrets_compare_by_all_their_bytes) {
+BOOST_AUTO_TEST_CASE(compares_all_bytes_of_secrets) {
   for (std::size_t i = 0; i < Key::kSize; ++i) {
     Key changed = key_of(7);
     changed.fill()[i] ^= 1;
@@ -73,13 +73,13 @@ BOOST_AUTO_TEST_CASE(secrets_compare_by_all_their_bytes) {
   BOOST_TEST((key_of(7).clone() == key_of(7)));
 }
 
-BOOST_AUTO_TEST_CASE(equal_takes_the_size_into_account) {
+BOOST_AUTO_TEST_CASE(equal_compares_sizes) {
   BOOST_TEST(equal(Bytes{}, Bytes{}));
   BOOST_TEST(!equal(Bytes{1}, Bytes{}));
   BOOST_TEST(!equal(Bytes{1, 2}, Bytes{1, 2, 3}));
 }
 
-BOOST_AUTO_TEST_CASE(secret_text_erases_what_it_frees) {
+BOOST_AUTO_TEST_CASE(secret_text_is_erased_when_freed) {
   SecretText text(40, 'k');
   watched = text.data();
   watched_size = text.size();

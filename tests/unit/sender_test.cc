@@ -14,24 +14,24 @@
 #include "base/encoding.h"
 #include "client/outcome.h"
 #include "store/backup.h"
-#include "support/house.h"
+#include "support/gateway_fixture.h"
 #include "support/print.h"
 #include "support/process.h"
 
 namespace sealpost {
 namespace {
 
+using test::GatewayFixture;
 using test::Peer;
-using test::TestHouse;
 using Kind = Outcome::Kind;
 
 HttpAnswer lost() { return {0, "", "connection lost"}; }
 
-// A house, a client's state folder, and a network between them that a test can spoil.
-struct Road {
-  TestHouse house;
-  Credential credential = std::move(house.client().credential);
-  std::string folder = house.folder / "state";
+// A gateway, a client's state folder, and a network between them that a test can disturb.
+struct SenderFixture {
+  GatewayFixture fixture;
+  Credential credential = std::move(fixture.client().credential);
+  std::string folder = fixture.folder / "state";
   std::function<HttpAnswer(const std::string& form, const Post& real)> network;
   std::vector<std::string> forms;  // all that went out
   std::vector<std::string> reports;
@@ -39,7 +39,7 @@ struct Road {
   std::int64_t clock_shift = 0;
   bool clear_fields = false;
 
-  Road() {
+  SenderFixture() {
     const Outbox outbox(folder);
     const crypto::SecretText text = credential.json();
     outbox.install(bytes_of(text), ClientState::fresh(credential));
@@ -47,7 +47,7 @@ struct Road {
 
   Sender::World world() {
     const Post real = [this](const std::string& form) -> HttpAnswer {
-      const test::Reply reply = house.post(TestHouse::request(form));
+      const test::Reply reply = fixture.post(GatewayFixture::request(form));
       return {reply.status, reply.body, ""};
     };
     return {.post =
@@ -58,12 +58,12 @@ struct Road {
             .now =
                 [this] {
                   return time_from_ms(static_cast<std::uint64_t>(
-                      static_cast<std::int64_t>(to_ms(house.now)) + clock_shift));
+                      static_cast<std::int64_t>(to_ms(fixture.now)) + clock_shift));
                 },
             .sleep =
                 [this](Milliseconds time) {
                   slept += time;
-                  house.now += time;
+                  fixture.now += time;
                 },
             .report = [this](const std::string& text) { reports.push_back(text); },
             .clear_fields = clear_fields};
@@ -86,9 +86,9 @@ struct Road {
   // What a gateway with the right keys could answer a handshake.
   HttpAnswer grant(const std::string& form, std::uint32_t max_body, Time server_time,
                    const Epoch& epoch = {2}) const {
-    auto call = OpenedHandshake::open(*Envelope::parse(form), house.home.keyring());
+    auto call = OpenedHandshake::open(*Envelope::parse(form), fixture.home.keyring());
     BOOST_TEST_REQUIRE(call->agree(crypto::random_key()));
-    const SessionGrant words{SessionId{1}, epoch, house.now + kHour, Receipt{}, max_body};
+    const SessionGrant words{SessionId{1}, epoch, fixture.now + kHour, Receipt{}, max_body};
     return {200, std::string(text_of(call->accept(words, server_time))), ""};
   }
   // The answer to what is sent next is lost, whatever it did.
@@ -104,30 +104,30 @@ struct Road {
   [[nodiscard]] ClientState state() const { return Outbox(folder).state(); }
   [[nodiscard]] std::string bodies() const {
     std::string all;
-    for (const auto& row : house.inbox()) all.append(text_of(row.body)).append(" ");
+    for (const auto& row : fixture.inbox()) all.append(text_of(row.body)).append(" ");
     return all;
   }
 };
 
-BOOST_AUTO_TEST_CASE(messages_arrive_in_one_session_and_leave_the_outbox) {
+BOOST_AUTO_TEST_CASE(delivers_messages_in_one_session_and_empties_outbox) {
   for (const bool clear_fields : {false, true}) {
-    Road road;
-    road.clear_fields = clear_fields;
-    BOOST_TEST((road.send("one").kind == Kind::kAccepted));
-    BOOST_TEST((road.send("two").kind == Kind::kAccepted));
-    BOOST_TEST(road.bodies() == "one two ");
-    BOOST_TEST(road.open() == 0U);
-    BOOST_TEST(road.forms.size() == 3U, "one handshake, two records");
-    BOOST_TEST(road.forms[0].starts_with("name=client1&") == true);
-    BOOST_TEST((road.forms[1].find("key_use_hmac=") != std::string::npos) == clear_fields);
+    SenderFixture client;
+    client.clear_fields = clear_fields;
+    BOOST_TEST((client.send("one").kind == Kind::kAccepted));
+    BOOST_TEST((client.send("two").kind == Kind::kAccepted));
+    BOOST_TEST(client.bodies() == "one two ");
+    BOOST_TEST(client.open() == 0U);
+    BOOST_TEST(client.forms.size() == 3U, "one handshake, two records");
+    BOOST_TEST(client.forms[0].starts_with("name=client1&") == true);
+    BOOST_TEST((client.forms[1].find("key_use_hmac=") != std::string::npos) == clear_fields);
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_message_is_on_disk_with_its_counter_before_it_leaves) {
-  Road road;
+BOOST_AUTO_TEST_CASE(writes_message_and_counter_to_disk_before_sending) {
+  SenderFixture client;
   bool seen = false;
-  road.network = [&](const std::string& form, const Post& real) {
-    const auto entries = Outbox(road.folder).entries();
+  client.network = [&](const std::string& form, const Post& real) {
+    const auto entries = Outbox(client.folder).entries();
     if (!form.starts_with("name=")) {
       seen = entries.size() == 1 && entries[0].counter == 0U;
     } else {
@@ -136,334 +136,333 @@ BOOST_AUTO_TEST_CASE(a_message_is_on_disk_with_its_counter_before_it_leaves) {
     }
     return real(form);
   };
-  road.send("x");
+  client.send("x");
   BOOST_TEST(seen);
 }
 
-BOOST_AUTO_TEST_CASE(a_lost_request_and_a_lost_answer_are_followed_by_the_same_message) {
+BOOST_AUTO_TEST_CASE(client_resends_after_lost_request_or_answer) {
   for (const bool request_arrives : {false, true}) {
-    Road road;
-    road.send("first");
+    SenderFixture client;
+    client.send("first");
     int lose = 3;
-    road.network = [&](const std::string& form, const Post& real) {
+    client.network = [&](const std::string& form, const Post& real) {
       if (lose-- <= 0) return real(form);
       if (request_arrives) (void)real(form);
       return lost();
     };
-    const Outcome outcome = road.send("second");
+    const Outcome outcome = client.send("second");
     BOOST_TEST((outcome.kind == Kind::kAccepted));
     BOOST_TEST(outcome.status == (request_arrives ? "duplicate" : "accepted"));
-    BOOST_TEST(road.bodies() == "first second ");
-    BOOST_TEST(road.forms.size() == 2U + 4U, "no new handshake: the session is not gone");
-    BOOST_TEST(road.slept > Milliseconds{500});
+    BOOST_TEST(client.bodies() == "first second ");
+    BOOST_TEST(client.forms.size() == 2U + 4U, "no new handshake: the session is not gone");
+    BOOST_TEST(client.slept > Milliseconds{500});
   }
 }
 
-BOOST_AUTO_TEST_CASE(where_nobody_answers_it_gives_up_and_the_message_stays_open) {
-  Road road;
-  road.network = [](const std::string&, const Post&) { return lost(); };
-  const Outcome outcome = road.send("later");
+BOOST_AUTO_TEST_CASE(gives_up_without_answer_and_keeps_message_open) {
+  SenderFixture client;
+  client.network = [](const std::string&, const Post&) { return lost(); };
+  const Outcome outcome = client.send("later");
   BOOST_TEST((outcome.kind == Kind::kOpen));
   BOOST_TEST(outcome.status == "network");
-  BOOST_TEST(road.open() == 1U);
-  BOOST_TEST(road.slept > Milliseconds{5'000});
-  BOOST_TEST(road.slept < Milliseconds{20'000});
-  road.network = nullptr;
-  BOOST_TEST((road.flush().kind == Kind::kAccepted));
-  BOOST_TEST(road.bodies() == "later ");
+  BOOST_TEST(client.open() == 1U);
+  BOOST_TEST(client.slept > Milliseconds{5'000});
+  BOOST_TEST(client.slept < Milliseconds{20'000});
+  client.network = nullptr;
+  BOOST_TEST((client.flush().kind == Kind::kAccepted));
+  BOOST_TEST(client.bodies() == "later ");
 }
 
-BOOST_AUTO_TEST_CASE(older_messages_go_first) {
-  Road road;
-  road.network = [](const std::string&, const Post&) { return lost(); };
-  road.send("1");
-  road.send("2");
-  road.network = nullptr;
-  BOOST_TEST((road.send("3").kind == Kind::kAccepted));
-  BOOST_TEST(road.bodies() == "1 2 3 ");
+BOOST_AUTO_TEST_CASE(sends_older_messages_first) {
+  SenderFixture client;
+  client.network = [](const std::string&, const Post&) { return lost(); };
+  client.send("1");
+  client.send("2");
+  client.network = nullptr;
+  BOOST_TEST((client.send("3").kind == Kind::kAccepted));
+  BOOST_TEST(client.bodies() == "1 2 3 ");
 }
 
-BOOST_AUTO_TEST_CASE(an_unsealed_answer_settles_nothing_whatever_its_status) {
+BOOST_AUTO_TEST_CASE(unsealed_answer_settles_nothing) {
   for (const int status : {200, 400, 404, 409, 413, 500, 503}) {
-    Road road;
-    road.send("first");
+    SenderFixture client;
+    client.send("first");
     int lies = 2;
-    road.network = [&](const std::string& form, const Post& real) -> HttpAnswer {
+    client.network = [&](const std::string& form, const Post& real) -> HttpAnswer {
       if (lies-- > 0) return {status, "accepted, truly", ""};
       return real(form);
     };
-    BOOST_TEST(road.send("second").status == "accepted", status);
-    BOOST_TEST(road.bodies() == "first second ", status);
+    BOOST_TEST(client.send("second").status == "accepted", status);
+    BOOST_TEST(client.bodies() == "first second ", status);
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_session_that_is_gone_is_replaced_and_the_same_message_sealed_again) {
-  Road road;
-  road.send("first");
-  road.house.sql("DELETE FROM session");
-  const Outcome outcome = road.send("second");
+BOOST_AUTO_TEST_CASE(replaces_deleted_session_and_seals_same_message_again) {
+  SenderFixture client;
+  client.send("first");
+  client.fixture.sql("DELETE FROM session");
+  const Outcome outcome = client.send("second");
   BOOST_TEST(outcome.status == "accepted");
-  BOOST_TEST(road.slept == Milliseconds{0}, "the first time without a rest");
-  BOOST_TEST(road.bodies() == "first second ");
-  BOOST_TEST(road.forms.size() == 2U + 3U);
+  BOOST_TEST(client.slept == Milliseconds{0}, "the first time without a rest");
+  BOOST_TEST(client.bodies() == "first second ");
+  BOOST_TEST(client.forms.size() == 2U + 3U);
 }
 
-BOOST_AUTO_TEST_CASE(a_forged_403_costs_handshakes_but_at_most_one_a_try) {
-  Road road;
-  road.network = [](const std::string&, const Post&) -> HttpAnswer {
+BOOST_AUTO_TEST_CASE(forged_403_causes_at_most_one_handshake_per_try) {
+  SenderFixture client;
+  client.network = [](const std::string&, const Post&) -> HttpAnswer {
     return {403, "refused\n", ""};
   };
-  BOOST_TEST((road.send("x").kind == Kind::kOpen));
-  BOOST_TEST(road.forms.size() <= 8U);
+  BOOST_TEST((client.send("x").kind == Kind::kOpen));
+  BOOST_TEST(client.forms.size() <= 8U);
 }
 
-BOOST_AUTO_TEST_CASE(a_wrong_clock_is_corrected_by_the_sealed_time) {
-  Road road;
-  road.clock_shift = -86'400'000;
-  BOOST_TEST(road.send("x").status == "accepted");
-  BOOST_TEST(road.slept == Milliseconds{0});
-  BOOST_TEST(road.state().offset == ClockOffset{86'400'000});
-  road.clock_shift = 3'600'000;  // and now it jumps
-  BOOST_TEST(road.send("y").status == "accepted");
-  BOOST_TEST(road.state().offset == ClockOffset{-3'600'000});
-  BOOST_TEST(road.bodies() == "x y ");
+BOOST_AUTO_TEST_CASE(corrects_clock_from_sealed_time) {
+  SenderFixture client;
+  client.clock_shift = -86'400'000;
+  BOOST_TEST(client.send("x").status == "accepted");
+  BOOST_TEST(client.slept == Milliseconds{0});
+  BOOST_TEST(client.state().offset == ClockOffset{86'400'000});
+  client.clock_shift = 3'600'000;  // and now it jumps
+  BOOST_TEST(client.send("y").status == "accepted");
+  BOOST_TEST(client.state().offset == ClockOffset{-3'600'000});
+  BOOST_TEST(client.bodies() == "x y ");
 }
 
-BOOST_AUTO_TEST_CASE(a_slow_answer_does_not_set_the_clock) {
-  Road road;
-  road.network = [&](const std::string& form, const Post& real) {
+BOOST_AUTO_TEST_CASE(slow_answer_does_not_set_clock) {
+  SenderFixture client;
+  client.network = [&](const std::string& form, const Post& real) {
     const HttpAnswer answer = real(form);
-    road.house.now += 31 * kSecond;
+    client.fixture.now += 31 * kSecond;
     return answer;
   };
-  BOOST_TEST(road.send("x").status == "accepted");
-  BOOST_TEST(road.state().offset == ClockOffset{0});
+  BOOST_TEST(client.send("x").status == "accepted");
+  BOOST_TEST(client.state().offset == ClockOffset{0});
 }
 
-BOOST_AUTO_TEST_CASE(settled_refusals_are_reported_and_let_go) {
-  Road road;
-  const Outcome outcome = road.send("x", "sealpost/other");
+BOOST_AUTO_TEST_CASE(reports_and_removes_rejected_messages) {
+  SenderFixture client;
+  const Outcome outcome = client.send("x", "sealpost/other");
   BOOST_TEST((outcome.kind == Kind::kRefused));
   BOOST_TEST(outcome.status == "forbidden");
   BOOST_TEST(!outcome.reason.empty());
-  BOOST_TEST(road.open() == 0U);
+  BOOST_TEST(client.open() == 0U);
 }
 
-BOOST_AUTO_TEST_CASE(what_may_have_acted_stays_open_when_the_client_is_revoked) {
+BOOST_AUTO_TEST_CASE(keeps_possibly_accepted_message_open_when_revoked) {
   for (const bool by_record : {false, true}) {
-    Road road;
-    road.send("first");
-    road.lose_one_answer();
-    BOOST_TEST((road.send("acted").kind == Kind::kOpen));
-    road.network = nullptr;
-    BOOST_TEST(road.bodies() == "first acted ");
-    Database database = road.house.database();
-    Clients book(database);
+    SenderFixture client;
+    client.send("first");
+    client.lose_one_answer();
+    BOOST_TEST((client.send("acted").kind == Kind::kOpen));
+    client.network = nullptr;
+    BOOST_TEST(client.bodies() == "first acted ");
+    Database database = client.fixture.database();
+    Clients tracker(database);
     if (by_record) {
-      book.renew("client1", 1, road.credential.claims, road.house.now);
+      tracker.renew("client1", 1, client.credential.claims, client.fixture.now);
     } else {
-      book.revoke("client1", road.house.now);
+      tracker.revoke("client1", client.fixture.now);
     }
     for (int i = 0; i < 2; ++i) {
-      const Outcome outcome = road.flush();
+      const Outcome outcome = client.flush();
       BOOST_TEST((outcome.kind == Kind::kOpen), by_record);
       BOOST_TEST(outcome.status == "revoked");
       BOOST_TEST(outcome.reason.find("whether the message took effect before") !=
                  std::string::npos);
-      BOOST_TEST(road.open() == 1U);
+      BOOST_TEST(client.open() == 1U);
     }
   }
 }
 
-BOOST_AUTO_TEST_CASE(
-    what_has_never_left_is_refused_when_the_client_is_revoked_and_keeps_its_place) {
-  Road road;
-  road.send("first");
-  Database database = road.house.database();
-  Clients(database).revoke("client1", road.house.now);
-  BOOST_TEST((road.send("posted to no session").kind == Kind::kOpen));
-  const Outcome outcome = road.send("never left");
+BOOST_AUTO_TEST_CASE(rejects_unsent_messages_in_order_when_client_is_revoked) {
+  SenderFixture client;
+  client.send("first");
+  Database database = client.fixture.database();
+  Clients(database).revoke("client1", client.fixture.now);
+  BOOST_TEST((client.send("posted to no session").kind == Kind::kOpen));
+  const Outcome outcome = client.send("never left");
   BOOST_TEST((outcome.kind == Kind::kRefused));
   BOOST_TEST(outcome.status == "revoked");
-  const auto entries = Outbox(road.folder).entries();
+  const auto entries = Outbox(client.folder).entries();
   BOOST_REQUIRE(entries.size() == 2U);
   BOOST_TEST(!entries[1].counter.has_value());
 }
 
-BOOST_AUTO_TEST_CASE(a_ping_is_let_go_of_whatever_becomes_of_it) {
-  Road road;
-  BOOST_TEST(road.ping().status == "accepted");
-  road.lose_one_answer();
-  BOOST_TEST(road.ping().status == "network");
-  BOOST_TEST(road.open() == 0U);
-  road.network = nullptr;
-  Database database = road.house.database();
-  Clients(database).revoke("client1", road.house.now);
+BOOST_AUTO_TEST_CASE(removes_ping_after_any_outcome) {
+  SenderFixture client;
+  BOOST_TEST(client.ping().status == "accepted");
+  client.lose_one_answer();
+  BOOST_TEST(client.ping().status == "network");
+  BOOST_TEST(client.open() == 0U);
+  client.network = nullptr;
+  Database database = client.fixture.database();
+  Clients(database).revoke("client1", client.fixture.now);
   for (int i = 0; i < 2; ++i) {  // one in the old session, and one that gets no number
-    BOOST_TEST(road.ping().status == "revoked");
-    BOOST_TEST(road.open() == 0U);
+    BOOST_TEST(client.ping().status == "revoked");
+    BOOST_TEST(client.open() == 0U);
   }
 }
 
-BOOST_AUTO_TEST_CASE(after_revoked_no_message_gets_a_number) {
-  Road road;
-  road.send("first");
-  Database database = road.house.database();
-  Clients(database).renew("client1", 1, road.credential.claims, road.house.now);
-  BOOST_TEST(road.send("second").status == "revoked");
-  BOOST_TEST(road.send("third").status == "revoked");
-  const auto entries = Outbox(road.folder).entries();
+BOOST_AUTO_TEST_CASE(numbers_no_message_after_revocation) {
+  SenderFixture client;
+  client.send("first");
+  Database database = client.fixture.database();
+  Clients(database).renew("client1", 1, client.credential.claims, client.fixture.now);
+  BOOST_TEST(client.send("second").status == "revoked");
+  BOOST_TEST(client.send("third").status == "revoked");
+  const auto entries = Outbox(client.folder).entries();
   BOOST_REQUIRE(entries.size() == 2U);
   BOOST_TEST(entries[0].counter.has_value());
   BOOST_TEST(!entries[1].counter.has_value());
 }
 
-BOOST_AUTO_TEST_CASE(what_the_gateway_cannot_take_is_refused_here) {
-  Road road;
-  road.house.set(kMaxBody, "4096");
-  const Outcome outcome = road.send(std::string(4000, 'x'));
+BOOST_AUTO_TEST_CASE(rejects_message_larger_than_gateway_limit) {
+  SenderFixture client;
+  client.fixture.set(kMaxBody, "4096");
+  const Outcome outcome = client.send(std::string(4000, 'x'));
   BOOST_TEST((outcome.kind == Kind::kRefused));
   BOOST_TEST(outcome.status == "too_large");
-  BOOST_TEST(road.open() == 0U);
-  BOOST_TEST(road.send("small").status == "accepted");
+  BOOST_TEST(client.open() == 0U);
+  BOOST_TEST(client.send("small").status == "accepted");
 }
 
-BOOST_AUTO_TEST_CASE(what_was_too_large_when_the_session_began_is_asked_once_more) {
-  Road road;
-  road.house.set(kMaxBody, "4096");
-  road.send("small");
-  road.house.set(kMaxBody, "1048576");
-  BOOST_TEST(road.send(std::string(4000, 'x')).status == "accepted");
-  BOOST_TEST(road.forms.size() == 2U + 2U, "a handshake and the message");
+BOOST_AUTO_TEST_CASE(asks_for_new_limit_before_rejecting_large_message) {
+  SenderFixture client;
+  client.fixture.set(kMaxBody, "4096");
+  client.send("small");
+  client.fixture.set(kMaxBody, "1048576");
+  BOOST_TEST(client.send(std::string(4000, 'x')).status == "accepted");
+  BOOST_TEST(client.forms.size() == 2U + 2U, "a handshake and the message");
 }
 
-BOOST_AUTO_TEST_CASE(what_is_too_large_now_and_may_have_acted_before_is_not_refused) {
-  Road road;
-  road.send("first");
-  road.lose_one_answer();
+BOOST_AUTO_TEST_CASE(keeps_possibly_accepted_message_above_new_limit) {
+  SenderFixture client;
+  client.send("first");
+  client.lose_one_answer();
   const std::string large(4000, 'x');
-  BOOST_TEST(road.send(large).status == "network");
-  road.house.set(kMaxBody, "4096");
-  BOOST_TEST((road.flush().kind == Kind::kOpen), "nothing is decided where nobody answers");
-  road.house.now += 24 * kHour;  // the session is over
-  BOOST_TEST((road.flush().kind == Kind::kOpen));
-  road.network = nullptr;
-  const Outcome outcome = road.flush();
+  BOOST_TEST(client.send(large).status == "network");
+  client.fixture.set(kMaxBody, "4096");
+  BOOST_TEST((client.flush().kind == Kind::kOpen), "nothing is decided where nobody answers");
+  client.fixture.now += 24 * kHour;  // the session is over
+  BOOST_TEST((client.flush().kind == Kind::kOpen));
+  client.network = nullptr;
+  const Outcome outcome = client.flush();
   BOOST_TEST((outcome.kind == Kind::kUnknown));
   BOOST_TEST(outcome.status == "too_large");
   BOOST_TEST(outcome.reason.find("whether it took effect") != std::string::npos);
-  BOOST_TEST(road.open() == 0U);
-  BOOST_TEST(road.bodies() == "first " + large + " ");
+  BOOST_TEST(client.open() == 0U);
+  BOOST_TEST(client.bodies() == "first " + large + " ");
 }
 
-BOOST_AUTO_TEST_CASE(a_welcome_that_takes_less_than_any_gateway_is_none) {
-  Road road;
+BOOST_AUTO_TEST_CASE(rejects_grant_with_impossibly_small_limit) {
+  SenderFixture client;
   std::uint32_t takes = 4095;
-  road.network = [&](const std::string& form, const Post& real) {
-    return form.starts_with("name=") ? road.grant(form, takes, road.house.now) : real(form);
+  client.network = [&](const std::string& form, const Post& real) {
+    return form.starts_with("name=") ? client.grant(form, takes, client.fixture.now) : real(form);
   };
-  const Outcome outcome = road.send("x");
+  const Outcome outcome = client.send("x");
   BOOST_TEST((outcome.kind == Kind::kOpen));
   BOOST_TEST(outcome.reason.find("takes 4095 bytes") != std::string::npos, outcome.reason);
-  BOOST_TEST(!road.state().session.has_value());
+  BOOST_TEST(!client.state().session.has_value());
   takes = 4096;
-  const Outbox outbox(road.folder);
-  BOOST_TEST(Sender(outbox, road.world()).connect().status == "accepted");
+  const Outbox outbox(client.folder);
+  BOOST_TEST(Sender(outbox, client.world()).connect().status == "accepted");
 }
 
-BOOST_AUTO_TEST_CASE(a_server_time_beyond_all_times_does_not_set_the_clock) {
+BOOST_AUTO_TEST_CASE(impossible_server_time_does_not_set_clock) {
   for (const Time time :
        {time_from_ms(std::uint64_t{1} << 62), time_from_ms(std::uint64_t{1} << 63), Time::max()}) {
-    Road road;
-    road.network = [&](const std::string& form, const Post&) {
-      return road.grant(form, 4096, time);
+    SenderFixture client;
+    client.network = [&](const std::string& form, const Post&) {
+      return client.grant(form, 4096, time);
     };
-    const Outbox outbox(road.folder);
-    BOOST_TEST(Sender(outbox, road.world()).connect().status == "accepted");
-    BOOST_TEST(road.state().offset == ClockOffset{0});
+    const Outbox outbox(client.folder);
+    BOOST_TEST(Sender(outbox, client.world()).connect().status == "accepted");
+    BOOST_TEST(client.state().offset == ClockOffset{0});
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_dead_session_is_left_whatever_the_web_server_makes_of_a_403) {
+BOOST_AUTO_TEST_CASE(replaces_ended_session_even_if_web_server_changes_403) {
   for (const int status : {200, 302, 404, 409, 500}) {
-    Road road;
-    road.send("first");
-    road.house.sql("DELETE FROM session");
-    road.network = [&](const std::string& form, const Post& real) -> HttpAnswer {
+    SenderFixture client;
+    client.send("first");
+    client.fixture.sql("DELETE FROM session");
+    client.network = [&](const std::string& form, const Post& real) -> HttpAnswer {
       const HttpAnswer answer = real(form);
       return answer.status == 403 ? HttpAnswer{status, "<h1>Sorry</h1>", ""} : answer;
     };
-    BOOST_TEST(road.send("second").status == "accepted", status);
-    BOOST_TEST(road.bodies() == "first second ", status);
-    BOOST_TEST(road.forms.size() == 2U + 4U, "two that fail, a handshake and the message");
-    BOOST_TEST(road.reports.empty(), status);
+    BOOST_TEST(client.send("second").status == "accepted", status);
+    BOOST_TEST(client.bodies() == "first second ", status);
+    BOOST_TEST(client.forms.size() == 2U + 4U, "two that fail, a handshake and the message");
+    BOOST_TEST(client.reports.empty(), status);
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_session_that_is_only_doubted_is_kept_until_there_is_another) {
+BOOST_AUTO_TEST_CASE(keeps_doubted_session_until_replaced) {
   for (const int status : {403, 413, 502}) {
-    Road road;
-    road.send("first");
-    const SessionId before = road.state().session->id;
+    SenderFixture client;
+    client.send("first");
+    const SessionId before = client.state().session->id;
     int lies = status == 502 ? 2 : 1;
-    road.network = [&](const std::string& form, const Post& real) -> HttpAnswer {
+    client.network = [&](const std::string& form, const Post& real) -> HttpAnswer {
       if (form.starts_with("name=")) return {502, "", ""};
       return lies-- > 0 ? HttpAnswer{status, "", ""} : real(form);
     };
-    BOOST_TEST(road.send("second").status == "accepted", status);
-    BOOST_TEST((road.state().session->id == before), status);
-    BOOST_TEST(road.bodies() == "first second ", status);
+    BOOST_TEST(client.send("second").status == "accepted", status);
+    BOOST_TEST((client.state().session->id == before), status);
+    BOOST_TEST(client.bodies() == "first second ", status);
   }
 }
 
-BOOST_AUTO_TEST_CASE(where_nothing_is_sealed_one_handshake_a_message_is_enough) {
-  Road road;
-  road.send("first");
-  road.network = [](const std::string&, const Post&) -> HttpAnswer { return {502, "", ""}; };
-  BOOST_TEST((road.send("x").kind == Kind::kOpen));
-  BOOST_TEST(road.forms.size() == 2U + 9U, "eight tries and a handshake");
+BOOST_AUTO_TEST_CASE(tries_one_handshake_per_message_if_no_answer_is_sealed) {
+  SenderFixture client;
+  client.send("first");
+  client.network = [](const std::string&, const Post&) -> HttpAnswer { return {502, "", ""}; };
+  BOOST_TEST((client.send("x").kind == Kind::kOpen));
+  BOOST_TEST(client.forms.size() == 2U + 9U, "eight tries and a handshake");
 }
 
-BOOST_AUTO_TEST_CASE(a_large_message_that_the_web_server_minds_makes_it_ask_once_what_is_taken) {
+BOOST_AUTO_TEST_CASE(asks_limit_once_when_web_server_rejects_large_message) {
   for (const int status : {413, 500}) {
-    Road road;
-    road.send("first");
-    road.house.set(kMaxBody, "131072");  // the session says more
-    road.network = [&](const std::string& form, const Post& real) -> HttpAnswer {
+    SenderFixture client;
+    client.send("first");
+    client.fixture.set(kMaxBody, "131072");  // the session says more
+    client.network = [&](const std::string& form, const Post& real) -> HttpAnswer {
       return form.size() > 131'072 ? HttpAnswer{status, "", ""} : real(form);
     };
-    const Outcome outcome = road.send(std::string(200'000, 'x'));
+    const Outcome outcome = client.send(std::string(200'000, 'x'));
     BOOST_TEST((outcome.kind == Kind::kUnknown), "who says that it was the web server?");
     BOOST_TEST(outcome.status == "too_large", status);
-    BOOST_TEST(road.slept == Milliseconds{0}, status);
-    BOOST_TEST(road.forms.size() == 2U + 2U, "the message and a handshake");
-    BOOST_TEST(road.reports.empty(), status);
-    BOOST_TEST(road.open() == 0U, status);
+    BOOST_TEST(client.slept == Milliseconds{0}, status);
+    BOOST_TEST(client.forms.size() == 2U + 2U, "the message and a handshake");
+    BOOST_TEST(client.reports.empty(), status);
+    BOOST_TEST(client.open() == 0U, status);
   }
 }
 
-BOOST_AUTO_TEST_CASE(where_the_gateway_knows_no_limit_it_is_asked_only_once) {
-  Road road;
-  road.send("first");
-  road.network = [&](const std::string& form, const Post& real) -> HttpAnswer {
+BOOST_AUTO_TEST_CASE(asks_limit_only_once_if_gateway_reports_none) {
+  SenderFixture client;
+  client.send("first");
+  client.network = [&](const std::string& form, const Post& real) -> HttpAnswer {
     return form.size() > 131'072 ? HttpAnswer{500, "", ""} : real(form);
   };
-  const Outcome outcome = road.send(std::string(200'000, 'x'));
+  const Outcome outcome = client.send(std::string(200'000, 'x'));
   BOOST_TEST((outcome.kind == Kind::kOpen));
   BOOST_TEST(outcome.reason.find("SEALPOST_MAX_BODY") != std::string::npos, outcome.reason);
-  BOOST_TEST(road.forms.size() == 2U + 9U, "eight tries and one handshake");
+  BOOST_TEST(client.forms.size() == 2U + 9U, "eight tries and one handshake");
 }
 
-BOOST_AUTO_TEST_CASE(connecting_always_makes_a_new_session) {
-  Road road;
-  road.send("first");
-  const SessionId before = road.state().session->id;
-  const Outbox outbox(road.folder);
-  BOOST_TEST(Sender(outbox, road.world()).connect().status == "accepted");
-  BOOST_TEST((road.state().session->id != before));
+BOOST_AUTO_TEST_CASE(connect_always_starts_new_session) {
+  SenderFixture client;
+  client.send("first");
+  const SessionId before = client.state().session->id;
+  const Outbox outbox(client.folder);
+  BOOST_TEST(Sender(outbox, client.world()).connect().status == "accepted");
+  BOOST_TEST((client.state().session->id != before));
 }
 
-BOOST_AUTO_TEST_CASE(what_is_not_sealed_comes_with_a_hint) {
+BOOST_AUTO_TEST_CASE(unsealed_answer_is_reported_with_a_hint) {
   const std::tuple<int, std::size_t, const char*> rows[] = {
       {403, 100, "does not know this credential, or the web server forbids it"},
       {404, 100, "is the URL right?"},
@@ -482,12 +481,12 @@ BOOST_AUTO_TEST_CASE(what_is_not_sealed_comes_with_a_hint) {
 }
 
 // Answers one request with `size` bytes, and says at which port.
-struct Boaster {
+struct LargeAnswerServer {
   int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   int port = test::free_port();
   std::thread thread;
 
-  explicit Boaster(std::size_t size) {
+  explicit LargeAnswerServer(std::size_t size) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(static_cast<std::uint16_t>(port));
@@ -508,25 +507,25 @@ struct Boaster {
       close(peer);
     });
   }
-  ~Boaster() {
+  ~LargeAnswerServer() {
     thread.join();
     close(listener);
   }
-  Boaster(const Boaster&) = delete;
-  Boaster& operator=(const Boaster&) = delete;
+  LargeAnswerServer(const LargeAnswerServer&) = delete;
+  LargeAnswerServer& operator=(const LargeAnswerServer&) = delete;
 };
 
-BOOST_AUTO_TEST_CASE(trouble_on_the_network_names_the_url) {
+BOOST_AUTO_TEST_CASE(network_error_names_url) {
   const std::string nobody = "http://127.0.0.1:" + std::to_string(test::free_port()) + "/gate";
   BOOST_TEST(http_post(nobody)("x").trouble.find(nobody) != std::string::npos);
-  const Boaster boaster(3 << 20);
-  const std::string url = "http://127.0.0.1:" + std::to_string(boaster.port) + "/gate";
+  const LargeAnswerServer server(3 << 20);
+  const std::string url = "http://127.0.0.1:" + std::to_string(server.port) + "/gate";
   const HttpAnswer answer = http_post(url)("x");
   BOOST_TEST(answer.status == 0);
   BOOST_TEST(answer.trouble.find(url + " answers more") == 0U, answer.trouble);
 }
 
-BOOST_AUTO_TEST_CASE(trouble_on_the_network_tells_no_password) {
+BOOST_AUTO_TEST_CASE(network_error_hides_password) {
   const std::string host = "127.0.0.1:" + std::to_string(test::free_port());
   for (const char* path : {"/gate", "/a@b", ""}) {
     const std::string url = "http://user:secret@" + host + path + "?token=secret";
@@ -536,17 +535,17 @@ BOOST_AUTO_TEST_CASE(trouble_on_the_network_tells_no_password) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(unavailable_is_tried_again_with_rests) {
-  Road road;
+BOOST_AUTO_TEST_CASE(retries_unavailable_with_pauses) {
+  SenderFixture client;
   // Four pending sessions of this name: a fifth is not to be had for a minute.
-  Peer peer(Credential::parse(road.credential.json()), road.house.wire());
-  peer.now = [&] { return road.house.now; };
+  Peer peer(Credential::parse(client.credential.json()), client.fixture.wire());
+  peer.now = [&] { return client.fixture.now; };
   for (int i = 0; i < 4; ++i) peer.handshake();
-  const Outcome outcome = road.send("x");
+  const Outcome outcome = client.send("x");
   BOOST_TEST((outcome.kind == Kind::kOpen));
   BOOST_TEST(outcome.status == "unavailable");
-  road.house.now += kMinute;
-  BOOST_TEST((road.flush().kind == Kind::kAccepted));
+  client.fixture.now += kMinute;
+  BOOST_TEST((client.flush().kind == Kind::kAccepted));
 }
 
 void copy_folder(const std::string& from, const std::string& to) {
@@ -554,171 +553,170 @@ void copy_folder(const std::string& from, const std::string& to) {
   std::filesystem::copy(from, to, std::filesystem::copy_options::recursive);
 }
 
-BOOST_AUTO_TEST_CASE(
-    a_client_restored_from_a_copy_goes_on_as_a_new_installation_and_loses_nothing) {
-  Road road;
-  road.send("1");
-  copy_folder(road.folder, road.folder + ".copy");
-  const InstallNonce before = road.state().install_nonce;
-  road.send("2");
-  road.send("3");
-  road.house.now += 24 * kHour;
-  copy_folder(road.folder + ".copy", road.folder);  // restored: a handshake comes first
+BOOST_AUTO_TEST_CASE(restored_client_continues_as_new_installation_and_loses_nothing) {
+  SenderFixture client;
+  client.send("1");
+  copy_folder(client.folder, client.folder + ".copy");
+  const InstallNonce before = client.state().install_nonce;
+  client.send("2");
+  client.send("3");
+  client.fixture.now += 24 * kHour;
+  copy_folder(client.folder + ".copy", client.folder);  // restored: a handshake comes first
 
-  BOOST_TEST(road.send("4").status == "accepted");
-  BOOST_TEST(road.bodies() == "1 2 3 4 ");
-  BOOST_TEST((road.state().install_nonce != before));
-  BOOST_REQUIRE(road.reports.size() == 1U);
-  BOOST_TEST(road.reports[0].find("restored copy") != std::string::npos);
+  BOOST_TEST(client.send("4").status == "accepted");
+  BOOST_TEST(client.bodies() == "1 2 3 4 ");
+  BOOST_TEST((client.state().install_nonce != before));
+  BOOST_REQUIRE(client.reports.size() == 1U);
+  BOOST_TEST(client.reports[0].find("restored copy") != std::string::npos);
 }
 
-BOOST_AUTO_TEST_CASE(
-    a_copied_state_that_is_used_within_its_session_meets_a_conflict_and_never_sends_that_message_again) {
-  Road road;
-  road.send("1");
-  copy_folder(road.folder, road.folder + ".copy");
-  road.send("2");
-  copy_folder(road.folder + ".copy", road.folder);
-  const InstallNonce copied = road.state().install_nonce;
+BOOST_AUTO_TEST_CASE(copied_state_gets_conflict_and_never_resends_that_message) {
+  SenderFixture client;
+  client.send("1");
+  copy_folder(client.folder, client.folder + ".copy");
+  client.send("2");
+  copy_folder(client.folder + ".copy", client.folder);
+  const InstallNonce copied = client.state().install_nonce;
 
-  const Outcome outcome = road.send("other 2");  // counter 1, in the session that is still alive
+  const Outcome outcome = client.send("other 2");  // counter 1, in the session that is still alive
   BOOST_TEST((outcome.kind == Kind::kUnknown));
   BOOST_TEST(outcome.status == "conflict");
-  BOOST_TEST(road.open() == 0U);
-  BOOST_TEST(road.send("3").status == "accepted");
-  BOOST_TEST((road.state().install_nonce != copied), "as a new installation");
-  BOOST_TEST(road.bodies() == "1 2 3 ");
+  BOOST_TEST(client.open() == 0U);
+  BOOST_TEST(client.send("3").status == "accepted");
+  BOOST_TEST((client.state().install_nonce != copied), "as a new installation");
+  BOOST_TEST(client.bodies() == "1 2 3 ");
 }
 
-BOOST_AUTO_TEST_CASE(what_had_left_before_the_copy_is_settled_under_the_old_installation) {
-  Road road;
-  road.send("1");
-  road.network = [](const std::string& form, const Post& real) {
+BOOST_AUTO_TEST_CASE(settles_messages_sent_before_copy_under_old_installation) {
+  SenderFixture client;
+  client.send("1");
+  client.network = [](const std::string& form, const Post& real) {
     (void)real(form);
     return lost();
   };
-  road.send("2");  // took effect, but the answer was lost: it is open, and numbered
-  road.network = nullptr;
-  copy_folder(road.folder, road.folder + ".copy");
-  BOOST_TEST((road.flush().kind == Kind::kAccepted));
-  road.send("3");
-  road.house.sql("DELETE FROM session");
-  copy_folder(road.folder + ".copy", road.folder);
+  client.send("2");  // took effect, but the answer was lost: it is open, and numbered
+  client.network = nullptr;
+  copy_folder(client.folder, client.folder + ".copy");
+  BOOST_TEST((client.flush().kind == Kind::kAccepted));
+  client.send("3");
+  client.fixture.sql("DELETE FROM session");
+  copy_folder(client.folder + ".copy", client.folder);
 
-  BOOST_TEST(road.send("4").status == "accepted");
-  BOOST_TEST(road.bodies() == "1 2 3 4 ", "2 was not stored twice");
+  BOOST_TEST(client.send("4").status == "accepted");
+  BOOST_TEST(client.bodies() == "1 2 3 4 ", "2 was not stored twice");
 }
 
-BOOST_AUTO_TEST_CASE(a_new_epoch_clears_the_receipt_and_the_client_recovers_by_itself) {
-  Road road;
-  road.send("1");
-  const std::string backup = road.house.folder / "backup.db";
+BOOST_AUTO_TEST_CASE(new_epoch_clears_receipt_and_client_recovers) {
+  SenderFixture client;
+  client.send("1");
+  const std::string backup = client.fixture.folder / "backup.db";
   {
-    Database database = road.house.database();
+    Database database = client.fixture.database();
     back_up(database, backup);
   }
-  road.send("2");
-  BOOST_TEST(road.state().receipt.next == 2U);
-  restore(road.house.home.store_paths(), road.house.home.server_id(), backup, road.house.now);
-  road.house.now += 24 * kHour;
+  client.send("2");
+  BOOST_TEST(client.state().receipt.next == 2U);
+  restore(client.fixture.home.store_paths(), client.fixture.home.server_id(), backup,
+          client.fixture.now);
+  client.fixture.now += 24 * kHour;
   {
-    const Outbox outbox(road.folder);
-    BOOST_TEST(Sender(outbox, road.world()).connect().status == "accepted");
+    const Outbox outbox(client.folder);
+    BOOST_TEST(Sender(outbox, client.world()).connect().status == "accepted");
   }
-  BOOST_TEST(road.state().receipt.next == 1U, "what this epoch's server has counted");
-  BOOST_TEST(road.send("3").status == "accepted");
-  BOOST_TEST(road.bodies() == "1 3 ");
-  BOOST_TEST(road.state().receipt.next == 3U);
-  BOOST_TEST(road.reports.empty(), "nobody is accused");
+  BOOST_TEST(client.state().receipt.next == 1U, "what this epoch's server has counted");
+  BOOST_TEST(client.send("3").status == "accepted");
+  BOOST_TEST(client.bodies() == "1 3 ");
+  BOOST_TEST(client.state().receipt.next == 3U);
+  BOOST_TEST(client.reports.empty(), "nobody is accused");
 }
 
 // What the client said in a record that went out, in the session that it still has.
-OpenedRecord record_in(const Road& road, const std::string& form) {
+OpenedRecord record_in(const SenderFixture& client, const std::string& form) {
   const Envelope envelope = *Envelope::parse(form);
-  const ClientState state = road.state();
+  const ClientState state = client.state();
   const Session session{state.session->id, state.kid, {state.name, state.generation, {}}};
   return *OpenedRecord::read(*OpenedSeal::open(envelope, *RecordHeader::read(envelope.message),
                                                session, state.session->keys.c2s));
 }
 
-BOOST_AUTO_TEST_CASE(every_record_names_the_lowest_counter_whose_answer_is_awaited) {
-  Road road;
-  road.send("0");
-  BOOST_TEST(record_in(road, road.forms.back()).oldest() == 0U, "its own");
-  road.network = [](const std::string&, const Post&) { return lost(); };
-  road.send("1");
-  road.network = nullptr;
-  BOOST_TEST((road.ping().kind == Kind::kAccepted));
-  const OpenedRecord ping = record_in(road, road.forms.back());
+BOOST_AUTO_TEST_CASE(every_record_names_lowest_awaited_counter) {
+  SenderFixture client;
+  client.send("0");
+  BOOST_TEST(record_in(client, client.forms.back()).oldest() == 0U, "its own");
+  client.network = [](const std::string&, const Post&) { return lost(); };
+  client.send("1");
+  client.network = nullptr;
+  BOOST_TEST((client.ping().kind == Kind::kAccepted));
+  const OpenedRecord ping = record_in(client, client.forms.back());
   BOOST_TEST(ping.message().counter == 2U);
   BOOST_TEST(ping.oldest() == 1U, "that one is still open");
-  BOOST_TEST((road.flush().kind == Kind::kAccepted));
-  road.send("3");
-  BOOST_TEST(record_in(road, road.forms.back()).oldest() == 3U);
+  BOOST_TEST((client.flush().kind == Kind::kAccepted));
+  client.send("3");
+  BOOST_TEST(record_in(client, client.forms.back()).oldest() == 3U);
 }
 
-BOOST_AUTO_TEST_CASE(the_highest_receipt_of_an_epoch_is_kept_whatever_comes_later) {
-  Road road;
-  road.send("1");
-  road.clock_shift = 3'600'000;  // the next answer is `late`, with no receipt
-  BOOST_TEST(road.send("2").status == "accepted");
-  BOOST_TEST(road.forms.size() == 4U);
-  BOOST_TEST(record_in(road, road.forms.back()).proof().receipt.next == 1U);
-  BOOST_TEST(road.state().receipt.next == 2U);
+BOOST_AUTO_TEST_CASE(keeps_highest_receipt_of_epoch) {
+  SenderFixture client;
+  client.send("1");
+  client.clock_shift = 3'600'000;  // the next answer is `late`, with no receipt
+  BOOST_TEST(client.send("2").status == "accepted");
+  BOOST_TEST(client.forms.size() == 4U);
+  BOOST_TEST(record_in(client, client.forms.back()).proof().receipt.next == 1U);
+  BOOST_TEST(client.state().receipt.next == 2U);
 
   // Whoever has stolen this client's key can answer so, and would make it forget what proves a
   // rollback.
-  road.network = [&](const std::string& form, const Post&) {
-    return road.grant(form, 1U << 20, road.house.now, road.state().epoch);
+  client.network = [&](const std::string& form, const Post&) {
+    return client.grant(form, 1U << 20, client.fixture.now, client.state().epoch);
   };
-  const Outbox outbox(road.folder);
-  BOOST_TEST(Sender(outbox, road.world()).connect().status == "accepted");
-  BOOST_TEST(road.state().receipt.next == 2U, "a message 2 of the same epoch never lowers it");
+  const Outbox outbox(client.folder);
+  BOOST_TEST(Sender(outbox, client.world()).connect().status == "accepted");
+  BOOST_TEST(client.state().receipt.next == 2U, "a message 2 of the same epoch never lowers it");
 }
 
-BOOST_AUTO_TEST_CASE(being_replaced_twice_within_an_hour_is_reported) {
-  Road road;
-  Peer thief(Credential::parse(road.credential.json()), road.house.wire());
-  thief.now = [&] { return road.house.now; };
-  road.send("1");
+BOOST_AUTO_TEST_CASE(reports_being_replaced_twice_within_an_hour) {
+  SenderFixture client;
+  Peer thief(Credential::parse(client.credential.json()), client.fixture.wire());
+  thief.now = [&] { return client.fixture.now; };
+  client.send("1");
   for (int round = 0; round < 2; ++round) {
-    BOOST_TEST(road.reports.empty());
+    BOOST_TEST(client.reports.empty());
     thief.handshake();
     BOOST_TEST(thief.send("stolen").status == "accepted");
-    BOOST_TEST(road.send("mine").status == "accepted");
+    BOOST_TEST(client.send("mine").status == "accepted");
   }
-  BOOST_REQUIRE(road.reports.size() == 1U);
-  BOOST_TEST(road.reports[0].find("in use elsewhere") != std::string::npos);
+  BOOST_REQUIRE(client.reports.size() == 1U);
+  BOOST_TEST(client.reports[0].find("in use elsewhere") != std::string::npos);
 }
 
-BOOST_AUTO_TEST_CASE(an_expired_session_is_replaced_before_it_is_used) {
-  Road road;
-  road.send("1");
-  road.house.now += 24 * kHour;
-  BOOST_TEST(road.send("2").status == "accepted");
-  BOOST_TEST(road.forms.size() == 4U);
+BOOST_AUTO_TEST_CASE(replaces_expired_session_before_use) {
+  SenderFixture client;
+  client.send("1");
+  client.fixture.now += 24 * kHour;
+  BOOST_TEST(client.send("2").status == "accepted");
+  BOOST_TEST(client.forms.size() == 4U);
 }
 
-BOOST_AUTO_TEST_CASE(no_counter_is_started_1024_above_the_oldest_open_one) {
-  Road road;
-  road.send("first");
-  const Outbox outbox(road.folder);
+BOOST_AUTO_TEST_CASE(uses_no_counter_1024_above_oldest_open_one) {
+  SenderFixture client;
+  client.send("first");
+  const Outbox outbox(client.folder);
   (void)outbox.number(outbox.store("t", "stuck"), 1);
   ClientState state = outbox.state();
   state.next = 1 + kWindow;
   outbox.save(state);
-  road.network = [](const std::string& form, const Post& real) -> HttpAnswer {
+  client.network = [](const std::string& form, const Post& real) -> HttpAnswer {
     // "stuck" never gets through; it is the first numbered record of each flush.
     static int count = 0;
     return ++count <= 9 ? HttpAnswer{500, "", ""} : real(form);  // eight tries and a handshake
   };
   const Outbox::Entry next = outbox.store("t", "next");
-  BOOST_TEST((road.flush().kind == Kind::kOpen));
+  BOOST_TEST((client.flush().kind == Kind::kOpen));
   bool still_queued = false;
   for (const auto& entry : outbox.entries()) still_queued = still_queued || entry.file == next.file;
   BOOST_TEST(still_queued);
-  BOOST_TEST((road.flush().kind == Kind::kAccepted));
-  BOOST_TEST(road.bodies() == "first stuck next ");
+  BOOST_TEST((client.flush().kind == Kind::kAccepted));
+  BOOST_TEST(client.bodies() == "first stuck next ");
 }
 
 }  // namespace

@@ -30,10 +30,10 @@ class Environment {
 };
 
 std::string home(const SettingTexts& arguments, const Map& request, const Map& process) {
-  return find_settings(arguments, Environment(request), Environment(process))[kHome];
+  return std::string(find_settings(arguments, Environment(request), Environment(process))[kHome]);
 }
 
-BOOST_AUTO_TEST_CASE(each_source_comes_before_the_next) {
+BOOST_AUTO_TEST_CASE(reads_sources_in_order_of_precedence) {
   const SettingTexts argument{"/argument"};
   const Map request = {{"SEALPOST_HOME", "/request"},
                        {"REDIRECT_SEALPOST_HOME", "/redirect"},
@@ -52,7 +52,7 @@ BOOST_AUTO_TEST_CASE(each_source_comes_before_the_next) {
              "/redirect");
 }
 
-BOOST_AUTO_TEST_CASE(a_name_that_a_client_can_send_is_never_looked_at) {
+BOOST_AUTO_TEST_CASE(never_reads_name_that_a_client_can_send) {
   const Map spoofed = {{"HTTP_SEALPOST_HOME", "/evil"},
                        {"HTTP_REDIRECT_SEALPOST_HOME", "/evil"},
                        {"HTTP_SSL_SEALPOST_HOME", "/evil"},
@@ -60,7 +60,7 @@ BOOST_AUTO_TEST_CASE(a_name_that_a_client_can_send_is_never_looked_at) {
   BOOST_TEST(home({}, spoofed, spoofed).empty());
 }
 
-BOOST_AUTO_TEST_CASE(settings_have_defaults_and_units) {
+BOOST_AUTO_TEST_CASE(reads_defaults_and_units) {
   const Settings plain = Settings::parse({"/home/u/sealpost"});
   BOOST_TEST(plain.home == "/home/u/sealpost");
   BOOST_TEST(plain.log.empty());
@@ -85,7 +85,7 @@ BOOST_AUTO_TEST_CASE(settings_have_defaults_and_units) {
   BOOST_TEST(more.quota_bytes == 1'000'000);
 }
 
-BOOST_AUTO_TEST_CASE(what_cannot_be_meant_is_a_fault_that_names_the_setting) {
+BOOST_AUTO_TEST_CASE(invalid_value_is_a_fault_that_names_the_setting) {
   const std::pair<SettingTexts, const char*> rows[] = {
       {{""}, "SEALPOST_HOME"},
       {{"relative/path"}, "SEALPOST_HOME"},
@@ -109,7 +109,7 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_meant_is_a_fault_that_names_the_setting) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_requests_head_is_read_from_cgi_variables) {
+BOOST_AUTO_TEST_CASE(reads_request_head_from_cgi_variables) {
   const Request request =
       request_from(Environment({{"REQUEST_METHOD", "POST"},
                                 {"CONTENT_TYPE", "application/x-www-form-urlencoded"},

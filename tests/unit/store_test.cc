@@ -11,8 +11,8 @@
 #include "store/home.h"
 #include "store/schema.h"
 #include "store/sqlite_store.h"
-#include "support/opened.h"
-#include "support/temp.h"
+#include "support/opened_record.h"
+#include "support/temp_dir.h"
 
 namespace sealpost {
 namespace {
@@ -22,7 +22,7 @@ using Verdict = Admission::Verdict;
 constexpr Time kNow = time_from_ms(1'790'000'000'000);
 
 // A home with one client and one active session, and a store on it.
-struct Stored {
+struct StoreFixture {
   test::TempDir folder;
   Home home{folder / "home"};
   Session session{SessionId{1}, 1, {"client1", 1, InstallNonce{2}}};
@@ -30,7 +30,7 @@ struct Stored {
   std::optional<Keyring> ring;
   AdmissionLimits limits;
 
-  Stored() {
+  StoreFixture() {
     umask(077);
     home.create(kNow);
     ring = home.keyring();
@@ -47,9 +47,9 @@ struct Stored {
   }
   Admission admit(std::uint64_t counter, std::uint8_t id = 0, Decision decision = Decision::kInbox,
                   Time now = kNow) {
-    const Candidate one =
-        test::candidate(session, {counter, MessageId{id}, "t", Bytes{id}}, decision);
-    return store->admit({&one, 1}, *ring, limits, now).front();
+    Candidate one = test::candidate(session, {counter, MessageId{id}, "t", Bytes{id}}, decision);
+    Candidate* const batch = &one;
+    return store->admit({&batch, 1}, *ring, limits, now).front();
   }
   [[nodiscard]] SQLite::Database raw() const {
     return {home.store_paths().database, SQLite::OPEN_READWRITE, 1000};
@@ -61,7 +61,7 @@ struct Stored {
   }
 };
 
-BOOST_AUTO_TEST_CASE(the_window_is_1024_counters_below_next) {
+BOOST_AUTO_TEST_CASE(window_is_1024_counters_below_next) {
   struct Row {
     std::uint64_t counter, next;
     bool below;
@@ -84,8 +84,8 @@ BOOST_AUTO_TEST_CASE(the_window_is_1024_counters_below_next) {
   BOOST_TEST(next_after(0, 0) == 1U);
 }
 
-BOOST_AUTO_TEST_CASE(checks_and_records_in_one_call) {
-  Stored s;
+BOOST_AUTO_TEST_CASE(checks_and_records_counter_in_one_call) {
+  StoreFixture s;
   struct Arrival {
     std::uint64_t counter;
     std::uint8_t id;
@@ -109,8 +109,8 @@ BOOST_AUTO_TEST_CASE(checks_and_records_in_one_call) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(what_was_admitted_is_known_to_the_next_process) {
-  Stored s;
+BOOST_AUTO_TEST_CASE(next_process_knows_admitted_messages) {
+  StoreFixture s;
   const std::int64_t number = s.admit(0).number;
   s.store = std::make_unique<SqliteStore>(s.home.store_paths(), s.home.server_id());
   const Admission again = s.admit(0);
@@ -118,8 +118,8 @@ BOOST_AUTO_TEST_CASE(what_was_admitted_is_known_to_the_next_process) {
   BOOST_TEST(again.number == number);
 }
 
-BOOST_AUTO_TEST_CASE(a_late_message_leaves_its_counter_unused_and_a_forbidden_one_uses_it_up) {
-  Stored s;
+BOOST_AUTO_TEST_CASE(late_leaves_counter_unused_and_forbidden_uses_it) {
+  StoreFixture s;
   BOOST_TEST((s.admit(0, 0, Decision::kLate).verdict == Verdict::kLate));
   BOOST_TEST(s.sql("SELECT count(*) FROM message") == "0");
   BOOST_TEST((s.admit(0, 0, Decision::kForbidden).verdict == Verdict::kNew));
@@ -129,8 +129,8 @@ BOOST_AUTO_TEST_CASE(a_late_message_leaves_its_counter_unused_and_a_forbidden_on
   BOOST_TEST(s.sql("SELECT count(*) FROM inbox") == "0");
 }
 
-BOOST_AUTO_TEST_CASE(a_batch_sees_what_came_before_in_it) {
-  Stored s;
+BOOST_AUTO_TEST_CASE(batch_sees_its_earlier_messages) {
+  StoreFixture s;
   std::vector<Candidate> batch;
   const auto add = [&](std::uint64_t counter, std::uint8_t id) {
     batch.push_back(test::candidate(s.session, {counter, MessageId{id}, "t", {}}));
@@ -140,16 +140,15 @@ BOOST_AUTO_TEST_CASE(a_batch_sees_what_came_before_in_it) {
   add(0, 2);
   add(2000, 1);
   add(1, 1);
-  const auto verdicts = s.store->admit(batch, *s.ring, s.limits, kNow);
+  const auto verdicts = s.store->admit(test::pointers_to(batch), *s.ring, s.limits, kNow);
   const Verdict expected[] = {Verdict::kNew, Verdict::kUsed, Verdict::kConflict, Verdict::kNew,
                               Verdict::kTooOld};
   BOOST_REQUIRE(verdicts.size() == 5U);
   for (std::size_t i = 0; i < 5; ++i) BOOST_TEST((verdicts[i].verdict == expected[i]), i);
 }
 
-BOOST_AUTO_TEST_CASE(
-    a_record_that_cannot_be_stored_is_unavailable_and_its_neighbours_are_not_harmed) {
-  Stored s;
+BOOST_AUTO_TEST_CASE(record_that_cannot_be_stored_is_unavailable_and_others_are_accepted) {
+  StoreFixture s;
   BOOST_TEST((s.admit(0).verdict == Verdict::kNew));
   // No room for a megabyte, but for a little more: SQLite keeps to it for every connection of this
   // process.
@@ -164,7 +163,7 @@ BOOST_AUTO_TEST_CASE(
     return sqlite3_exec(handle, "PRAGMA max_page_count = 40", nullptr, nullptr, nullptr);
   }));
   BOOST_REQUIRE(pages < 36);
-  const auto verdicts = s.store->admit(batch, *s.ring, s.limits, kNow);
+  const auto verdicts = s.store->admit(test::pointers_to(batch), *s.ring, s.limits, kNow);
   sqlite3_reset_auto_extension();
   BOOST_TEST((verdicts[0].verdict == Verdict::kNew));
   BOOST_TEST((verdicts[1].verdict == Verdict::kDiskFull));
@@ -173,8 +172,8 @@ BOOST_AUTO_TEST_CASE(
   BOOST_TEST((s.admit(2, 2).verdict == Verdict::kNew), "its counter was not used");
 }
 
-BOOST_AUTO_TEST_CASE(a_session_that_ended_since_it_was_looked_up_admits_nothing) {
-  Stored s;
+BOOST_AUTO_TEST_CASE(session_ended_after_lookup_admits_nothing) {
+  StoreFixture s;
   BOOST_TEST(s.store->find_session(s.session.id, kNow).has_value());
   BOOST_TEST((s.admit(0).verdict == Verdict::kNew));
   (void)s.sql("DELETE FROM session");
@@ -182,8 +181,8 @@ BOOST_AUTO_TEST_CASE(a_session_that_ended_since_it_was_looked_up_admits_nothing)
   BOOST_TEST(s.sql("SELECT count(*) FROM message") == "1");
 }
 
-BOOST_AUTO_TEST_CASE(a_session_that_expired_is_absent) {
-  Stored s;
+BOOST_AUTO_TEST_CASE(expired_session_is_absent) {
+  StoreFixture s;
   BOOST_TEST((s.admit(0).verdict == Verdict::kNew));
   const Time end = kNow + 24 * kHour;
   BOOST_TEST(s.store->find_session(s.session.id, end - Milliseconds{1}).has_value());
@@ -191,8 +190,8 @@ BOOST_AUTO_TEST_CASE(a_session_that_expired_is_absent) {
   BOOST_TEST((s.admit(1, 0, Decision::kInbox, end).verdict == Verdict::kNoSession));
 }
 
-BOOST_AUTO_TEST_CASE(two_copies_of_one_handshake_begin_one_session) {
-  Stored s;
+BOOST_AUTO_TEST_CASE(two_copies_of_one_handshake_start_one_session) {
+  StoreFixture s;
   BOOST_TEST(s.store->has_seen(crypto::Digest{1}, kNow));
   const Session other{SessionId{7}, 1, s.session.installation};
   BOOST_TEST((s.start_session(other, 1).verdict == SessionStart::Verdict::kReplayed));
@@ -201,8 +200,8 @@ BOOST_AUTO_TEST_CASE(two_copies_of_one_handshake_begin_one_session) {
              "forgotten after 150 s");
 }
 
-BOOST_AUTO_TEST_CASE(a_generation_above_the_rows_raises_the_row) {
-  Stored s;
+BOOST_AUTO_TEST_CASE(higher_generation_raises_stored_generation) {
+  StoreFixture s;
   Session later = s.session;
   later.id = SessionId{9};
   later.installation.generation = 3;
@@ -213,7 +212,7 @@ BOOST_AUTO_TEST_CASE(a_generation_above_the_rows_raises_the_row) {
 
 // --- The files ---
 
-BOOST_AUTO_TEST_CASE(the_journal_is_wal_on_a_local_disk_and_delete_with_extra_elsewhere) {
+BOOST_AUTO_TEST_CASE(uses_wal_on_local_disk_and_rollback_journal_elsewhere) {
   BOOST_TEST(journal_on(0xef53).mode == "wal");
   BOOST_TEST(journal_on(0xef53).synchronous == 2);
   for (const std::uint64_t kind : {0x6969, 0x65735546, 0x12345678}) {  // NFS, FUSE, never heard of
@@ -222,8 +221,8 @@ BOOST_AUTO_TEST_CASE(the_journal_is_wal_on_a_local_disk_and_delete_with_extra_el
   }
 }
 
-BOOST_AUTO_TEST_CASE(the_settings_that_durability_hangs_on_are_in_force) {
-  Stored s;
+BOOST_AUTO_TEST_CASE(durability_settings_are_in_force) {
+  StoreFixture s;
   s.store.reset();  // a journal is changed by the only connection
   for (const JournalMode& journal :
        {JournalMode{"wal", 2}, JournalMode{"delete", 3}, JournalMode{"wal", 2}}) {
@@ -247,8 +246,8 @@ BOOST_AUTO_TEST_CASE(the_settings_that_durability_hangs_on_are_in_force) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_setting_that_does_not_take_is_a_fault) {
-  Stored s;
+BOOST_AUTO_TEST_CASE(setting_without_effect_is_a_fault) {
+  StoreFixture s;
   s.store.reset();
   // A name SQLite does not know leaves the journal as it is.
   BOOST_CHECK_EXCEPTION(Database(s.home.store_paths(), s.home.server_id(), {"walrus", 2}), Fault,
@@ -258,8 +257,8 @@ BOOST_AUTO_TEST_CASE(a_setting_that_does_not_take_is_a_fault) {
                         });
 }
 
-BOOST_AUTO_TEST_CASE(the_store_works_with_a_rollback_journal_as_well) {
-  Stored s;
+BOOST_AUTO_TEST_CASE(works_with_rollback_journal) {
+  StoreFixture s;
   s.store.reset();
   (void)s.sql("PRAGMA journal_mode = delete");
   { const Database database(s.home.store_paths(), s.home.server_id(), {"delete", 3}); }
@@ -267,7 +266,7 @@ BOOST_AUTO_TEST_CASE(the_store_works_with_a_rollback_journal_as_well) {
   BOOST_TEST((s.admit(0).verdict == Verdict::kNew));
 }
 
-std::string fault_of(Stored& s) {
+std::string fault_of(StoreFixture& s) {
   try {
     (void)s.admit(5);
   } catch (const Fault& fault) {
@@ -280,58 +279,58 @@ bool says(const std::string& text, const std::string& word) {
   return text.find(word) != std::string::npos;
 }
 
-BOOST_AUTO_TEST_CASE(a_database_that_cannot_be_used_is_a_fault_with_its_mend) {
+BOOST_AUTO_TEST_CASE(unusable_database_is_a_fault_that_names_the_remedy) {
   {
-    Stored s;
+    StoreFixture s;
     std::filesystem::remove(s.home.store_paths().database);
     BOOST_TEST(says(fault_of(s), "restore"), "missing: " << fault_of(s));
     BOOST_TEST(!std::filesystem::exists(s.home.store_paths().database),
                "and none is made in its place");
   }
   {
-    Stored s;
+    StoreFixture s;
     s.store.reset();
     test::write_text(s.home.store_paths().database, std::string(100'000, 'x'));
     s.store = std::make_unique<SqliteStore>(s.home.store_paths(), s.home.server_id());
     BOOST_TEST(says(fault_of(s), "damaged"), "garbage: " << fault_of(s));
   }
   {
-    Stored s;
+    StoreFixture s;
     (void)s.sql("PRAGMA user_version = 99");
     s.store = std::make_unique<SqliteStore>(s.home.store_paths(), s.home.server_id());
     BOOST_TEST(says(fault_of(s), "schema 99"), fault_of(s));
   }
   {
-    Stored s;
+    StoreFixture s;
     (void)s.sql("PRAGMA application_id = 7");
     s.store = std::make_unique<SqliteStore>(s.home.store_paths(), s.home.server_id());
     BOOST_TEST(says(fault_of(s), "not a sealpost database"), fault_of(s));
   }
   {
-    const Stored s;
+    const StoreFixture s;
     BOOST_CHECK_EXCEPTION(
         Database(s.home.store_paths(), ServerId{1}), Fault,
         [](const Fault& fault) { return says(fault.what(), "other master keys"); });
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_read_only_database_is_a_fault) {
+BOOST_AUTO_TEST_CASE(read_only_database_is_a_fault) {
   if (geteuid() == 0) return;  // nothing is read-only to root; the tests run as another user
-  Stored s;
+  StoreFixture s;
   s.store = std::make_unique<SqliteStore>(s.home.store_paths(), s.home.server_id());
   chmod(s.home.store_paths().database.c_str(), 0400);
-  BOOST_TEST(says(fault_of(s), "cannot be written"), fault_of(s));
+  BOOST_TEST(says(fault_of(s), "Cannot write"), fault_of(s));
 }
 
-BOOST_AUTO_TEST_CASE(a_lock_that_stays_is_a_fault_after_five_seconds_and_no_longer) {
+BOOST_AUTO_TEST_CASE(lock_held_five_seconds_is_a_fault) {
   using Clock = std::chrono::steady_clock;
-  Stored s;
+  StoreFixture s;
   BOOST_TEST((s.admit(0).verdict == Verdict::kNew));
   {
     SQLite::Database other = s.raw();
     other.exec("BEGIN IMMEDIATE");
     const auto start = Clock::now();
-    BOOST_TEST(says(fault_of(s), "locked by another program"));
+    BOOST_TEST(says(fault_of(s), "Another program locked"));
     BOOST_TEST((Clock::now() - start > std::chrono::seconds(4)));
     BOOST_TEST((Clock::now() - start < std::chrono::seconds(9)));
     other.exec("ROLLBACK");
@@ -340,14 +339,14 @@ BOOST_AUTO_TEST_CASE(a_lock_that_stays_is_a_fault_after_five_seconds_and_no_long
     WriteLock gate(s.home.store_paths().write_lock);
     const WriteLock::Guard hold = gate.acquire();
     const auto start = Clock::now();
-    BOOST_TEST(says(fault_of(s), "the gate"));
+    BOOST_TEST(says(fault_of(s), "the write lock"));
     BOOST_TEST((Clock::now() - start > std::chrono::seconds(4)));
     BOOST_TEST((Clock::now() - start < std::chrono::seconds(9)));
   }
   BOOST_TEST((s.admit(5).verdict == Verdict::kNew), "free again");
 }
 
-BOOST_AUTO_TEST_CASE(the_gate_lets_one_in_at_a_time) {
+BOOST_AUTO_TEST_CASE(write_lock_admits_one_holder) {
   const test::TempDir folder;
   std::atomic<int> inside = 0;
   std::atomic<bool> alone = true;
@@ -366,8 +365,8 @@ BOOST_AUTO_TEST_CASE(the_gate_lets_one_in_at_a_time) {
   BOOST_TEST(alone);
 }
 
-BOOST_AUTO_TEST_CASE(a_home_that_was_replaced_is_seen_by_the_open_store) {
-  Stored s;
+BOOST_AUTO_TEST_CASE(open_store_notices_replaced_home) {
+  StoreFixture s;
   BOOST_TEST((s.admit(0).verdict == Verdict::kNew));
   const std::string database = s.home.store_paths().database;
   (void)s.sql("PRAGMA wal_checkpoint(TRUNCATE)");
@@ -380,7 +379,7 @@ BOOST_AUTO_TEST_CASE(a_home_that_was_replaced_is_seen_by_the_open_store) {
 }
 
 BOOST_AUTO_TEST_CASE(files_are_0600_in_a_0700_home) {
-  Stored s;
+  StoreFixture s;
   (void)s.admit(0);
   int seen = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(s.home.root())) {
@@ -392,25 +391,26 @@ BOOST_AUTO_TEST_CASE(files_are_0600_in_a_0700_home) {
   BOOST_TEST(seen >= 7, "keys, server_id, 1.key, issued, gate, database, -wal, -shm");
 }
 
-BOOST_AUTO_TEST_CASE(a_trimmed_wal_is_empty_and_nothing_is_lost) {
-  Stored s;
+BOOST_AUTO_TEST_CASE(trimming_empties_wal_and_loses_nothing) {
+  StoreFixture s;
   for (std::uint64_t counter = 0; counter < 40; ++counter) (void)s.admit(counter);
   const std::string wal = s.home.store_paths().database + "-wal";
   BOOST_TEST(std::filesystem::file_size(wal) > 0U);
-  s.store->trim(false);
+  s.store->clean_up(Cleanup::kFull);
   BOOST_TEST(std::filesystem::file_size(wal) == 0U);
   BOOST_TEST((s.admit(39).verdict == Verdict::kUsed));
 }
 
 // Messages of 1 MiB each, whose frames fill a WAL.
-struct Filled : Stored {
+struct LargeWalFixture : StoreFixture {
   std::uint64_t counter = 0;
 
   void write(int messages) {
     for (; messages > 0; --messages) {
-      const Candidate large = test::candidate(
-          session, {counter++, MessageId{1}, "t", Bytes(1U << 20)}, Decision::kInbox);
-      BOOST_REQUIRE((store->admit({&large, 1}, *ring, limits, kNow)[0].verdict == Verdict::kNew));
+      Candidate large = test::candidate(session, {counter++, MessageId{1}, "t", Bytes(1U << 20)},
+                                        Decision::kInbox);
+      Candidate* const batch = &large;
+      BOOST_REQUIRE((store->admit({&batch, 1}, *ring, limits, kNow)[0].verdict == Verdict::kNew));
     }
   }
   [[nodiscard]] std::uintmax_t mib(const char* part) const {
@@ -418,28 +418,28 @@ struct Filled : Stored {
   }
 };
 
-BOOST_AUTO_TEST_CASE(a_commit_waits_for_no_checkpoint_and_the_wal_is_used_again_after_one) {
-  Filled s;
+BOOST_AUTO_TEST_CASE(commit_does_not_wait_for_checkpoint_and_wal_is_reused) {
+  LargeWalFixture s;
   s.write(20);
-  s.store->checkpoint();
+  s.store->clean_up(Cleanup::kLight);
   BOOST_TEST(s.mib("") == 0U, "too little to be worth it");
   s.write(15);
   BOOST_TEST(s.mib("") == 0U);
-  s.store->checkpoint();
+  s.store->clean_up(Cleanup::kLight);
   BOOST_TEST(s.mib("") >= 35U);
   const auto wal = s.mib("-wal");
   s.write(30);
   BOOST_TEST(s.mib("-wal") == wal);
 }
 
-BOOST_AUTO_TEST_CASE(a_wal_that_nobody_checkpoints_has_an_end) {
-  Filled s;
+BOOST_AUTO_TEST_CASE(limits_wal_that_nobody_checkpoints) {
+  LargeWalFixture s;
   s.write(100);
   BOOST_TEST(s.mib("-wal") < 70U);
 }
 
-BOOST_AUTO_TEST_CASE(an_older_schema_is_brought_forward) {
-  Stored s;
+BOOST_AUTO_TEST_CASE(migrates_older_schema) {
+  StoreFixture s;
   // As if written by a sealpost without any migration: an empty file of the right kind.
   s.store.reset();
   for (const char* part : {"", "-wal", "-shm"})

@@ -8,7 +8,7 @@ namespace {
 
 // The bytes on the wire may never change: whoever changes them meets this test.  That the file
 // itself is right, another implementation says (tests/interop).
-BOOST_AUTO_TEST_CASE(every_byte_on_the_wire_is_as_published) {
+BOOST_AUTO_TEST_CASE(wire_bytes_match_published_vectors) {
   const nlohmann::json published = test::vectors("sealpost_v1.json");
   const nlohmann::json computed = test::sealpost_vectors();
   for (const auto& difference : nlohmann::json::diff(published, computed)) {

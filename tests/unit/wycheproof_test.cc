@@ -5,7 +5,7 @@
 #include <filesystem>
 
 #include "support/process.h"
-#include "support/temp.h"
+#include "support/temp_dir.h"
 #include "support/vectors.h"
 
 namespace sealpost {
@@ -15,22 +15,22 @@ using Json = nlohmann::json;
 
 const std::string kSamples = "tests/vectors/wycheproof-format";
 
-test::Ran wycheproof(const std::string& folder) {
+test::RunResult wycheproof(const std::string& folder) {
   return test::run({test::program("../tests/wycheproof"), folder});
 }
 
-bool has(const test::Ran& ran, const std::string& line) {
+bool has(const test::RunResult& ran, const std::string& line) {
   return ("\n" + ran.out).find("\n" + line) != std::string::npos;
 }
 
-int times(const test::Ran& ran, const std::string& words) {
+int times(const test::RunResult& ran, const std::string& words) {
   int count = 0;
   for (std::size_t at = 0; (at = ran.out.find(words, at)) != std::string::npos; ++at) ++count;
   return count;
 }
 
-BOOST_AUTO_TEST_CASE(the_samples_pass_and_what_is_not_ours_is_skipped) {
-  const test::Ran ran = wycheproof(kSamples);
+BOOST_AUTO_TEST_CASE(accepts_samples_and_skips_unsupported_cases) {
+  const test::RunResult ran = wycheproof(kSamples);
   BOOST_TEST(ran.status == 0, ran.out);
   BOOST_TEST(has(ran,
                  "aes_gcm_test.json: 10 passed, 0 failed; skipped 1 of ivSize 64; skipped 1 of "
@@ -42,16 +42,16 @@ BOOST_AUTO_TEST_CASE(the_samples_pass_and_what_is_not_ours_is_skipped) {
 }
 
 // The samples again, with one file changed.
-struct Copy {
+struct ChangedSamples {
   test::TempDir folder;
   std::string file;
   Json content;
 
-  explicit Copy(const std::string& which)
+  explicit ChangedSamples(const std::string& which)
       : file(which), content(test::vectors("wycheproof-format/" + which)) {
     std::filesystem::copy(kSamples, folder.path(), std::filesystem::copy_options::recursive);
   }
-  [[nodiscard]] test::Ran run() const {
+  [[nodiscard]] test::RunResult run() const {
     test::write_text(folder / file, content.dump());
     return wycheproof(folder.path());
   }
@@ -77,11 +77,11 @@ void doctor(Json& test) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(each_case_that_was_doctored_fails_alone) {
+BOOST_AUTO_TEST_CASE(each_altered_case_fails_alone) {
   int doctored = 0;
   for (const char* file : {"aes_gcm_test.json", "hkdf_sha256_test.json", "hmac_sha256_test.json",
                            "x25519_test.json"}) {
-    Copy copy(file);
+    ChangedSamples copy(file);
     const Json good = copy.content;
     for (std::size_t g = 0; g < good["testGroups"].size(); ++g) {
       const Json& group = good["testGroups"][g];
@@ -89,7 +89,7 @@ BOOST_AUTO_TEST_CASE(each_case_that_was_doctored_fails_alone) {
       for (std::size_t i = 0; i < group["tests"].size(); ++i) {
         copy.content = good;
         doctor(copy.content["testGroups"][g]["tests"][i]);
-        const test::Ran ran = copy.run();
+        const test::RunResult ran = copy.run();
         BOOST_TEST(ran.status == 1, file << " " << group["tests"][i].dump());
         BOOST_TEST(has(ran, std::string(file) + ": case " + group["tests"][i]["tcId"].dump() + " "),
                    ran.out);
@@ -102,28 +102,28 @@ BOOST_AUTO_TEST_CASE(each_case_that_was_doctored_fails_alone) {
   BOOST_TEST(doctored == 39);
 }
 
-BOOST_AUTO_TEST_CASE(a_result_of_zero_must_be_refused_whatever_the_flags_say) {
-  Copy copy("x25519_test.json");
+BOOST_AUTO_TEST_CASE(requires_rejection_of_zero_result_despite_flags) {
+  ChangedSamples copy("x25519_test.json");
   for (Json& test : copy.content["testGroups"][0]["tests"]) test.erase("flags");
-  const test::Ran unflagged = copy.run();
+  const test::RunResult unflagged = copy.run();
   BOOST_TEST(unflagged.status == 0, "the shared secret itself says so: " + unflagged.out);
-  Copy flagged("x25519_test.json");
+  ChangedSamples flagged("x25519_test.json");
   flagged.content["testGroups"][0]["tests"][0]["flags"] = {"ZeroSharedSecret"};
   BOOST_TEST(flagged.run().status == 1, "one that is not zero is not refused");
 }
 
-BOOST_AUTO_TEST_CASE(a_file_that_is_missing_broken_empty_or_another_fails) {
+BOOST_AUTO_TEST_CASE(fails_for_missing_broken_empty_or_wrong_file) {
   const test::TempDir empty;
   BOOST_TEST(wycheproof(empty.path()).status == 1);
-  Copy other("hmac_sha256_test.json");
+  ChangedSamples other("hmac_sha256_test.json");
   other.content["algorithm"] = "HMACSHA512";
   BOOST_TEST(other.run().status == 1);
-  Copy skipped("aes_gcm_test.json");
+  ChangedSamples skipped("aes_gcm_test.json");
   for (Json& group : skipped.content["testGroups"]) group["keySize"] = 192;
   BOOST_TEST(skipped.run().status == 1, "nothing was run");
-  Copy broken("hkdf_sha256_test.json");
+  ChangedSamples broken("hkdf_sha256_test.json");
   broken.content["testGroups"][0]["tests"][0]["ikm"] = "0x";
-  const test::Ran ran = broken.run();
+  const test::RunResult ran = broken.run();
   BOOST_TEST(ran.status == 1);
   BOOST_TEST(has(ran, "hkdf_sha256_test.json: 3 passed, 1 failed\n"), ran.out);
   BOOST_TEST(test::run({test::program("../tests/wycheproof")}).status == 2);

@@ -20,7 +20,7 @@ XaesNonce nonce_of(const std::string& text) {
   return nonce;
 }
 
-BOOST_AUTO_TEST_CASE(gives_what_the_specification_prints) {
+BOOST_AUTO_TEST_CASE(matches_specification_vectors) {
   const auto published = test::vectors("xaes_256_gcm.json");
   BOOST_REQUIRE(published["vectors"].size() == 2U);
   for (const auto& row : published["vectors"]) {
@@ -47,7 +47,7 @@ Bytes shake128(ByteView input, std::size_t size) {
   return out;
 }
 
-BOOST_AUTO_TEST_CASE(gives_the_accumulated_hash_of_ten_thousand_rounds) {
+BOOST_AUTO_TEST_CASE(matches_accumulated_hash_of_ten_thousand_rounds) {
   constexpr std::size_t kRounds = 10'000;
   const auto expected = test::vectors("xaes_256_gcm.json")["accumulated"]["iterations_10000"];
   const Bytes input = shake128({}, kRounds * (32 + 24 + 2 * 256));
@@ -68,7 +68,7 @@ BOOST_AUTO_TEST_CASE(gives_the_accumulated_hash_of_ten_thousand_rounds) {
   BOOST_TEST(hex(shake128(all.view(), 32)) == expected.get<std::string>());
 }
 
-BOOST_AUTO_TEST_CASE(refuses_another_key_nonce_context_or_bit) {
+BOOST_AUTO_TEST_CASE(rejects_changed_key_nonce_context_or_bit) {
   const Key key(unhex<32>(std::string(64, '7')));
   const XaesNonce nonce = nonce_of("ABCDEFGHIJKLMNOPQRSTUVWX");
   Bytes sealed;

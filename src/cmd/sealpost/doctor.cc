@@ -12,8 +12,8 @@
 #include "base/files.h"
 #include "cmd/sealpost/commands.h"
 #include "protocol/credential.h"
-#include "store/backup.h"
 #include "store/clients.h"
+#include "store/health.h"
 
 namespace sealpost {
 namespace {
@@ -140,10 +140,10 @@ void run_probe(const CommandContext& context, const std::string& credential, Rep
 // After a message has come in: a process that stays is FastCGI's.
 void say_how_it_runs(const Home& home, Report& report) {
   const auto deadline = std::chrono::steady_clock::now() + kCgiEnds;
-  std::optional<pid_t> holder = holder_of(home.store_paths());
+  std::optional<pid_t> holder = process_with_database_open(home.store_paths());
   while (holder && std::chrono::steady_clock::now() < deadline) {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    holder = holder_of(home.store_paths());
+    holder = process_with_database_open(home.store_paths());
   }
   if (journal_on(file_system_of(home.root())).mode != "wal") return;  // nothing tells then
   report.say({Kind::kOk, holder ? "the gateway runs as FastCGI: process " +

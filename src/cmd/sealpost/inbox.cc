@@ -86,14 +86,15 @@ void print_list(Inbox& inbox, const InboxFilter& filter, bool as_json) {
 
 // Hands over what waits for it; says of each what came of it.
 void deliver(const CommandContext& context) {
-  SettingTexts texts = find_settings({}, environ, environ);
+  SettingTexts texts = copy_of(find_settings({}, environ, environ));
   texts[kHome] = context.open_home().root();
   if (texts[kLog].empty()) texts[kLog] = "/dev/null";  // what it would say is printed here
   bool failed = false;
   redeliver(texts, [&](const LogEntry& entry) {
     failed = failed || entry.outcome != LogOutcome::kAccepted;
     std::cout << entry.number << "  " << entry.name << "  " << entry.topic << "  "
-              << text_of(entry.outcome) << (entry.detail.empty() ? "" : ": " + entry.detail) << std::endl;
+              << text_of(entry.outcome) << (entry.detail.empty() ? "" : ": " + entry.detail)
+              << std::endl;
   });
   if (failed)
     throw Fault("not every message was delivered; `sealpost inbox retry N` tries one again");

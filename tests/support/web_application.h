@@ -10,7 +10,7 @@
 
 namespace sealpost::test {
 
-class Upstream {
+class WebApplication {
  public:
   // One request as it came: its head, up to and with the empty line, and its body.
   struct Request {
@@ -22,10 +22,10 @@ class Upstream {
   using Behaviour = std::function<std::string(const Request&)>;
 
   // On a free port of 127.0.0.1, or on a unix socket if `path` is given.
-  explicit Upstream(Behaviour behaviour, const std::string& path = "");
-  ~Upstream();
-  Upstream(const Upstream&) = delete;
-  Upstream& operator=(const Upstream&) = delete;
+  explicit WebApplication(Behaviour behaviour, const std::string& path = "");
+  ~WebApplication();
+  WebApplication(const WebApplication&) = delete;
+  WebApplication& operator=(const WebApplication&) = delete;
 
   [[nodiscard]] int port() const { return port_; }
   [[nodiscard]] std::vector<Request> requests() const;
@@ -33,7 +33,7 @@ class Upstream {
 
  private:
   void serve();
-  void talk(int file);
+  void serve_connection(int file);
 
   Behaviour behaviour_;
   int listener_;

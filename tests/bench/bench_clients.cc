@@ -1,4 +1,4 @@
-#include "bench/crowd.h"
+#include "bench/bench_clients.h"
 
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <fcntl.h>
@@ -63,13 +63,13 @@ void insert(SQLite::Statement& statement, Values&&... values) {
 
 }  // namespace
 
-Crowd::Crowd(const std::string& home)
+BenchClients::BenchClients(const std::string& home)
     : home_(made(home)),
       keyring_(home_.keyring()),
       kid_(home_.newest_kid()),
       claims_(*Claims::of({{"role", "sensor"}})) {}
 
-void Crowd::move_in(std::uint64_t count) const {
+void BenchClients::create_clients(std::uint64_t count) const {
   const std::string path = home_.store_paths().database;
   SQLite::Database db(path, SQLite::OPEN_READWRITE);
   db.exec("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -1000000");
@@ -105,12 +105,13 @@ void Crowd::move_in(std::uint64_t count) const {
   sync(path);
 }
 
-Credential Crowd::credential(std::uint64_t client) const {
+Credential BenchClients::credential(std::uint64_t client) const {
   return Credential::issue(keyring_, kid_, name_of(client), 1, claims_, "");
 }
 
-std::string Crowd::sealed(const crypto::Key& key, std::uint64_t client, std::uint64_t counter,
-                          const std::string& topic, std::size_t body_size) const {
+std::string BenchClients::sealed(const crypto::Key& key, std::uint64_t client,
+                                 std::uint64_t counter, const std::string& topic,
+                                 std::size_t body_size) const {
   const Message message{counter, crypto::random_id<MessageId>(), topic, Bytes(body_size, 'x')};
   const ClaimsProof proof{
       {}, claims_, keyring_.key_use_hmac(kid_, name_of(client), 1, claims_.encode())};
@@ -119,16 +120,16 @@ std::string Crowd::sealed(const crypto::Key& key, std::uint64_t client, std::uin
       .form();
 }
 
-std::string Crowd::record(std::uint64_t client, std::uint64_t counter, const std::string& topic,
-                          std::size_t body_size) const {
+std::string BenchClients::record(std::uint64_t client, std::uint64_t counter,
+                                 const std::string& topic, std::size_t body_size) const {
   return sealed(key("c2s", client), client, counter, topic, body_size);
 }
 
-std::string Crowd::forged(std::uint64_t client, std::size_t body_size) const {
+std::string BenchClients::forged(std::uint64_t client, std::size_t body_size) const {
   return sealed(crypto::random_key(), client, 0, "t", body_size);
 }
 
-std::string Crowd::handshake(std::uint64_t client) const {
+std::string BenchClients::handshake(std::uint64_t client) const {
   const ClientHandshake call(credential(client), id<InstallNonce>("installation", client), {},
                              system_now(), false, crypto::random_key());
   return call.envelope().form();

@@ -1,6 +1,6 @@
 // Life after the first day, with real gateways and clients that talk all the while: the program is
 // replaced, its log is moved away, its database is an old one.
-#define BOOST_TEST_MODULE life
+#define BOOST_TEST_MODULE upgrade
 #include <signal.h>
 #include <sys/stat.h>
 
@@ -21,8 +21,8 @@ using test::eventually;
 using test::NginxSite;
 using test::Peer;
 using test::Process;
-using test::Ran;
 using test::read_text;
+using test::RunResult;
 using test::schema_of;
 using test::Traffic;
 using Words = std::vector<std::string>;
@@ -41,11 +41,11 @@ ino_t inode_of(const std::string& path) {
 }
 
 // A site whose gateways are a copy of the program, which can be replaced.
-struct Upgradable {
+struct UpgradableSite {
   NginxSite site;
   std::string gateway = site.folder / "sealpost.fcgi";
 
-  Upgradable() {
+  UpgradableSite() {
     site.kill_gateways();
     fs::copy_file(test::program(test::kFaultyGateway), gateway);
   }
@@ -75,8 +75,8 @@ struct Upgradable {
   }
 };
 
-BOOST_AUTO_TEST_CASE(a_gateway_whose_executable_is_replaced_finishes_its_requests_and_ends_with_0) {
-  Upgradable u;
+BOOST_AUTO_TEST_CASE(finishes_requests_and_exits_0_when_executable_is_replaced) {
+  UpgradableSite u;
   const std::string handler = u.site.script("handler",
                                             "touch ../begun; while [ ! -e ../go ]; do "
                                             "/bin/sleep 0.02; done; echo done\n");
@@ -110,8 +110,8 @@ std::vector<pid_t> children_of(const Process& parent) {
   return children;
 }
 
-BOOST_AUTO_TEST_CASE(an_upgrade_under_load_loses_nothing_and_the_new_program_goes_on) {
-  Upgradable u;
+BOOST_AUTO_TEST_CASE(upgrade_under_load_loses_no_message) {
+  UpgradableSite u;
   Process watcher = u.start({"/usr/bin/multiwatch", "-f", "2", "-s", "TERM", "--"});
   Traffic traffic(u.site, 4);
   traffic.start();
@@ -142,7 +142,7 @@ bool has_open(pid_t process, const std::string& path) {
   });
 }
 
-BOOST_AUTO_TEST_CASE(a_log_that_is_moved_away_is_followed_by_a_new_one_and_no_line_is_lost) {
+BOOST_AUTO_TEST_CASE(reopens_log_after_it_is_moved_without_losing_lines) {
   NginxSite site({.processes = 2, .gateway = test::kFaultyGateway});
   Traffic traffic(site, 4);
   traffic.start();
@@ -168,7 +168,7 @@ BOOST_AUTO_TEST_CASE(a_log_that_is_moved_away_is_followed_by_a_new_one_and_no_li
     const auto json = nlohmann::json::parse(line);
     if (json.value("outcome", "") == "accepted") ++lines[json.value("number", std::int64_t{0})];
   }
-  BOOST_TEST(lines.size() == traffic.told().size() + traffic.size(), "with each one's ping");
+  BOOST_TEST(lines.size() == traffic.accepted().size() + traffic.size(), "with each one's ping");
   for (const auto& [number, count] : lines) {
     if (count != 1) BOOST_ERROR("message " + std::to_string(number) + " has several lines");
   }
@@ -177,7 +177,7 @@ BOOST_AUTO_TEST_CASE(a_log_that_is_moved_away_is_followed_by_a_new_one_and_no_li
   BOOST_TEST((status.st_mode & 0777) == 0600U);
 }
 
-BOOST_AUTO_TEST_CASE(a_log_that_cannot_be_opened_anew_is_written_to_where_it_lies) {
+BOOST_AUTO_TEST_CASE(keeps_writing_to_moved_log_if_new_one_cannot_be_opened) {
   NginxSite site;
   Peer peer = site.client();
   peer.handshake();
@@ -222,12 +222,12 @@ std::size_t waiting(const std::vector<pid_t>& processes) {
 // it, with its clients, their live sessions and their messages, is found at once by several new
 // gateways and the operator's tool, with clients talking from the first moment.  All of them see
 // the old schema before one of them has the gate, so that all want to migrate, and one may.
-BOOST_AUTO_TEST_CASE(a_database_of_the_first_schema_is_brought_forward_under_load) {
+BOOST_AUTO_TEST_CASE(migrates_first_schema_under_load) {
   NginxSite site({.processes = 3});
   Traffic traffic(site, 8);
   Peer peer = site.client("peer");
   peer.handshake();
-  const test::Exchange before = peer.send("peer-1");
+  const test::RoundTrip before = peer.send("peer-1");
   traffic.start();
   traffic.wait_for(3);
   for (const Process& one : site.gateways) one.signal(SIGTERM);
@@ -236,7 +236,7 @@ BOOST_AUTO_TEST_CASE(a_database_of_the_first_schema_is_brought_forward_under_loa
   }
   site.gateways.clear();
   const std::string database = site.home.store_paths().database;
-  test::turn_back(site);
+  test::downgrade_database(site);
   BOOST_REQUIRE(schema_of(database).starts_with("version 1\n"));
   const std::string log_before = site.log();
   const std::map<std::string, std::string> settings = {{"SEALPOST_HOME", site.home.root()},
@@ -268,7 +268,7 @@ BOOST_AUTO_TEST_CASE(a_database_of_the_first_schema_is_brought_forward_under_loa
   const std::string log = site.log().substr(log_before.size());
   BOOST_TEST(!says(log, "unavailable"), log.substr(0, 2000));
   BOOST_TEST(schema_of(database) == test::newest_schema());
-  const Ran doctor = site.operate({"doctor"});
+  const RunResult doctor = site.operate({"doctor"});
   BOOST_TEST(says(doctor.out, "ok      the database is whole"), doctor.out);
   test::expect_each_exactly_once(traffic, site, {"peer-1", "peer-2"});
 }

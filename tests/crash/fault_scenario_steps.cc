@@ -1,5 +1,5 @@
-// The parts of the story, each as a client, the operator or the gateway's own process acts it.
-#include "crash/story.h"
+// The parts of the scenario, each as a client, the operator or the gateway's own process acts it.
+#include "crash/fault_scenario.h"
 
 namespace sealpost::test {
 namespace {
@@ -8,24 +8,24 @@ constexpr const char* kNever = "there is no room for this one";
 
 }  // namespace
 
-void Story::send_batch() {
+void FaultScenario::send_batch() {
   Peer& ann = *ann_.peer;
   Peer& bob = *bob_.peer;
-  const std::pair<Actor*, Message> messages[] = {{&ann_, ann.message("one of many")},
-                                                 {&bob_, bob.message("two of many")},
-                                                 {&ann_, ann.message("three")}};
+  const std::pair<ScenarioClient*, Message> messages[] = {{&ann_, ann.message("one of many")},
+                                                          {&bob_, bob.message("two of many")},
+                                                          {&ann_, ann.message("three")}};
   std::vector<Request> batch;
   for (const auto& [who, message] : messages) {
-    batch.push_back(TestHouse::request(who->peer->seal(message, 0, 0).form()));
+    batch.push_back(GatewayFixture::request(who->peer->seal(message, 0, 0).form()));
   }
-  batch.push_back(TestHouse::request("garbage"));
+  batch.push_back(GatewayFixture::request("garbage"));
   batch.push_back(batch[0]);
-  const std::vector<Handled> handled = house_.gateway().handle(batch, house_.now);
+  const std::vector<Handled> handled = fixture_.handle(batch);
   const bool heard = has_power();
   for (std::size_t i = 0; i < std::size(messages); ++i) {
     const auto& [who, message] = messages[i];
-    if (heard && handled[i].response->status == 200) {
-      who->told.push_back({message, who->peer->install_nonce, "accepted", ""});
+    if (heard && std::get<Response>(handled[i]).status == 200) {
+      who->settled.push_back({message, who->peer->install_nonce, "accepted", ""});
     } else {
       deliver(*who, message);
     }
@@ -33,27 +33,28 @@ void Story::send_batch() {
 }
 
 // The process ends while a handler is at work; another one takes the message up.
-void Story::cut_a_handler_short() {
+void FaultScenario::kill_gateway_during_handler() {
   const Message message = ann_.peer->message("cut short", "ask/it");
-  const Request request = TestHouse::request(ann_.peer->seal(message, 0, 0).form());
+  const Request request = GatewayFixture::request(ann_.peer->seal(message, 0, 0).form());
   for (bool begun = false; !begun;) {
-    const Handled handled = house_.gateway().handle({&request, 1}, house_.now).front();
+    const Handled handled = fixture_.handle(request);
     if (!has_power()) continue;
-    begun = handled.delivery || handled.response->status == 409;  // the second time, in progress
-    if (!begun) was_not_served({.reply = {handled.response->status, "", ""}});
+    const auto* response = std::get_if<Response>(&handled);
+    begun = response == nullptr || response->status == 409;  // the second time, in progress
+    if (!begun) require_fault_for({.reply = {response->status, "", ""}});
   }
   restart();
-  house_.now += kLease;
+  fixture_.now += kLease;
   claim_overdue();
   deliver(ann_, message);
 }
 
-void Story::claim_overdue() {
+void FaultScenario::claim_overdue() {
   for (int i = 0; i < 2; ++i) {
     try {
-      for (const auto& one : house_.gateway().claim_overdue(house_.now)) {
-        one->run();
-        (void)house_.gateway().finish({&one, 1}, house_.now);
+      for (PendingDelivery& one : fixture_.gateway().claim_overdue(fixture_.now)) {
+        one.run();
+        fixture_.finish(one);
       }
     } catch (const Fault&) {
       // The gateway's loop tries again in a while.
@@ -63,10 +64,10 @@ void Story::claim_overdue() {
 }
 
 // Another process's, as the thousandth page of a WAL is reached.
-void Story::checkpoint() {
+void FaultScenario::checkpoint() {
   for (int i = 0; i < 2; ++i) {
     try {
-      Database at = house_.database();
+      Database at = fixture_.database();
       const WriteLock::Guard hold = at.write_lock().acquire();
       at.handle().exec("PRAGMA wal_checkpoint(PASSIVE)");
     } catch (const std::exception&) {
@@ -76,19 +77,19 @@ void Story::checkpoint() {
   }
 }
 
-void Story::tidy() {
+void FaultScenario::tidy() {
   for (const Milliseconds later : {Milliseconds{0}, 5 * kMinute}) {
-    house_.gateway().tidy(house_.now + later, false);
+    fixture_.gateway().do_housekeeping(fixture_.now + later, false);
     (void)has_power();
   }
 }
 
-void Story::exceed_a_quota() {
+void FaultScenario::exceed_a_quota() {
   deliver(bob_, std::string(2000, 'b'));
   const Message message = bob_.peer->message(kNever + std::string(2000, 'b'));
   bool told = false;
   for (int i = 0; i < 2; ++i) {
-    const Exchange exchange = bob_.peer->post(bob_.peer->seal(message, 0, 0));
+    const RoundTrip exchange = bob_.peer->post(bob_.peer->seal(message, 0, 0));
     expect(!is_settled(exchange.status), "the quota let one through: " + exchange.status);
     told = told || exchange.status == "unavailable";
   }
@@ -96,26 +97,26 @@ void Story::exceed_a_quota() {
   --bob_.peer->next;  // its counter is not used
 }
 
-void Story::install_anew() {
+void FaultScenario::install_anew() {
   ann_.peer->install_nonce = crypto::random_id<InstallNonce>();
   ann_.peer->next = 0;
   ann_.peer->receipt = {};
-  hello(ann_);
+  start_session(ann_);
 }
 
-void Story::prove_a_rollback() {
+void FaultScenario::prove_a_rollback() {
   Peer& ann = *ann_.peer;
   const Epoch old = ann.session->epoch;
   const Credential& as = ann.credential;
-  ann.receipt = make_receipt(house_.home.keyring().receipt_key(as.kid), old,
+  ann.receipt = make_receipt(fixture_.home.keyring().receipt_key(as.kid), old,
                              {as.name, as.generation, ann.install_nonce}, ann.next + 100);
   int refused = 0;
   while (ann.session->epoch == old && refused + unserved_ < kTries) {
-    const Exchange exchange = ann.handshake();
+    const RoundTrip exchange = ann.handshake();
     if (exchange.reply.status == 403)
       ++refused;
     else if (exchange.status != "accepted")
-      was_not_served(exchange);
+      require_fault_for(exchange);
     else
       expect(ann.session->epoch != old, "the proof was not heard");
   }
@@ -124,8 +125,8 @@ void Story::prove_a_rollback() {
   ann.receipt = ann.session->receipt;
 }
 
-void Story::replay(const std::string& handshake) {
-  const int status = carry(handshake).status;
+void FaultScenario::replay(const std::string& handshake) {
+  const int status = post(handshake).status;
   expect(status != 200, "a handshake was taken twice");
 }
 

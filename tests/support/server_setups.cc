@@ -1,4 +1,4 @@
-#include "support/ways.h"
+#include "support/server_setups.h"
 
 #include <sys/stat.h>
 
@@ -19,7 +19,7 @@ Process spawned(const Site& site, bool several) {
   const std::string script = site.folder / "start-sealpost";
   write_text(script, site.ready_file("deploy/nginx/start-sealpost", edits));
   chmod(script.c_str(), 0700);
-  const Ran ran = run({script});
+  const RunResult ran = run({script});
   if (ran.status != 0) throw std::runtime_error("start-sealpost: " + ran.out + ran.err);
   return Process(std::stoi(read_text(site.folder / "sealpost.pid")));
 }
@@ -130,10 +130,10 @@ std::function<std::unique_ptr<Site>()> apache(const ApacheOptions& options) {
 
 }  // namespace
 
-const std::vector<Way>& ways() {
+const std::vector<ServerSetup>& server_setups() {
   const std::size_t fcgid = 131072;  // mod_fcgid's own limit
   const std::size_t mebi = 1 << 20;
-  static const std::vector<Way> kWays = {
+  static const std::vector<ServerSetup> kSetups = {
       {"Apache mod_cgid", apache({.htaccess = "cgi.htaccess"})},
       {"Apache mod_cgi", apache({.htaccess = "cgi.htaccess", .prefork = true})},
       {"Apache mod_cgid, TLS", apache({.htaccess = "cgi.htaccess", .tls = true})},
@@ -153,7 +153,7 @@ const std::vector<Way>& ways() {
       {"lighttpd mod_fastcgi", site_of<Lighttpd>("sealpost-fastcgi.conf"), mebi, 413, false},
       {"lighttpd mod_cgi", site_of<Lighttpd>("sealpost-cgi.conf"), mebi, 413, false},
   };
-  return kWays;
+  return kSetups;
 }
 
 }  // namespace sealpost::test

@@ -35,7 +35,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-class Stage:
+class Workspace:
     def __init__(self, build):
         self.programs = os.path.join(build, "bench", "bin")
         self.folder = tempfile.mkdtemp(prefix="run.", dir=os.path.join(build, "bench"))

@@ -13,12 +13,12 @@
 
 namespace sealpost::bench {
 
-class Crowd {
+class BenchClients {
  public:
-  explicit Crowd(const std::string& home);
+  explicit BenchClients(const std::string& home);
 
   // Fills the home with `count` clients, each with an active session, past the gateway.
-  void move_in(std::uint64_t count) const;
+  void create_clients(std::uint64_t count) const;
 
   // The form of a message: the bytes of every form with the same topic and body size are as many.
   [[nodiscard]] std::string record(std::uint64_t client, std::uint64_t counter,

@@ -1,12 +1,12 @@
-"""What strangers cost, and those who knock: refusals, replays, handshakes."""
+"""What rejected requests, replays, handshakes and handlers cost."""
 
 import glob
 import json
 import os
 
-from load import Crowd, Fresh, Same, ratio, take_turns, wrk
+from load import BenchClients, FreshMessages, SameMessages, ratio, take_turns, wrk
 from servers import Fcgi, Nginx, sealpost
-from stage import Failed
+from workspace import Failed
 
 REPLAYS = 1000
 BLOCK = 4096
@@ -45,19 +45,19 @@ def outcomes(log, begin):
     return counts
 
 
-class Quiet:
+class WithoutWrites:
     """Runs that should leave the database as it is, and must end as the log has to say."""
 
-    def __init__(self, run, crowd, outcome):
-        self.run, self.crowd, self.outcome = run, crowd, outcome
+    def __init__(self, run, clients, outcome):
+        self.run, self.clients, self.outcome = run, clients, outcome
         self.written = 0
 
     def __call__(self):
-        log = self.crowd.home + ".log"
+        log = self.clients.home + ".log"
         begin = os.stat(log).st_size if os.path.exists(log) else 0
-        before = state_of(self.crowd.home)
+        before = state_of(self.clients.home)
         rate = self.run()
-        self.written += bytes_between(before, state_of(self.crowd.home))
+        self.written += bytes_between(before, state_of(self.clients.home))
         counts = outcomes(log, begin)
         if set(counts) != {self.outcome}:
             raise Failed(f"the log says {counts}, not only {self.outcome}")
@@ -74,30 +74,30 @@ def post_until_known(run):
     raise last
 
 
-def refusals(stage, figures, rounds):
+def refusals(workspace, figures, rounds):
     """32 connections, not kept.  Nothing but the log may be written."""
-    crowd = Crowd(stage)
-    ours = sealpost(stage, crowd.home)
-    nginx = Nginx(stage, {"sealpost": ours})
-    forms = {kind: crowd.forms(2000, kind, again=True) for kind in ("garbage", "unknown", "forged")}
-    forms["replayed_handshakes"] = crowd.forms(500, "handshakes", again=True)
-    crowd.given = 0
-    forms["replays"] = crowd.forms(REPLAYS, again=True)
+    clients = BenchClients(workspace)
+    ours = sealpost(workspace, clients.home)
+    nginx = Nginx(workspace, {"sealpost": ours})
+    forms = {kind: clients.forms(2000, kind, again=True) for kind in ("garbage", "unknown", "forged")}
+    forms["replayed_handshakes"] = clients.forms(500, "handshakes", again=True)
+    clients.given = 0
+    forms["replays"] = clients.forms(REPLAYS, again=True)
     for kind, outcome in (("replayed_handshakes", "rejected"), ("replays", "duplicate")):
-        post_until_known(Quiet(Same(forms[kind], nginx.url("sealpost"), expect="any"), crowd,
+        post_until_known(WithoutWrites(SameMessages(forms[kind], nginx.url("sealpost"), expect="any"), clients,
                                outcome))
     nginx.stop()
     ours.stop()  # which writes down what it has counted
 
-    servers = {"ceiling": Fcgi(stage, [stage.bin("ceiling")]),
-               "sealpost": sealpost(stage, crowd.home)}
-    nginx = Nginx(stage, servers)
+    servers = {"ceiling": Fcgi(workspace, [workspace.bin("ceiling")]),
+               "sealpost": sealpost(workspace, clients.home)}
+    nginx = Nginx(workspace, servers)
     wrk(nginx.url("sealpost"), forms["garbage"], expect="other")
     kinds = ("garbage", "unknown", "forged", "replayed_handshakes", "replays")
-    runs = {"ceiling": Same(forms["replays"], nginx.url("ceiling"))}
+    runs = {"ceiling": SameMessages(forms["replays"], nginx.url("ceiling"))}
     for kind in kinds:
-        run = Same(forms[kind], nginx.url("sealpost"), expect="other")
-        runs[kind] = Quiet(run, crowd, "duplicate" if kind == "replays" else "rejected")
+        run = SameMessages(forms[kind], nginx.url("sealpost"), expect="other")
+        runs[kind] = WithoutWrites(run, clients, "duplicate" if kind == "replays" else "rejected")
     given = take_turns(rounds, runs)
     figures.keep("refusals", given)
     for kind in kinds:
@@ -112,16 +112,16 @@ def refusals(stage, figures, rounds):
         server.stop()
 
 
-def handshakes(stage, figures, rounds):
+def handshakes(workspace, figures, rounds):
     """Each of another client, durable; 32 connections, not kept."""
-    crowd = Crowd(stage, 60000)
-    servers = {"ceiling": Fcgi(stage, [stage.bin("ceiling")]),
-               "sealpost": sealpost(stage, crowd.home)}
-    nginx = Nginx(stage, servers)
-    same = crowd.forms(1000, "garbage", again=True)
+    clients = BenchClients(workspace, 60000)
+    servers = {"ceiling": Fcgi(workspace, [workspace.bin("ceiling")]),
+               "sealpost": sealpost(workspace, clients.home)}
+    nginx = Nginx(workspace, servers)
+    same = clients.forms(1000, "garbage", again=True)
     given = take_turns(rounds, {
-        "ceiling": Same(same, nginx.url("ceiling")),
-        "sealpost": Fresh(lambda count: crowd.forms(count, "handshakes"), nginx.url("sealpost"),
+        "ceiling": SameMessages(same, nginx.url("ceiling")),
+        "sealpost": FreshMessages(lambda count: clients.forms(count, "handshakes"), nginx.url("sealpost"),
                           guess=8000)})
     figures.keep("handshakes", given)
     figures.add("handshakes", "handshakes : ceiling", ratio(given, "sealpost", "ceiling"), "x")
@@ -130,17 +130,17 @@ def handshakes(stage, figures, rounds):
         server.stop()
 
 
-def handlers(stage, figures, rounds):
+def handlers(workspace, figures, rounds):
     """The same messages to the inbox, to a program each, and to a local web application."""
-    socket = stage.path("app.sock")
-    stage.start([stage.bin("upstream"), socket])
-    crowd = Crowd(stage)
-    stage.write(os.path.join(crowd.home, "routes"),
-                f"run - exec {stage.bin('hello')}\nweb - http unix:{socket}:/in\nbox - inbox\n")
-    ours = sealpost(stage, crowd.home)
-    nginx = Nginx(stage, {"sealpost": ours})
+    socket = workspace.path("app.sock")
+    workspace.start([workspace.bin("web_application"), socket])
+    clients = BenchClients(workspace)
+    workspace.write(os.path.join(clients.home, "routes"),
+                f"run - exec {workspace.bin('hello')}\nweb - http unix:{socket}:/in\nbox - inbox\n")
+    ours = sealpost(workspace, clients.home)
+    nginx = Nginx(workspace, {"sealpost": ours})
     given = take_turns(rounds, {
-        topic: Fresh(lambda count, topic=topic: crowd.forms(count, topic=topic),
+        topic: FreshMessages(lambda count, topic=topic: clients.forms(count, topic=topic),
                      nginx.url("sealpost"), guess=8000)
         for topic in ("box", "run", "web")})
     figures.keep("handlers", given)

@@ -1,4 +1,4 @@
-#include "support/upstream.h"
+#include "support/web_application.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -25,7 +25,7 @@ bool fill(int file, std::string& text, std::size_t size) {
 
 }  // namespace
 
-Upstream::Upstream(Behaviour behaviour, const std::string& path)
+WebApplication::WebApplication(Behaviour behaviour, const std::string& path)
     : behaviour_(std::move(behaviour)),
       listener_(socket(path.empty() ? AF_INET : AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   sockaddr_storage address{};
@@ -49,7 +49,7 @@ Upstream::Upstream(Behaviour behaviour, const std::string& path)
   threads_.emplace_back([this] { serve(); });
 }
 
-Upstream::~Upstream() {
+WebApplication::~WebApplication() {
   shutdown(listener_, SHUT_RDWR);
   threads_[0].join();
   {
@@ -61,23 +61,23 @@ Upstream::~Upstream() {
   close(listener_);
 }
 
-std::vector<Upstream::Request> Upstream::requests() const {
+std::vector<WebApplication::Request> WebApplication::requests() const {
   const std::lock_guard lock(mutex_);
   return requests_;
 }
 
-void Upstream::serve() {
+void WebApplication::serve() {
   for (;;) {
     const int file = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     if (file < 0) return;
     ++connections_;
     const std::lock_guard lock(mutex_);
     open_.push_back(file);
-    threads_.emplace_back([this, file] { talk(file); });
+    threads_.emplace_back([this, file] { serve_connection(file); });
   }
 }
 
-void Upstream::talk(int file) {
+void WebApplication::serve_connection(int file) {
   std::string text;
   for (;;) {
     std::size_t end = 0;

@@ -6,18 +6,18 @@
 
 namespace sealpost::test {
 
-struct Way {
+struct ServerSetup {
   const char* name;
   std::function<std::unique_ptr<Site>()> make;
   // The largest body that comes through to the gateway, and what becomes of one a byte larger: an
   // HTTP status, of the gateway or of a server that does not ask it.
-  std::size_t most = 1 << 20;
-  int beyond = 413;
-  bool beyond_by_gateway = true;
+  std::size_t max_body = 1 << 20;
+  int status_if_larger = 413;
+  bool gateway_rejects_larger = true;
 };
-[[nodiscard]] const std::vector<Way>& ways();
+[[nodiscard]] const std::vector<ServerSetup>& server_setups();
 
 // One table of requests, and the one answer to each that every way must give.
-void expect_the_same_answers(Site& site, const Way& way);
+void expect_the_same_answers(Site& site, const ServerSetup& setup);
 
 }  // namespace sealpost::test

@@ -10,52 +10,52 @@
 #include <vector>
 
 #include "crash/fault_vfs.h"
-#include "support/house.h"
-#include "support/upstream.h"
+#include "support/gateway_fixture.h"
+#include "support/web_application.h"
 
 namespace sealpost::test {
 
 // What goes wrong, and when.
-struct Twist {
+struct ScenarioFault {
   std::optional<FaultyDisk::Plan> plan;
   Loss loss = Loss::kUnsynced;  // where the plan is that all stops
-  bool power_goes_next =
+  bool power_fails_next =
       false;  // once the next sealed answer after the fault has reached its client
   unsigned seed = 0;
 };
 
-class Story {
+class FaultScenario {
  public:
-  Story();
+  FaultScenario();
 
   // Tells it from the start, and says whether it came to the fault.  Every promise that was
-  // broken is added to `complaints`.
-  bool tell(const Twist& twist, std::vector<std::string>& complaints);
+  // broken is added to `errors`.
+  bool run(const ScenarioFault& fault, std::vector<std::string>& errors);
 
  private:
   static constexpr int kTries = 5;  // more than one fault can cost
   static constexpr Milliseconds kLease = (WorkerPool::kQueue + 2) * kSecond;
 
   // What a client was told of a message.
-  struct Told {
+  struct SettledMessage {
     Message message;
     InstallNonce install_nonce;
     std::string status;
     std::string reply;
   };
-  struct Actor {
+  struct ScenarioClient {
     std::string credential;  // as JSON
     std::optional<Peer> peer;
-    std::vector<Told> told;
+    std::vector<SettledMessage> settled;
   };
 
-  void begin(const Twist& twist);
-  void talk();
+  void reset(const ScenarioFault& fault);
+  void exchange_messages();
   void check();
 
   // Parts of it.
   void send_batch();
-  void cut_a_handler_short();
+  void kill_gateway_during_handler();
   void exceed_a_quota();
   void install_anew();
   void prove_a_rollback();
@@ -65,32 +65,32 @@ class Story {
   void claim_overdue();
 
   // A handshake, until there is a session; its form.
-  std::string hello(Actor& who);
+  std::string start_session(ScenarioClient& who);
   // A message, until it is settled.
-  void deliver(Actor& who, const std::string& body, const std::string& topic = "t");
-  void deliver(Actor& who, const Message& message);
+  void deliver(ScenarioClient& who, const std::string& body, const std::string& topic = "t");
+  void deliver(ScenarioClient& who, const Message& message);
   static bool is_settled(const std::string& status);
-  void tell_again(Actor& who, const Told& told);
+  void expect_same_answer(ScenarioClient& who, const SettledMessage& told);
 
-  Reply carry(const std::string& form);
+  Reply post(const std::string& form);
   // Whether the power was on all the while; where it was not, all is on again.
   bool has_power();
   void lose_power(Loss loss);
   void restart();
-  void was_not_served(const Exchange& exchange);
+  void require_fault_for(const RoundTrip& exchange);
   void expect(bool so, const std::string& what);
 
   FaultyDisk& disk_ = FaultyDisk::install();
-  TestHouse house_;
+  GatewayFixture fixture_;
   std::atomic<int> answers_ = 0;  // of the application, no two the same
-  Upstream application_;
+  WebApplication application_;
   std::string empty_;  // the database before anything has happened
   Time start_;
-  Actor ann_;
-  Actor bob_;
+  ScenarioClient ann_;
+  ScenarioClient bob_;
 
-  Twist twist_;
-  std::vector<std::string>* complaints_ = nullptr;
+  ScenarioFault fault_;
+  std::vector<std::string>* errors_ = nullptr;
   int unserved_ = 0;
 };
 

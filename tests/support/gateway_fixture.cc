@@ -1,11 +1,11 @@
-#include "support/house.h"
+#include "support/gateway_fixture.h"
 
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <sys/stat.h>
 
 namespace sealpost::test {
 
-TestHouse::TestHouse() : home(folder / "home") {
+GatewayFixture::GatewayFixture() : home(folder / "home") {
   umask(077);
   home.create(now);
   home.set_url("http://127.0.0.1/gate");
@@ -14,18 +14,18 @@ TestHouse::TestHouse() : home(folder / "home") {
   restart();
 }
 
-void TestHouse::set(Setting which, const std::string& value) {
+void GatewayFixture::set(Setting which, const std::string& value) {
   texts_.at(which) = value;
   restart();
 }
 
-void TestHouse::restart() {
+void GatewayFixture::restart() {
   gateway_.reset();
   pool_ = std::make_unique<WorkerPool>();
   gateway_.emplace(texts_, *pool_);
 }
 
-Peer TestHouse::client(const std::string& name, const std::string& role, Claims::Map more) {
+Peer GatewayFixture::client(const std::string& name, const std::string& role, Claims::Map more) {
   more["role"] = role;
   const Claims claims = *Claims::of(std::move(more));
   Database at = database();
@@ -36,7 +36,7 @@ Peer TestHouse::client(const std::string& name, const std::string& role, Claims:
   return peer;
 }
 
-Peer TestHouse::renewed(const Peer& peer) {
+Peer GatewayFixture::renewed(const Peer& peer) {
   Database at = database();
   const Claims& claims = peer.credential.claims;
   const Generation generation =
@@ -48,11 +48,11 @@ Peer TestHouse::renewed(const Peer& peer) {
   return next;
 }
 
-Wire TestHouse::wire() {
+Wire GatewayFixture::wire() {
   return [this](const std::string& form) { return post(request(form)); };
 }
 
-Request TestHouse::request(const std::string& body) {
+Request GatewayFixture::request(const std::string& body) {
   Request request;
   request.method = "POST";
   request.content_type = "application/x-www-form-urlencoded";
@@ -61,25 +61,45 @@ Request TestHouse::request(const std::string& body) {
   return request;
 }
 
-Reply TestHouse::post(const Request& request) {
-  Handled handled = gateway().handle({&request, 1}, now).front();
-  if (handled.delivery) {
-    handled.delivery->run();
-    handled.response = gateway().finish({&handled.delivery, 1}, now).front();
+Reply GatewayFixture::post(const Request& request) {
+  Handled handled = handle(request);
+  if (auto* delivery = std::get_if<PendingDelivery>(&handled)) {
+    delivery->run();
+    finish(*delivery);
+    handled = delivery->response.value();
   }
-  const Response& response = *handled.response;
+  const auto& response = std::get<Response>(handled);
   return {response.status, response.sealed ? "application/octet-stream" : "text/plain",
           response.body};
 }
 
-std::vector<InboxRow> TestHouse::inbox() const {
+std::vector<Handled> GatewayFixture::handle(std::span<const Request> batch) {
+  std::vector<const Request*> pointers;
+  for (const Request& request : batch) pointers.push_back(&request);
+  return gateway().handle(pointers, now);
+}
+
+Handled GatewayFixture::handle(const Request& request) {
+  return std::move(handle({&request, 1}).front());
+}
+
+PendingDelivery GatewayFixture::begin(const Request& request) {
+  return std::get<PendingDelivery>(handle(request));
+}
+
+void GatewayFixture::finish(PendingDelivery& delivery) {
+  PendingDelivery* const done = &delivery;
+  gateway().finish({&done, 1}, now);
+}
+
+std::vector<InboxRow> GatewayFixture::inbox() const {
   Database at = database();
   std::vector<InboxRow> rows;
   Inbox(at).list({}, [&](const InboxRow& row) { rows.push_back(row); });
   return rows;
 }
 
-std::string TestHouse::dump() const {
+std::string GatewayFixture::dump() const {
   SQLite::Database at(home.store_paths().database, SQLite::OPEN_READONLY);
   std::string all;
   for (const char* table :
@@ -95,7 +115,7 @@ std::string TestHouse::dump() const {
   return all;
 }
 
-std::string TestHouse::sql(const std::string& statement) const {
+std::string GatewayFixture::sql(const std::string& statement) const {
   SQLite::Database at(home.store_paths().database, SQLite::OPEN_READWRITE, 1000);
   at.exec("PRAGMA foreign_keys = OFF");
   SQLite::Statement query(at, statement);

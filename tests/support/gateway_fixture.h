@@ -9,13 +9,13 @@
 #include "store/home.h"
 #include "store/inbox.h"
 #include "support/peer.h"
-#include "support/temp.h"
+#include "support/temp_dir.h"
 
 namespace sealpost::test {
 
-class TestHouse {
+class GatewayFixture {
  public:
-  TestHouse();
+  GatewayFixture();
 
   TempDir folder;
   Home home;
@@ -39,6 +39,13 @@ class TestHouse {
   [[nodiscard]] Wire wire();
   [[nodiscard]] static Request request(const std::string& body);
   [[nodiscard]] Reply post(const Request& request);
+  // A batch of requests, or one.
+  [[nodiscard]] std::vector<Handled> handle(std::span<const Request> batch);
+  [[nodiscard]] Handled handle(const Request& request);
+  // The delivery of a message for a handler; fails the test if there is an answer instead.
+  [[nodiscard]] PendingDelivery begin(const Request& request);
+  // What the server does when a handler has ended.
+  void finish(PendingDelivery& delivery);
 
   // Rows of the inbox, oldest first.
   [[nodiscard]] std::vector<InboxRow> inbox() const;

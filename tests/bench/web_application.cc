@@ -1,7 +1,7 @@
 // A local application for the http handler: it answers every POST on a unix socket with "hello",
 // and keeps its connections, a thread for each.
 //
-//   upstream SOCKET
+//   web_application SOCKET
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>

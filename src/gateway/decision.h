@@ -1,0 +1,23 @@
+// What becomes of a message if its counter turns out to be new (PROTOCOL 6, step 8).
+#pragma once
+
+#include "base/time.h"
+#include "delivery/routes.h"
+#include "protocol/record.h"
+#include "store/store.h"
+
+namespace sealpost {
+
+struct Routing {
+  Decision decision;
+  const Target* handler = nullptr;  // kHandler: in `routes`
+};
+
+// Decides on the message's time, its claims' times, its topic and the routes.  Pure: the caller
+// reserves the handler's place once the store knows that the counter is new.
+//
+// `tolerance` is how far sent_at may be from `now`; zero means any distance.
+[[nodiscard]] Routing decide(const OpenedRecord& record, const Routes& routes,
+                             Milliseconds tolerance, Time now);
+
+}  // namespace sealpost
