@@ -3,7 +3,7 @@
 //
 //   app/*  role=*  http http://127.0.0.1:8080/in.php          (a line of the routes file)
 //
-// Let it listen on 127.0.0.1 or a unix socket only, because whoever can connect can send these headers. A 2xx
+// Let it listen on 127.0.0.1 or a unix socket only, because anyone who can connect can send these headers. A 2xx
 // status means success, and the body is the reply. With any other status the client gets `failed`.
 //
 // After a crash a message may come again, with the same Idempotency-Key and a higher X-Sealpost-Attempt. Store the
