@@ -1,32 +1,31 @@
--- Messages that are handed to a handler, and quotas.
+-- Messages for handlers, and quotas.
 
--- How often a handler was given it; 0 for the inbox, which needs none.  Written by the gateway, and by the
--- operator's `inbox deliver` and `inbox retry`.
+-- How often the message was given to a handler; 0 for the inbox. The gateway writes it, and so do the operator's
+-- `inbox deliver` and `inbox retry`.
 ALTER TABLE message ADD COLUMN attempt INTEGER NOT NULL DEFAULT 0;
 
--- While status is 2 (in progress): until when the one who gave it to a handler is believed alive.  After that
--- anybody may give it to a handler again.
+-- While status is 2 (in progress): the end of the lease of the process that runs the handler. After that, any
+-- process may deliver the message again.
 ALTER TABLE message ADD COLUMN leased_until INTEGER CHECK ((leased_until IS NOT NULL) = (status = 2));
 
--- What the handler answered, kept while the client may ask for it again (PROTOCOL 6, `oldest`).  NULL for a
--- message whose attempt is above 0 and status 0: it was dropped.  status is 0 accepted, 2 in progress,
--- 6 forbidden or 9 failed.
+-- The handler's reply, kept while the client may ask for it again (PROTOCOL 6, `oldest`). If attempt is above 0 and
+-- status is 0, NULL means that the reply was deleted. status is 0 accepted, 2 in progress, 6 forbidden or 9 failed.
 ALTER TABLE message ADD COLUMN reply BLOB;
 
 CREATE INDEX message_unsettled ON message (leased_until) WHERE status = 2;
 CREATE INDEX message_with_reply ON message (installation, counter) WHERE length(reply) > 0;
 
--- What counts towards a client's quotas: a cache of what the messages say.  A row is made when one is needed and
--- kept by the gateways that have quotas; whoever changes messages without keeping it deletes all rows.
+-- How much of its quotas a client has used: a cache of the messages. A gateway with quotas makes a row when it needs
+-- one, and updates it. Code that changes messages without updating this table must delete all its rows.
 CREATE TABLE usage (
   name       TEXT NOT NULL PRIMARY KEY,
   day        INTEGER NOT NULL,            -- days since 1970, UTC
   messages   INTEGER NOT NULL,            -- of that day
   bytes      INTEGER NOT NULL,            -- of bodies that are kept
-  alarmed_at INTEGER NOT NULL DEFAULT 0   -- when it was last reported that a quota is used up
+  alarmed_at INTEGER NOT NULL DEFAULT 0   -- the last alarm about a used-up quota
 ) STRICT, WITHOUT ROWID;
 
--- The same as before, with what became of a message that a handler was given.
+-- The inbox, with the state of messages that went to a handler.
 DROP VIEW inbox;
 CREATE VIEW inbox AS
   SELECT
@@ -48,7 +47,7 @@ CREATE VIEW inbox AS
   JOIN installation ON installation.id = message.installation
   WHERE message.body IS NOT NULL;
 
--- Each message as the statistics count it.  One in progress was accepted; what its handler makes of it is seen
+-- Each message as the statistics count it. A message in progress counts as accepted; its handler's result shows
 -- later.
 CREATE VIEW counted AS
   SELECT

@@ -1,14 +1,14 @@
 #!/usr/bin/env php
 <?php
-// A handler for `exec`: takes an order and answers with its number.
+// A handler for `exec`: stores an order and answers with its number.
 //
-//   orders  role=shop  exec /home/YOU/bin/take-order.php          (a line of the home's file `routes`)
+//   orders  role=shop  exec /home/YOU/bin/take-order.php          (a line of the routes file)
 //
-// Make it executable: chmod 700 take-order.php.  The body comes on standard input, what is printed is the
-// reply to the client, and exit status 0 says that it is done.  What goes to standard error is in the log.
+// Make it executable: chmod 700 take-order.php. The body comes on standard input. What the handler prints is the
+// reply to the client. Exit status 0 means success. Standard error goes to the gateway's log.
 //
-// After a crash a handler may be run again with the same SEALPOST_MESSAGE_ID.  Here that id is the order's
-// primary key, so one message makes one order, however often this runs.
+// After a crash a handler may run again with the same SEALPOST_MESSAGE_ID. Here that id is unique in the table, so
+// one message makes one order, however often this runs.
 $order = json_decode(stream_get_contents(STDIN), true);
 if (!is_array($order) || !isset($order['item'])) {
     fwrite(STDERR, "this order names no item\n");

@@ -1,13 +1,13 @@
 <?php
-// A handler for `http`: any web application on this host can be one.
+// A handler for `http`. Any web application on this host can be one.
 //
-//   app/*  role=*  http http://127.0.0.1:8080/in.php          (a line of the home's file `routes`)
+//   app/*  role=*  http http://127.0.0.1:8080/in.php          (a line of the routes file)
 //
-// Let it listen on 127.0.0.1 or a unix socket only: whoever can reach it can say these headers.  A 2xx status
-// says that it is done, and its body is the reply; any other status tells the client `failed`.
+// Let it listen on 127.0.0.1 or a unix socket only, because anyone who can connect can send these headers. A 2xx
+// status means success, and the body is the reply. With any other status the client gets `failed`.
 //
-// After a crash a message may come again, with the same Idempotency-Key and X-Sealpost-Attempt one higher:
-// keep the key beside what it has done.
+// After a crash a message may come again, with the same Idempotency-Key and a higher X-Sealpost-Attempt. Store the
+// key together with what the handler did.
 if ($_SERVER['REQUEST_METHOD'] !== 'POST') {
     http_response_code(405);
     exit;
