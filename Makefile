@@ -55,15 +55,15 @@ CLIENT_LAYERS := client protocol crypto base
 
 all: $(PROGRAMS) $(BUILD)/lib/libsealpost-client.a  ## build the three programs and the client library
 
-$(BUILD)/bin/sealpost.fcgi: $(call objects,src/cmd/sealpost.fcgi/*.cc) \
+$(BUILD)/bin/sealpost.fcgi: $(call objects,src/cmd/*.cc src/cmd/sealpost.fcgi/*.cc) \
     $(foreach layer,server $(SERVER_LAYERS),$(call archive,$(layer)))
 $(BUILD)/bin/sealpost.fcgi: LIBS := $(STATIC) -lfcgi -lSQLiteCpp -lsqlite3 -lcrypto
 
-$(BUILD)/bin/sealpost: $(call objects,src/cmd/sealpost/*.cc) \
+$(BUILD)/bin/sealpost: $(call objects,src/cmd/*.cc src/cmd/sealpost/*.cc) \
     $(foreach layer,admin $(SERVER_LAYERS),$(call archive,$(layer)))
 $(BUILD)/bin/sealpost: LIBS := $(STATIC) -lSQLiteCpp -lsqlite3 -lcrypto
 
-$(BUILD)/bin/sealpost-client: $(call objects,src/cmd/sealpost-client/*.cc) \
+$(BUILD)/bin/sealpost-client: $(call objects,src/cmd/*.cc src/cmd/sealpost-client/*.cc) \
     $(foreach layer,$(CLIENT_LAYERS),$(call archive,$(layer)))
 $(BUILD)/bin/sealpost-client: LIBS := -lcurl -lcrypto
 
@@ -145,6 +145,7 @@ $(BUILD)/obj/faulty/%.o: %.cc
 $(FAULTY): LIBS := -lfcgi -lSQLiteCpp -lsqlite3 -lcrypto
 $(FAULTY): $(BUILD)/obj/faulty/src/gateway/gateway.o \
     $(BUILD)/obj/faulty/src/gateway/pending_delivery.o $(BUILD)/obj/faulty/src/cmd/sealpost.fcgi/main.o \
+    $(call objects,src/cmd/*.cc) \
     $(foreach layer,server $(SERVER_LAYERS),$(call archive,$(layer)))
 	@mkdir -p $(@D)
 	@echo "  link    $@"
@@ -242,7 +243,7 @@ $(BUILD)/bench/bin/hello: $(call bench_objects,hello)
 $(BUILD)/bench/bin/hello: LIBS := $(STATIC)
 $(BUILD)/bench/bin/upstream: $(call bench_objects,upstream)
 $(BUILD)/bench/bin/upstream: LIBS := $(STATIC)
-$(BUILD)/bench/bin/empty: $(call bench_objects,empty) $(call objects,src/cmd/sealpost.fcgi/*.cc) \
+$(BUILD)/bench/bin/empty: $(call bench_objects,empty) $(call objects,src/cmd/*.cc src/cmd/sealpost.fcgi/*.cc) \
     $(foreach layer,server $(SERVER_LAYERS),$(call archive,$(layer)))
 $(BUILD)/bench/bin/empty: LIBS := $(STATIC) -lfcgi -lSQLiteCpp -lsqlite3 -lcrypto
 $(BUILD)/bench/bin/seal: $(call bench_objects,seal crowd) \

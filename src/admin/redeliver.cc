@@ -3,8 +3,20 @@
 #include "gateway/gateway.h"
 
 namespace sealpost {
+namespace {
 
-void redeliver(const SettingTexts& texts, const std::function<void(const LogEntry&)>& each) {
+Redelivery redelivery_of(const LogEntry& entry) {
+  return {.delivered = entry.outcome == "accepted",
+          .outcome = std::string(entry.outcome),
+          .name = entry.name,
+          .topic = entry.topic,
+          .number = entry.number,
+          .detail = entry.detail};
+}
+
+}  // namespace
+
+void redeliver(const SettingTexts& texts, const std::function<void(const Redelivery&)>& each) {
   (void)Settings::parse(texts);
   WorkerPool pool;
   Gateway gateway(texts, pool);
@@ -14,7 +26,7 @@ void redeliver(const SettingTexts& texts, const std::function<void(const LogEntr
     for (const auto& one : taken) {
       one->run();
       (void)gateway.finish({&one, 1}, system_now());
-      each(one->caller().entry);
+      each(redelivery_of(one->caller().entry));
     }
   }
 }
