@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 using Kind = CheckResult::Kind;
 
 constexpr std::uint64_t kLowDiskSpace = 64U << 20;  // bytes: eight times the WAL's largest size
-constexpr auto kCgiEnds = std::chrono::seconds(2);   // a process that runs longer is FastCGI's
+constexpr auto kCgiEnds = std::chrono::seconds(2);  // a process that runs longer is FastCGI's
 
 // Directories above a home that a web server probably serves.  Returns the sign, or nothing.
 //
@@ -201,8 +201,9 @@ class HomeChecks {
 
   void check_clock(const Health& health) {
     if (health.newest && *health.newest > now_ + 5 * kMinute) {
-      add(Kind::kBroken, "The clock says " + iso_time(now_) + ", but the newest message arrived at " +
-                             iso_time(*health.newest) + ". Set the clock.");
+      add(Kind::kBroken, "The clock says " + iso_time(now_) +
+                             ", but the newest message arrived at " + iso_time(*health.newest) +
+                             ". Set the clock.");
     } else {
       add(Kind::kOk, health.newest
                          ? "The newest message arrived at " + iso_time(*health.newest) + "."
@@ -269,9 +270,7 @@ std::vector<CheckResult> examine_gateway_process(const Home& home) {
                              : "The gateway runs as CGI: one process per message."}};
 }
 
-std::vector<CheckResult> examine(const Home& home, Time now) {
-  return HomeChecks(home, now).run();
-}
+std::vector<CheckResult> examine(const Home& home, Time now) { return HomeChecks(home, now).run(); }
 
 std::vector<std::string> paths_if_served(const std::string& root) {
   std::vector<std::string> paths;

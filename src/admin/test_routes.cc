@@ -34,8 +34,8 @@ RoutesCheck check_routes(const Home& home) {
   for (const Route& route : routes.routes) {
     if (route.to.kind == Target::Kind::kExec && access(route.to.program.c_str(), X_OK) != 0) {
       checked.complaints.push_back(
-          {route.line, "Cannot run " + route.to.program +
-                           ". Check that the file exists and `chmod 700` it."});
+          {route.line,
+           "Cannot run " + route.to.program + ". Check that the file exists and `chmod 700` it."});
     } else {
       ++checked.usable;
     }

@@ -7,9 +7,10 @@ namespace {
 
 constexpr std::string_view kMagic = "sealpost client state 1\n";
 
-bool flag(Reader& reader, bool& sane) {
+// Clears `valid` unless the byte is 0 or 1.
+bool flag(Reader& reader, bool& valid) {
   const std::uint8_t value = reader.u8();
-  sane = sane && value <= 1;
+  valid = valid && value <= 1;
   return value == 1;
 }
 
@@ -33,7 +34,7 @@ bool ClientState::belongs_to(const Credential& credential) const {
 void ClientState::reinstall() {
   install_nonce = crypto::random_array<16>();
   next = 0;
-  leave = false;
+  must_reinstall = false;
   receipt = {};
   session.reset();
 }
@@ -41,9 +42,9 @@ void ClientState::reinstall() {
 crypto::SecretBytes ClientState::encode() const {
   crypto::SecretWriter writer;
   writer.put(kMagic).put(server_id).lp8(name).u8(kid).u32(generation);
-  writer.put(install_nonce).u64(next).u8(leave ? 1 : 0).put(epoch);
+  writer.put(install_nonce).u64(next).u8(must_reinstall ? 1 : 0).put(epoch);
   writer.u64(receipt.next).put(receipt.proof).u64(static_cast<std::uint64_t>(offset));
-  for (const Time time : lost) writer.u64(time);
+  for (const Time time : takeovers) writer.u64(time);
   writer.u8(session ? 1 : 0);
   if (session) {
     writer.put(session->id).put(session->keys.c2s.reveal()).put(session->keys.s2c.reveal());
@@ -61,8 +62,8 @@ Result<ClientState> ClientState::decode(ByteView bytes) {
   if (!crypto::equal(crypto::sha256({content}), bytes.last(kSum))) return kDamaged;
 
   Reader reader(content);
-  if (text_of(reader.take(kMagic.size())) != kMagic) return Rejection{"another version's"};
-  bool sane = true;
+  if (text_of(reader.take(kMagic.size())) != kMagic) return Rejection{"of another version"};
+  bool valid = true;
   ClientState state;
   state.server_id = reader.array<16>();
   state.name = text_of(reader.lp8());
@@ -70,12 +71,12 @@ Result<ClientState> ClientState::decode(ByteView bytes) {
   state.generation = reader.u32();
   state.install_nonce = reader.array<16>();
   state.next = reader.u64();
-  state.leave = flag(reader, sane);
+  state.must_reinstall = flag(reader, valid);
   state.epoch = reader.array<16>();
   state.receipt = Receipt::read(reader);
   state.offset = static_cast<std::int64_t>(reader.u64());
-  for (Time& time : state.lost) time = reader.u64();
-  if (flag(reader, sane)) {
+  for (Time& time : state.takeovers) time = reader.u64();
+  if (flag(reader, valid)) {
     state.session.emplace();
     state.session->id = reader.array<16>();
     for (crypto::Key* key : {&state.session->keys.c2s, &state.session->keys.s2c}) {
@@ -84,11 +85,11 @@ Result<ClientState> ClientState::decode(ByteView bytes) {
     }
     state.session->expires_at = reader.u64();
     state.session->max_body = reader.u32();
-    state.session->worked = flag(reader, sane);
+    state.session->worked = flag(reader, valid);
   }
-  sane = sane && is_name(state.name) && state.kid != 0 && state.generation != 0 &&
-         state.next <= kCounterEnd;
-  if (!reader.expect_end() || !sane) return kDamaged;
+  valid = valid && is_name(state.name) && state.kid != 0 && state.generation != 0 &&
+          state.next <= kCounterEnd;
+  if (!reader.expect_end() || !valid) return kDamaged;
   return state;
 }
 

@@ -98,8 +98,7 @@ Client open_client(const Options& options) {
   if (options.state.empty()) {
     throw Fault("No state directory is named. Use --state DIR or set HOME.");
   }
-  return Client(
-      {.state = options.state, .clear_fields = options.clear_fields, .report = report});
+  return Client({.state = options.state, .clear_fields = options.clear_fields, .report = report});
 }
 
 int install(const Options& options) {
@@ -127,7 +126,8 @@ int run_probe(const Options& options) {
   return broken ? 1 : 0;
 }
 
-// Adds the options of the whole program and its commands.  The command that is parsed sets `chosen`.
+// Adds the options of the whole program and its commands.  The command that is parsed sets
+// `chosen`.
 void add_commands(CLI::App& app, Options& options, Command& chosen) {
   app.add_option("--state", options.state, "the directory with keys and open messages")
       ->type_name("DIR")

@@ -81,7 +81,8 @@ void add_issue_options(CLI::App* command, IssueOptions& options) {
       ->take_all()
       ->allow_extra_args(false);
   command
-      ->add_option("--expires", options.claims.expires, "how long the credential is valid: 90d, 24h")
+      ->add_option("--expires", options.claims.expires,
+                   "how long the credential is valid: 90d, 24h")
       ->type_name("TIME");
   command->add_option("--out", options.out, "write the credential to a new file, mode 0600")
       ->type_name("FILE");

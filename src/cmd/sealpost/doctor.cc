@@ -99,12 +99,11 @@ void diagnose(const CommandContext& context, const DoctorOptions& options) {
 
 void add_doctor(CLI::App& app, CommandContext& context) {
   auto options = std::make_shared<DoctorOptions>();
-  CLI::App* doctor =
-      add_list(app, context, "doctor", "check the installation and say how to fix it",
-               [&context, options] {
-                 if (!options->url.empty()) require_gateway_url(options->url);
-                 diagnose(context, *options);
-               });
+  CLI::App* doctor = add_list(app, context, "doctor",
+                              "check the installation and say how to fix it", [&context, options] {
+                                if (!options->url.empty()) require_gateway_url(options->url);
+                                diagnose(context, *options);
+                              });
   doctor->add_option("--url", options->url,
                      "send messages to the gateway as well, with a temporary client");
   doctor->add_option("--program", options->program, "check the gateway's program file as well");

@@ -140,8 +140,8 @@ void add_lists(CLI::App& inbox, CommandContext& context) {
       ->add_option("--limit", filter->limit, "at most N messages")
       ->type_name("N")
       ->check(CLI::NonNegativeNumber);
-  filtered(add_list(inbox, context, "follow", "print messages as they arrive; start after --after N",
-                    [&context, filter] {
+  filtered(add_list(inbox, context, "follow",
+                    "print messages as they arrive; start after --after N", [&context, filter] {
                       Database database = context.open_database();
                       Inbox rows(database);
                       follow(rows, *filter, context.json);
@@ -172,8 +172,7 @@ void add_inbox(CLI::App& app, CommandContext& context) {
       ->required();
 
   auto older = std::make_shared<std::string>();
-  add_command(inbox, context, "prune",
-              "delete old messages; keep the records that detect replays",
+  add_command(inbox, context, "prune", "delete old messages; keep the records that detect replays",
               [&context, older] { prune(context, *older); })
       ->add_option("--older", *older, "only messages older than this: 30d, 24h; 0 for all")
       ->type_name("TIME")

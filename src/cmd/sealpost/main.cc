@@ -47,8 +47,7 @@ CLI::App* add_list(CLI::App& app, CommandContext& context, const std::string& na
 
 void require_gateway_url(const std::string& url) {
   if (is_gateway_url(url)) return;
-  throw UsageError("--url " + url +
-                   " is not http://HOST/... or https://HOST/..., without spaces.");
+  throw UsageError("--url " + url + " is not http://HOST/... or https://HOST/..., without spaces.");
 }
 
 namespace {

@@ -65,7 +65,7 @@ void print_body(ByteView body) {
 
 void print_secret(const crypto::SecretText& text) {
   const bool printed = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
-                   std::fputc('\n', stdout) != EOF && std::fflush(stdout) == 0;
+                       std::fputc('\n', stdout) != EOF && std::fflush(stdout) == 0;
   if (!printed) {
     throw Fault(
         "The credential could not be printed. Run `sealpost client renew` to issue another.");

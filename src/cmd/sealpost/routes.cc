@@ -71,8 +71,8 @@ void test(const CommandContext& context, const std::string& name, const std::str
       std::cout << "Rejected (revoked): " << name << " has no valid credential.\n";
       break;
     case Decision::kClaimsNotValid:
-      std::cout << "Rejected (forbidden): the claims of " << name << " are not valid now: "
-                << result.claims << '\n';
+      std::cout << "Rejected (forbidden): the claims of " << name
+                << " are not valid now: " << result.claims << '\n';
       break;
     case Decision::kReservedTopic:
       std::cout << "Rejected (forbidden): topics that begin with sealpost/ are reserved.\n";

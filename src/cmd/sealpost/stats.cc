@@ -11,10 +11,9 @@ void print(const CommandContext& context) {
   Database database = context.open_database();
   output::List list(context.json, {"DAY", "NAME", "OUTCOME", "COUNT"});
   for (const StatsRow& row : Inbox(database).stats()) {
-    list.add(
-        {{"day", row.day}, {"name", row.name}, {"outcome", row.outcome}, {"count", row.count}},
-        {row.day, row.name.empty() ? "(unauthenticated)" : row.name, row.outcome,
-         std::to_string(row.count)});
+    list.add({{"day", row.day}, {"name", row.name}, {"outcome", row.outcome}, {"count", row.count}},
+             {row.day, row.name.empty() ? "(unauthenticated)" : row.name, row.outcome,
+              std::to_string(row.count)});
   }
 }
 
