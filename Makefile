@@ -288,7 +288,7 @@ lint: deps  ## clang-format, clang-tidy, shellcheck and the man pages, without c
 SCRIPTS := tests/tools/install-deps tests/tools/layers deploy/examples/spool.sh deploy/nginx/start-sealpost \
   htaccess/sealpost-wrapper tests/run tests/demo/demo .ci/run \
   $(addprefix tests/,mutants/run fuzz/run trust/run) \
-  $(addprefix $(PACKAGING)/,dist reproduce deb deb-check) tests/packaging/tarball tests/packaging/newcomer \
+  $(addprefix $(PACKAGING)/,dist reproduce deb deb-check) tests/packaging/client_library tests/packaging/tarball tests/packaging/newcomer \
   $(wildcard deploy/completion/*)
 tidy/%: %
 	@clang-tidy --quiet --warnings-as-errors='*' $< -- -std=c++20 $(CPPFLAGS) -Itests \
@@ -305,12 +305,15 @@ COMPLETIONS = $(SHARE)/bash-completion/completions
 
 install: all  ## copy programs, man pages, client library and the files for web servers below PREFIX (and DESTDIR)
 	$(INSTALL) -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/cgi-bin $(DESTDIR)$(PREFIX)/include/sealpost \
-	  $(SHARE)/sealpost/deploy $(SHARE)/man/man1 $(SHARE)/man/man7 $(SHARE)/man/man8 $(COMPLETIONS)
+	  $(DESTDIR)$(PREFIX)/lib/pkgconfig $(SHARE)/sealpost/deploy $(SHARE)/man/man1 $(SHARE)/man/man7 $(SHARE)/man/man8 $(COMPLETIONS)
 	$(INSTALL) -s -m 755 $(BUILD)/bin/sealpost $(BUILD)/bin/sealpost-client $(DESTDIR)$(PREFIX)/bin
 	$(INSTALL) -s -m 755 $(BUILD)/bin/sealpost.fcgi $(DESTDIR)$(PREFIX)/lib/cgi-bin
 	$(INSTALL) -m 644 $(BUILD)/lib/libsealpost-client.a $(DESTDIR)$(PREFIX)/lib
 	strip --strip-debug --enable-deterministic-archives $(DESTDIR)$(PREFIX)/lib/libsealpost-client.a
 	$(INSTALL) -m 644 include/sealpost/*.h $(DESTDIR)$(PREFIX)/include/sealpost
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' $(PACKAGING)/sealpost-client.pc.in \
+	  > $(DESTDIR)$(PREFIX)/lib/pkgconfig/sealpost-client.pc
+	chmod 644 $(DESTDIR)$(PREFIX)/lib/pkgconfig/sealpost-client.pc
 	cp -r htaccess $(SHARE)/sealpost
 	cp -r deploy/nginx deploy/lighttpd deploy/systemd $(SHARE)/sealpost/deploy
 	chmod -R u=rwX,go=rX $(SHARE)/sealpost
@@ -320,6 +323,7 @@ install: all  ## copy programs, man pages, client library and the files for web 
 uninstall:  ## remove what install copied
 	rm -f $(DESTDIR)$(PREFIX)/bin/sealpost $(DESTDIR)$(PREFIX)/bin/sealpost-client \
 	  $(DESTDIR)$(PREFIX)/lib/cgi-bin/sealpost.fcgi $(DESTDIR)$(PREFIX)/lib/libsealpost-client.a \
+	  $(DESTDIR)$(PREFIX)/lib/pkgconfig/sealpost-client.pc \
 	  $(foreach page,$(MANUALS),$(SHARE)/man/man$(subst .,,$(suffix $(page)))/$(notdir $(page))) \
 	  $(addprefix $(COMPLETIONS)/,$(notdir $(wildcard deploy/completion/*)))
 	rm -rf $(DESTDIR)$(PREFIX)/include/sealpost $(SHARE)/sealpost

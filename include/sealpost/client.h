@@ -1,9 +1,9 @@
 // sealpost's client library: sends messages to a sealpost gateway, each delivered exactly once.
 //
 //   sealpost::Client client({.state = "/var/lib/me/sealpost"});
-//   client.install("credential.json");                        // once
+//   client.install("credential.json");  // once
 //   const auto outcome = client.send("telemetry/room", "21.5");
-//   if (outcome.kind == sealpost::Outcome::Kind::kOpen) ...   // stored on disk: flush() later
+//   if (outcome.kind == sealpost::Outcome::Kind::kOpen) client.flush();  // or later: it is on disk
 //
 // Compile and link with the flags that `pkg-config sealpost-client` prints.
 #pragma once

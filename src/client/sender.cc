@@ -288,8 +288,9 @@ void Sender::start_session(const ClientHandshake::Answer& answer) {
   if (grant.receipt.next > state_.next && !state_.must_reinstall) {
     state_.must_reinstall = true;
     environment_.report(
-        "This client's state is older than the server's: it is a restored copy, or in use "
-        "elsewhere. The client continues as a new installation.");
+        "This client's state is older than the server's: it is a restored copy, or two programs "
+        "use "
+        "it. The client continues as a new installation.");
   }
   if (session_taken_over_) note_takeover();
   state_.session = ClientSession{grant.session_id,

@@ -33,7 +33,7 @@ class Library : public LoadClient {
     const std::string text = test::read_text(site.credential(name, site.url()));
     BOOST_REQUIRE(outbox_.lock(0));
     outbox_.install(bytes_of(text), ClientState::fresh(Credential::parse(text)));
-    courier_.emplace(outbox_, Sender::World{[this](const std::string& form) { return post(form); },
+    courier_.emplace(outbox_, Sender::Environment{[this](const std::string& form) { return post(form); },
                                             system_now, [](Milliseconds) { usleep(2'000); },
                                             [this](const std::string& what) { complain(what); }});
     BOOST_TEST((courier_->connect().kind == Outcome::Kind::kAccepted));
@@ -48,7 +48,7 @@ class Library : public LoadClient {
       outcome = courier_->deliver_all();
     }
     if (outcome.kind == Outcome::Kind::kAccepted) return book().acknowledged(body);
-    complain("was told " + outcome.status);
+    complain("was told " + std::string(name_of(outcome.status)));
   }
 
   HttpAnswer post(const std::string& form) {

@@ -52,7 +52,7 @@ struct Unlucky {
       return {0, "", "lost"};
     };
     Sender sender(outbox, {lost, system_now, [](Milliseconds) {}, [](const std::string&) {}});
-    BOOST_TEST(sender.deliver(outbox.store("t", body)).status == "network");
+    BOOST_TEST(name_of(sender.deliver(outbox.store("t", body)).status) == "network");
     BOOST_TEST(test::times_in_inbox(site)[body] == 1);
   }
 };
@@ -121,7 +121,7 @@ BOOST_AUTO_TEST_CASE(backup_and_restore_under_load_lose_what_came_between_and_do
   }
   BOOST_TEST(fates[Fate::kOnce] >= 5 * (5 + 9));
   BOOST_TEST(fates[Fate::kNever] >= 5 * 9);
-  BOOST_TEST(says(site.operate({"doctor"}).out, "ok      the database is whole"));
+  BOOST_TEST(says(site.operate({"doctor"}).out, "ok      The database is intact."));
 }
 
 // --- Another master key ---
@@ -150,7 +150,7 @@ BOOST_AUTO_TEST_CASE(the_master_key_is_changed_while_clients_talk) {
   done(site.operate({"key", "rotate"}));
   traffic.wait_for(3);  // with what they have
   refused(site.operate({"key", "retire", "1"}),
-          "a credential under key 1: client0, client1, client2, client3;");
+          "a credential under key 1: client0, client1, client2, client3.");
   traffic.wait_for(3);
 
   for (std::size_t i = 0; i < traffic.size(); ++i) {

@@ -94,7 +94,8 @@ BOOST_AUTO_TEST_CASE(usage_errors_are_2) {
   BOOST_TEST(test::run({test::program("sealpost.fcgi")}).status == 2);
   BOOST_TEST(test::run({test::program("sealpost.fcgi"), "--threads", "0"}).status == 2);
   BOOST_TEST(desk.run({"--help"}).status == 0);
-  BOOST_TEST(says(desk.run({"--help"}).out, "Exit status: 0 done, 1 refused or failed, 2 usage"));
+  BOOST_TEST(says(desk.run({"--help"}).out,
+                  "Exit status: 0 success, 1 rejected or failed, 2 usage error"));
 }
 
 BOOST_AUTO_TEST_CASE(the_wrong_word_of_a_command_line_is_named) {
@@ -210,7 +211,7 @@ BOOST_AUTO_TEST_CASE(a_credential_is_printed_or_written_0600) {
   BOOST_TEST(desk.run({"client", "add", "b", "--role", "sensor", "--out", file}).status == 0);
   BOOST_TEST(mode_of(file) == 0600U);
   BOOST_TEST(nlohmann::json::parse(test::read_text(file))["name"] == "b");
-  refused(desk.run({"client", "add", "c", "--role", "sensor", "--out", file}), "name a new file");
+  refused(desk.run({"client", "add", "c", "--role", "sensor", "--out", file}), "Name a new file");
   refused(desk.run({"client", "show", "c"}), "no client c");
 }
 
@@ -293,7 +294,7 @@ BOOST_AUTO_TEST_CASE(a_client_stands_as_its_times_say) {
 BOOST_AUTO_TEST_CASE(keys_are_rotated_and_retired) {
   const Desk desk;
   desk.run({"client", "add", "a", "--role", "r"});
-  refused(desk.run({"key", "retire", "1"}), "still hold a credential");
+  refused(desk.run({"key", "retire", "1"}), "still have a credential");
   BOOST_TEST(says(desk.run({"key", "rotate"}).out, "key 2"));
   BOOST_TEST(nlohmann::json::parse(desk.run({"client", "add", "b", "--role", "r"}).out)["kid"] ==
              2);
@@ -315,7 +316,7 @@ BOOST_AUTO_TEST_CASE(the_doctor_is_1_where_something_is_broken) {
   const Desk desk;
   const Ran healthy = desk.run({"doctor"});
   BOOST_TEST(healthy.status == 0, healthy.err);
-  BOOST_TEST(says(healthy.out, "ok      the database is whole"));
+  BOOST_TEST(says(healthy.out, "ok      The database is intact."));
   for (const auto& line : lines_of(desk.run({"doctor", "--json"}).out))
     BOOST_TEST(line.contains("finding"));
   chmod((desk.home + "/gate").c_str(), 0666);
@@ -400,6 +401,19 @@ BOOST_AUTO_TEST_CASE(the_exit_status_says_what_became_of_a_message) {
   BOOST_TEST(says(r.tool({"status"}).out, "open messages: 2\n"), "no ping among them");
 }
 
+BOOST_AUTO_TEST_CASE(exit_status_5_says_that_the_handler_of_an_accepted_message_failed) {
+  Running r;
+  r.site.routes("run - exec " + r.site.script("fails", "exit 1") + "\n* - inbox\n");
+  BOOST_REQUIRE(r.tool({"install", r.credential}).status == 0);
+  const Ran failed = r.tool({"send", "--topic", "run", "--data", "x"});
+  BOOST_TEST(failed.status == 5, failed.err);
+  BOOST_TEST(says(failed.err, "failed: The server received the message, but its handler failed."),
+             failed.err);
+  BOOST_TEST(says(r.tool({"status"}).out, "open messages: 0\n"), "it is not sent again");
+  BOOST_TEST(says(test::run({test::program("sealpost-client"), "--help"}).out,
+                  "5 accepted but its handler failed"));
+}
+
 BOOST_AUTO_TEST_CASE(another_credential_starts_empty_but_not_over_open_messages) {
   Running r;
   BOOST_REQUIRE(r.tool({"install", r.credential}).status == 0);
@@ -427,7 +441,7 @@ BOOST_AUTO_TEST_CASE(a_renewed_credential_takes_over_what_has_never_left) {
 
   const Ran installed = r.tool({"install", renewed});
   BOOST_TEST(installed.status == 0, installed.err);
-  BOOST_TEST(says(installed.err, "message 1 (left): unknown"), installed.err);
+  BOOST_TEST(says(installed.err, "Message 1 (left): unknown"), installed.err);
   BOOST_TEST(!says(installed.err, "waits"), installed.err);
   BOOST_TEST(says(r.tool({"status"}).out, "generation: 2\n"));
   BOOST_TEST(says(r.tool({"status"}).out, "open messages: 1\n"));
@@ -442,13 +456,13 @@ BOOST_AUTO_TEST_CASE(the_client_says_what_was_wrong_with_what_it_was_given) {
   BOOST_REQUIRE(r.tool({"install", r.credential}).status == 0);
   refused(r.tool({"send", "--topic", "sealpost/x", "--data", "x"}), "sealpost/");
   refused(r.tool({"send", "--queue", "--topic", "sealpost/ping", "--data", "x"}), "sealpost/");
-  refused(r.tool({"send", "--file", r.site.folder.path()}), "is a folder");
+  refused(r.tool({"send", "--file", r.site.folder.path()}), "is a directory. Name a file.");
   test::write_text(r.site.folder / "rubbish", "x");
   refused(r.tool({"install", r.site.folder / "rubbish"}),
           "rubbish: this is no sealpost credential");
   BOOST_TEST(r.site.bodies().empty());
   refused(shell("unset HOME XDG_STATE_HOME; " + test::program("sealpost-client") + " status"),
-          "--state DIR or set HOME");
+          "Use --state DIR or set HOME");
 }
 
 BOOST_AUTO_TEST_CASE(a_tampered_credential_is_found_out_at_installation) {
@@ -493,8 +507,8 @@ BOOST_AUTO_TEST_CASE(the_operator_sees_messages_sessions_and_counts) {
   BOOST_TEST(sessions[0]["state"] == "active");
   misused(r.site.operate({"session", "end"}), "--all");
   refused(r.site.operate({"session", "end", "nobody"}), "no client nobody");
-  BOOST_TEST(r.site.operate({"session", "end", "client1"}).out == "1 session(s) ended\n");
-  BOOST_TEST(r.site.operate({"session", "end", "--all"}).out == "0 session(s) ended\n");
+  BOOST_TEST(r.site.operate({"session", "end", "client1"}).out == "1 session ended.\n");
+  BOOST_TEST(r.site.operate({"session", "end", "--all"}).out == "0 sessions ended.\n");
   BOOST_TEST(r.tool({"send", "--data", "goes on by itself"}).status == 0);
 
   (void)test::post_form(r.site.url(), "garbage");
@@ -511,7 +525,7 @@ BOOST_AUTO_TEST_CASE(the_operator_sees_messages_sessions_and_counts) {
              "the one record that came into an ended session: the gateway still knew whose it was");
 
   BOOST_TEST(r.site.operate({"inbox", "prune", "--older", "30d"}).out ==
-             "0 message(s) deleted, 0 emptied\n");
+             "0 messages pruned; 0 replay records kept.\n");
   BOOST_TEST(r.site.operate({"inbox", "prune", "--older", "0"}).status == 0);
   BOOST_TEST(r.site.operate({"inbox", "list", "--json"}).out.empty());
   BOOST_TEST(r.site.operate({"inbox", "prune", "--older", "x"}).status == 2);
@@ -608,7 +622,7 @@ int main(int, char** arguments) {
   sealpost::Client client({.state = arguments[2]});
   if (client.install(arguments[1]).kind != sealpost::Outcome::Kind::kAccepted) return 1;
   const sealpost::Outcome outcome = client.send("linked/topic", "from a program");
-  std::cout << outcome.status << std::endl;
+  std::cout << name_of(outcome.status) << std::endl;
   return outcome.kind == sealpost::Outcome::Kind::kAccepted ? 0 : 1;
 })");
   Words compile = {"g++", "-std=c++20",         "-Iinclude",

@@ -51,8 +51,9 @@ struct Started {
   [[nodiscard]] std::vector<std::string> deliver() const {
     std::vector<std::string> outcomes;
     SettingTexts texts{house.home.root(), house.folder / "log"};
-    redeliver(texts, [&](const LogEntry& entry) {
-      outcomes.push_back(std::to_string(entry.number) + " " + std::string(entry.outcome));
+    redeliver(texts, [&](const Redelivery& one) {
+      BOOST_TEST(one.delivered == (one.outcome == "accepted"));
+      outcomes.push_back(std::to_string(one.number) + " " + one.outcome);
     });
     return outcomes;
   }

@@ -513,7 +513,7 @@ BOOST_AUTO_TEST_CASE(the_doctor_finds_what_is_wrong) {
     Peer peer = house.client();
     peer.handshake();
     peer.send();
-    BOOST_TEST(broken(examine(house.home, house.now - kHour), "set the clock") == 1);
+    BOOST_TEST(broken(examine(house.home, house.now - kHour), "Set the clock") == 1);
   }
   {
     TestHouse house;
@@ -546,7 +546,7 @@ BOOST_AUTO_TEST_CASE(the_doctor_finds_what_is_wrong) {
     TestHouse house;
     test::write_text(house.home.root() + "/handler", "");
     fs::permissions(house.home.root() + "/handler", fs::perms(0755));
-    BOOST_TEST(broken(examine(house.home, house.now), "run `chmod 700") == 1, "still a program");
+    BOOST_TEST(broken(examine(house.home, house.now), "Run `chmod 700") == 1, "still a program");
   }
   {
     TestHouse house;
@@ -561,14 +561,14 @@ BOOST_AUTO_TEST_CASE(the_doctor_finds_what_is_wrong) {
     Clients(database).revoke("revoked", house.now);
     house.home.add_key();
     fs::remove(house.home.keys_folder() + "/1.key");
-    BOOST_TEST(broken(examine(house.home, house.now), "key 1 of the client a is gone") == 1);
-    BOOST_TEST(broken(examine(house.home, house.now), "revoked is gone") == 0);
+    BOOST_TEST(broken(examine(house.home, house.now), "Key 1 of the client a does not exist") == 1);
+    BOOST_TEST(broken(examine(house.home, house.now), "revoked does not exist") == 0);
   }
   {
     TestHouse house;
     (void)house.client("a");
     fs::remove(house.home.store_paths().issuance_log);
-    BOOST_TEST(broken(examine(house.home, house.now), "does not name the client a") == 1);
+    BOOST_TEST(broken(examine(house.home, house.now), "No credential of the client a is on record") == 1);
   }
 }
 
@@ -581,7 +581,7 @@ BOOST_AUTO_TEST_CASE(the_doctor_finds_a_home_that_the_web_may_serve) {
     return home;
   };
   const auto served = [](const Home& home) {
-    return broken(examine(home, system_now()), "which looks like a folder that the web serves");
+    return broken(examine(home, system_now()), "which looks like a directory that the web server serves");
   };
   BOOST_TEST(served(made_at("private")) == 0, "its own .htaccess is no sign");
   BOOST_TEST(served(made_at("public_html/gate")) == 1);

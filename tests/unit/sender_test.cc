@@ -18,11 +18,17 @@
 #include "support/process.h"
 
 namespace sealpost {
+
+static std::ostream& operator<<(std::ostream& out, Outcome::Status status) {
+  return out << name_of(status);
+}
+
 namespace {
 
 using test::Peer;
 using test::TestHouse;
 using Kind = Outcome::Kind;
+using OutcomeStatus = Outcome::Status;
 
 HttpAnswer lost() { return {0, "", "connection lost"}; }
 
@@ -44,7 +50,7 @@ struct Road {
     outbox.install(bytes_of(text), ClientState::fresh(credential));
   }
 
-  Sender::World world() {
+  Sender::Environment environment() {
     const Post real = [this](const std::string& form) -> HttpAnswer {
       const test::Reply reply = house.post(TestHouse::request(form));
       return {reply.status, reply.body, ""};
@@ -69,16 +75,16 @@ struct Road {
 
   Outcome send(const std::string& body, const std::string& topic = "t") {
     const Outbox outbox(folder);
-    Sender sender(outbox, world());
+    Sender sender(outbox, environment());
     return sender.deliver(outbox.store(topic, body));
   }
   Outcome flush() {
     const Outbox outbox(folder);
-    return Sender(outbox, world()).deliver_all();
+    return Sender(outbox, environment()).deliver_all();
   }
   Outcome ping() {
     const Outbox outbox(folder);
-    Sender sender(outbox, world());
+    Sender sender(outbox, environment());
     return sender.deliver_or_drop(outbox.store(kPingTopic, ""));
   }
   // What a gateway with the right keys could answer a handshake.
@@ -150,7 +156,8 @@ BOOST_AUTO_TEST_CASE(a_lost_request_and_a_lost_answer_are_followed_by_the_same_m
     };
     const Outcome outcome = road.send("second");
     BOOST_TEST((outcome.kind == Kind::kAccepted));
-    BOOST_TEST(outcome.status == (request_arrives ? "duplicate" : "accepted"));
+    BOOST_TEST(outcome.status ==
+               (request_arrives ? OutcomeStatus::kDuplicate : OutcomeStatus::kAccepted));
     BOOST_TEST(road.bodies() == "first second ");
     BOOST_TEST(road.forms.size() == 2U + 4U, "no new handshake: the session is not gone");
     BOOST_TEST(road.slept > 500U);
@@ -162,7 +169,7 @@ BOOST_AUTO_TEST_CASE(where_nobody_answers_it_gives_up_and_the_message_stays_open
   road.network = [](const std::string&, const Post&) { return lost(); };
   const Outcome outcome = road.send("later");
   BOOST_TEST((outcome.kind == Kind::kOpen));
-  BOOST_TEST(outcome.status == "network");
+  BOOST_TEST(outcome.status == OutcomeStatus::kNetwork);
   BOOST_TEST(road.open() == 1U);
   BOOST_TEST(road.slept > 5'000U);
   BOOST_TEST(road.slept < 20'000U);
@@ -190,7 +197,7 @@ BOOST_AUTO_TEST_CASE(an_unsealed_answer_settles_nothing_whatever_its_status) {
       if (lies-- > 0) return {status, "accepted, truly", ""};
       return real(form);
     };
-    BOOST_TEST(road.send("second").status == "accepted", status);
+    BOOST_TEST(road.send("second").status == OutcomeStatus::kAccepted, status);
     BOOST_TEST(road.bodies() == "first second ", status);
   }
 }
@@ -200,7 +207,7 @@ BOOST_AUTO_TEST_CASE(a_session_that_is_gone_is_replaced_and_the_same_message_sea
   road.send("first");
   road.house.sql("DELETE FROM session");
   const Outcome outcome = road.send("second");
-  BOOST_TEST(outcome.status == "accepted");
+  BOOST_TEST(outcome.status == OutcomeStatus::kAccepted);
   BOOST_TEST(road.slept == 0U, "the first time without a rest");
   BOOST_TEST(road.bodies() == "first second ");
   BOOST_TEST(road.forms.size() == 2U + 3U);
@@ -218,11 +225,11 @@ BOOST_AUTO_TEST_CASE(a_forged_403_costs_handshakes_but_at_most_one_a_try) {
 BOOST_AUTO_TEST_CASE(a_wrong_clock_is_corrected_by_the_sealed_time) {
   Road road;
   road.clock_shift = -86'400'000;
-  BOOST_TEST(road.send("x").status == "accepted");
+  BOOST_TEST(road.send("x").status == OutcomeStatus::kAccepted);
   BOOST_TEST(road.slept == 0U);
   BOOST_TEST(road.state().offset == 86'400'000);
   road.clock_shift = 3'600'000;  // and now it jumps
-  BOOST_TEST(road.send("y").status == "accepted");
+  BOOST_TEST(road.send("y").status == OutcomeStatus::kAccepted);
   BOOST_TEST(road.state().offset == -3'600'000);
   BOOST_TEST(road.bodies() == "x y ");
 }
@@ -234,15 +241,15 @@ BOOST_AUTO_TEST_CASE(a_slow_answer_does_not_set_the_clock) {
     road.house.now += 31 * kSecond;
     return answer;
   };
-  BOOST_TEST(road.send("x").status == "accepted");
+  BOOST_TEST(road.send("x").status == OutcomeStatus::kAccepted);
   BOOST_TEST(road.state().offset == 0);
 }
 
 BOOST_AUTO_TEST_CASE(settled_refusals_are_reported_and_let_go) {
   Road road;
   const Outcome outcome = road.send("x", "sealpost/other");
-  BOOST_TEST((outcome.kind == Kind::kRefused));
-  BOOST_TEST(outcome.status == "forbidden");
+  BOOST_TEST((outcome.kind == Kind::kRejected));
+  BOOST_TEST(outcome.status == OutcomeStatus::kForbidden);
   BOOST_TEST(!outcome.reason.empty());
   BOOST_TEST(road.open() == 0U);
 }
@@ -265,9 +272,8 @@ BOOST_AUTO_TEST_CASE(what_may_have_acted_stays_open_when_the_client_is_revoked) 
     for (int i = 0; i < 2; ++i) {
       const Outcome outcome = road.flush();
       BOOST_TEST((outcome.kind == Kind::kOpen), by_record);
-      BOOST_TEST(outcome.status == "revoked");
-      BOOST_TEST(outcome.reason.find("whether the message took effect before") !=
-                 std::string::npos);
+      BOOST_TEST(outcome.status == OutcomeStatus::kRevoked);
+      BOOST_TEST(outcome.reason.find("unknown whether the server acted") != std::string::npos);
       BOOST_TEST(road.open() == 1U);
     }
   }
@@ -281,8 +287,8 @@ BOOST_AUTO_TEST_CASE(
   Clients(database).revoke("client1", road.house.now);
   BOOST_TEST((road.send("posted to no session").kind == Kind::kOpen));
   const Outcome outcome = road.send("never left");
-  BOOST_TEST((outcome.kind == Kind::kRefused));
-  BOOST_TEST(outcome.status == "revoked");
+  BOOST_TEST((outcome.kind == Kind::kRejected));
+  BOOST_TEST(outcome.status == OutcomeStatus::kRevoked);
   const auto entries = Outbox(road.folder).entries();
   BOOST_REQUIRE(entries.size() == 2U);
   BOOST_TEST(!entries[1].counter.has_value());
@@ -290,15 +296,15 @@ BOOST_AUTO_TEST_CASE(
 
 BOOST_AUTO_TEST_CASE(a_ping_is_let_go_of_whatever_becomes_of_it) {
   Road road;
-  BOOST_TEST(road.ping().status == "accepted");
+  BOOST_TEST(road.ping().status == OutcomeStatus::kAccepted);
   road.lose_one_answer();
-  BOOST_TEST(road.ping().status == "network");
+  BOOST_TEST(road.ping().status == OutcomeStatus::kNetwork);
   BOOST_TEST(road.open() == 0U);
   road.network = nullptr;
   Database database = road.house.database();
   Clients(database).revoke("client1", road.house.now);
   for (int i = 0; i < 2; ++i) {  // one in the old session, and one that gets no number
-    BOOST_TEST(road.ping().status == "revoked");
+    BOOST_TEST(road.ping().status == OutcomeStatus::kRevoked);
     BOOST_TEST(road.open() == 0U);
   }
 }
@@ -308,8 +314,8 @@ BOOST_AUTO_TEST_CASE(after_revoked_no_message_gets_a_number) {
   road.send("first");
   Database database = road.house.database();
   Clients(database).renew("client1", 1, road.credential.claims, road.house.now);
-  BOOST_TEST(road.send("second").status == "revoked");
-  BOOST_TEST(road.send("third").status == "revoked");
+  BOOST_TEST(road.send("second").status == OutcomeStatus::kRevoked);
+  BOOST_TEST(road.send("third").status == OutcomeStatus::kRevoked);
   const auto entries = Outbox(road.folder).entries();
   BOOST_REQUIRE(entries.size() == 2U);
   BOOST_TEST(entries[0].counter.has_value());
@@ -320,10 +326,10 @@ BOOST_AUTO_TEST_CASE(what_the_gateway_cannot_take_is_refused_here) {
   Road road;
   road.house.set(kMaxBody, "4096");
   const Outcome outcome = road.send(std::string(4000, 'x'));
-  BOOST_TEST((outcome.kind == Kind::kRefused));
-  BOOST_TEST(outcome.status == "too_large");
+  BOOST_TEST((outcome.kind == Kind::kRejected));
+  BOOST_TEST(outcome.status == OutcomeStatus::kTooLarge);
   BOOST_TEST(road.open() == 0U);
-  BOOST_TEST(road.send("small").status == "accepted");
+  BOOST_TEST(road.send("small").status == OutcomeStatus::kAccepted);
 }
 
 BOOST_AUTO_TEST_CASE(what_was_too_large_when_the_session_began_is_asked_once_more) {
@@ -331,7 +337,7 @@ BOOST_AUTO_TEST_CASE(what_was_too_large_when_the_session_began_is_asked_once_mor
   road.house.set(kMaxBody, "4096");
   road.send("small");
   road.house.set(kMaxBody, "1048576");
-  BOOST_TEST(road.send(std::string(4000, 'x')).status == "accepted");
+  BOOST_TEST(road.send(std::string(4000, 'x')).status == OutcomeStatus::kAccepted);
   BOOST_TEST(road.forms.size() == 2U + 2U, "a handshake and the message");
 }
 
@@ -340,7 +346,7 @@ BOOST_AUTO_TEST_CASE(what_is_too_large_now_and_may_have_acted_before_is_not_refu
   road.send("first");
   road.lose_one_answer();
   const std::string large(4000, 'x');
-  BOOST_TEST(road.send(large).status == "network");
+  BOOST_TEST(road.send(large).status == OutcomeStatus::kNetwork);
   road.house.set(kMaxBody, "4096");
   BOOST_TEST((road.flush().kind == Kind::kOpen), "nothing is decided where nobody answers");
   road.house.now += 24 * kHour;  // the session is over
@@ -348,8 +354,8 @@ BOOST_AUTO_TEST_CASE(what_is_too_large_now_and_may_have_acted_before_is_not_refu
   road.network = nullptr;
   const Outcome outcome = road.flush();
   BOOST_TEST((outcome.kind == Kind::kUnknown));
-  BOOST_TEST(outcome.status == "too_large");
-  BOOST_TEST(outcome.reason.find("whether it took effect") != std::string::npos);
+  BOOST_TEST(outcome.status == OutcomeStatus::kTooLarge);
+  BOOST_TEST(outcome.reason.find("unknown whether the server acted") != std::string::npos);
   BOOST_TEST(road.open() == 0U);
   BOOST_TEST(road.bodies() == "first " + large + " ");
 }
@@ -362,11 +368,11 @@ BOOST_AUTO_TEST_CASE(a_welcome_that_takes_less_than_any_gateway_is_none) {
   };
   const Outcome outcome = road.send("x");
   BOOST_TEST((outcome.kind == Kind::kOpen));
-  BOOST_TEST(outcome.reason.find("takes 4095 bytes") != std::string::npos, outcome.reason);
+  BOOST_TEST(outcome.reason.find("accepts only 4095 bytes") != std::string::npos, outcome.reason);
   BOOST_TEST(!road.state().session.has_value());
   takes = 4096;
   const Outbox outbox(road.folder);
-  BOOST_TEST(Sender(outbox, road.world()).connect().status == "accepted");
+  BOOST_TEST(Sender(outbox, road.environment()).connect().status == OutcomeStatus::kAccepted);
 }
 
 BOOST_AUTO_TEST_CASE(a_server_time_beyond_all_times_does_not_set_the_clock) {
@@ -376,7 +382,7 @@ BOOST_AUTO_TEST_CASE(a_server_time_beyond_all_times_does_not_set_the_clock) {
       return road.grant(form, 4096, time);
     };
     const Outbox outbox(road.folder);
-    BOOST_TEST(Sender(outbox, road.world()).connect().status == "accepted");
+    BOOST_TEST(Sender(outbox, road.environment()).connect().status == OutcomeStatus::kAccepted);
     BOOST_TEST(road.state().offset == 0);
   }
 }
@@ -390,7 +396,7 @@ BOOST_AUTO_TEST_CASE(a_dead_session_is_left_whatever_the_web_server_makes_of_a_4
       const HttpAnswer answer = real(form);
       return answer.status == 403 ? HttpAnswer{status, "<h1>Sorry</h1>", ""} : answer;
     };
-    BOOST_TEST(road.send("second").status == "accepted", status);
+    BOOST_TEST(road.send("second").status == OutcomeStatus::kAccepted, status);
     BOOST_TEST(road.bodies() == "first second ", status);
     BOOST_TEST(road.forms.size() == 2U + 4U, "two that fail, a handshake and the message");
     BOOST_TEST(road.reports.empty(), status);
@@ -407,7 +413,7 @@ BOOST_AUTO_TEST_CASE(a_session_that_is_only_doubted_is_kept_until_there_is_anoth
       if (form.starts_with("name=")) return {502, "", ""};
       return lies-- > 0 ? HttpAnswer{status, "", ""} : real(form);
     };
-    BOOST_TEST(road.send("second").status == "accepted", status);
+    BOOST_TEST(road.send("second").status == OutcomeStatus::kAccepted, status);
     BOOST_TEST((road.state().session->id == before), status);
     BOOST_TEST(road.bodies() == "first second ", status);
   }
@@ -431,7 +437,7 @@ BOOST_AUTO_TEST_CASE(a_large_message_that_the_web_server_minds_makes_it_ask_once
     };
     const Outcome outcome = road.send(std::string(200'000, 'x'));
     BOOST_TEST((outcome.kind == Kind::kUnknown), "who says that it was the web server?");
-    BOOST_TEST(outcome.status == "too_large", status);
+    BOOST_TEST(outcome.status == OutcomeStatus::kTooLarge, status);
     BOOST_TEST(road.slept == 0U, status);
     BOOST_TEST(road.forms.size() == 2U + 2U, "the message and a handshake");
     BOOST_TEST(road.reports.empty(), status);
@@ -456,14 +462,22 @@ BOOST_AUTO_TEST_CASE(connecting_always_makes_a_new_session) {
   road.send("first");
   const SessionId before = road.state().session->id;
   const Outbox outbox(road.folder);
-  BOOST_TEST(Sender(outbox, road.world()).connect().status == "accepted");
+  BOOST_TEST(Sender(outbox, road.environment()).connect().status == OutcomeStatus::kAccepted);
   BOOST_TEST((road.state().session->id != before));
+}
+
+BOOST_AUTO_TEST_CASE(outcomes_are_ordered_from_accepted_to_open) {
+  const Kind order[] = {Kind::kAccepted, Kind::kRejected, Kind::kFailed, Kind::kUnknown,
+                        Kind::kOpen};
+  for (std::size_t i = 1; i < std::size(order); ++i) {
+    BOOST_TEST(severity({order[i - 1], {}, {}, {}}) < severity({order[i], {}, {}, {}}), i);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(what_is_not_sealed_comes_with_a_hint) {
   const std::tuple<int, std::size_t, const char*> rows[] = {
-      {403, 100, "does not know this credential, or the web server forbids it"},
-      {404, 100, "is the URL right?"},
+      {403, 100, "does not know this credential, or the web server forbids the request"},
+      {404, 100, "Check the URL."},
       {413, 100, "smaller bodies"},
       {500, 100'000, "smaller bodies"},
       {500, 100, "log"},
@@ -515,19 +529,19 @@ struct Boaster {
 
 BOOST_AUTO_TEST_CASE(trouble_on_the_network_names_the_url) {
   const std::string nobody = "http://127.0.0.1:" + std::to_string(test::free_port()) + "/gate";
-  BOOST_TEST(http_post(nobody)("x").trouble.find(nobody) != std::string::npos);
+  BOOST_TEST(http_post(nobody)("x").error.find(nobody) != std::string::npos);
   const Boaster boaster(3 << 20);
   const std::string url = "http://127.0.0.1:" + std::to_string(boaster.port) + "/gate";
   const HttpAnswer answer = http_post(url)("x");
   BOOST_TEST(answer.status == 0);
-  BOOST_TEST(answer.trouble.find(url + " answers more") == 0U, answer.trouble);
+  BOOST_TEST(answer.error.find(url + " sent a larger answer") == 0U, answer.error);
 }
 
 BOOST_AUTO_TEST_CASE(trouble_on_the_network_tells_no_password) {
   const std::string host = "127.0.0.1:" + std::to_string(test::free_port());
   for (const char* path : {"/gate", "/a@b", ""}) {
     const std::string url = "http://user:secret@" + host + path + "?token=secret";
-    const std::string trouble = http_post(url)("x").trouble;
+    const std::string trouble = http_post(url)("x").error;
     BOOST_TEST(trouble.starts_with("http://" + host + path + ": "), trouble);
     BOOST_TEST(trouble.find("secret") == std::string::npos, trouble);
   }
@@ -541,7 +555,7 @@ BOOST_AUTO_TEST_CASE(unavailable_is_tried_again_with_rests) {
   for (int i = 0; i < 4; ++i) peer.handshake();
   const Outcome outcome = road.send("x");
   BOOST_TEST((outcome.kind == Kind::kOpen));
-  BOOST_TEST(outcome.status == "unavailable");
+  BOOST_TEST(outcome.status == OutcomeStatus::kUnavailable);
   road.house.now += kMinute;
   BOOST_TEST((road.flush().kind == Kind::kAccepted));
 }
@@ -562,7 +576,7 @@ BOOST_AUTO_TEST_CASE(
   road.house.now += 24 * kHour;
   copy_folder(road.folder + ".copy", road.folder);  // restored: a handshake comes first
 
-  BOOST_TEST(road.send("4").status == "accepted");
+  BOOST_TEST(road.send("4").status == OutcomeStatus::kAccepted);
   BOOST_TEST(road.bodies() == "1 2 3 4 ");
   BOOST_TEST((road.state().install_nonce != before));
   BOOST_REQUIRE(road.reports.size() == 1U);
@@ -580,9 +594,9 @@ BOOST_AUTO_TEST_CASE(
 
   const Outcome outcome = road.send("other 2");  // counter 1, in the session that is still alive
   BOOST_TEST((outcome.kind == Kind::kUnknown));
-  BOOST_TEST(outcome.status == "conflict");
+  BOOST_TEST(outcome.status == OutcomeStatus::kConflict);
   BOOST_TEST(road.open() == 0U);
-  BOOST_TEST(road.send("3").status == "accepted");
+  BOOST_TEST(road.send("3").status == OutcomeStatus::kAccepted);
   BOOST_TEST((road.state().install_nonce != copied), "as a new installation");
   BOOST_TEST(road.bodies() == "1 2 3 ");
 }
@@ -602,7 +616,7 @@ BOOST_AUTO_TEST_CASE(what_had_left_before_the_copy_is_settled_under_the_old_inst
   road.house.sql("DELETE FROM session");
   copy_folder(road.folder + ".copy", road.folder);
 
-  BOOST_TEST(road.send("4").status == "accepted");
+  BOOST_TEST(road.send("4").status == OutcomeStatus::kAccepted);
   BOOST_TEST(road.bodies() == "1 2 3 4 ", "2 was not stored twice");
 }
 
@@ -620,10 +634,10 @@ BOOST_AUTO_TEST_CASE(a_new_epoch_clears_the_receipt_and_the_client_recovers_by_i
   road.house.now += 24 * kHour;
   {
     const Outbox outbox(road.folder);
-    BOOST_TEST(Sender(outbox, road.world()).connect().status == "accepted");
+    BOOST_TEST(Sender(outbox, road.environment()).connect().status == OutcomeStatus::kAccepted);
   }
   BOOST_TEST(road.state().receipt.next == 1U, "what this epoch's server has counted");
-  BOOST_TEST(road.send("3").status == "accepted");
+  BOOST_TEST(road.send("3").status == OutcomeStatus::kAccepted);
   BOOST_TEST(road.bodies() == "1 3 ");
   BOOST_TEST(road.state().receipt.next == 3U);
   BOOST_TEST(road.reports.empty(), "nobody is accused");
@@ -658,7 +672,7 @@ BOOST_AUTO_TEST_CASE(the_highest_receipt_of_an_epoch_is_kept_whatever_comes_late
   Road road;
   road.send("1");
   road.clock_shift = 3'600'000;  // the next answer is `late`, with no receipt
-  BOOST_TEST(road.send("2").status == "accepted");
+  BOOST_TEST(road.send("2").status == OutcomeStatus::kAccepted);
   BOOST_TEST(road.forms.size() == 4U);
   BOOST_TEST(record_in(road, road.forms.back()).proof().receipt.next == 1U);
   BOOST_TEST(road.state().receipt.next == 2U);
@@ -669,7 +683,7 @@ BOOST_AUTO_TEST_CASE(the_highest_receipt_of_an_epoch_is_kept_whatever_comes_late
     return road.grant(form, 1U << 20, road.house.now, road.state().epoch);
   };
   const Outbox outbox(road.folder);
-  BOOST_TEST(Sender(outbox, road.world()).connect().status == "accepted");
+  BOOST_TEST(Sender(outbox, road.environment()).connect().status == OutcomeStatus::kAccepted);
   BOOST_TEST(road.state().receipt.next == 2U, "a message 2 of the same epoch never lowers it");
 }
 
@@ -682,7 +696,7 @@ BOOST_AUTO_TEST_CASE(being_replaced_twice_within_an_hour_is_reported) {
     BOOST_TEST(road.reports.empty());
     thief.handshake();
     BOOST_TEST(thief.send("stolen").status == "accepted");
-    BOOST_TEST(road.send("mine").status == "accepted");
+    BOOST_TEST(road.send("mine").status == OutcomeStatus::kAccepted);
   }
   BOOST_REQUIRE(road.reports.size() == 1U);
   BOOST_TEST(road.reports[0].find("in use elsewhere") != std::string::npos);
@@ -692,7 +706,7 @@ BOOST_AUTO_TEST_CASE(an_expired_session_is_replaced_before_it_is_used) {
   Road road;
   road.send("1");
   road.house.now += 24 * kHour;
-  BOOST_TEST(road.send("2").status == "accepted");
+  BOOST_TEST(road.send("2").status == OutcomeStatus::kAccepted);
   BOOST_TEST(road.forms.size() == 4U);
 }
 
@@ -700,7 +714,7 @@ BOOST_AUTO_TEST_CASE(no_counter_is_started_1024_above_the_oldest_open_one) {
   Road road;
   road.send("first");
   const Outbox outbox(road.folder);
-  (void)outbox.number(outbox.store("t", "stuck"), 1);
+  (void)outbox.assign_counter(outbox.store("t", "stuck"), 1);
   ClientState state = outbox.state();
   state.next = 1 + kWindow;
   outbox.save(state);
