@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "client/outcome.h"
 #include "client/sender.h"
 
 namespace sealpost {
@@ -13,12 +14,9 @@ constexpr Milliseconds kLockTimeout = 10 * kSecond;
 // accepts a larger body.
 constexpr std::size_t kMaxBodySize = (std::size_t{1} << 30) / 4 * 3;
 
-Outcome open_and_stored(std::string reason) {
-  return {Outcome::Kind::kOpen, Outcome::Status::kStored, std::move(reason), ""};
-}
-
 Outcome busy() {
-  return open_and_stored("Another process works with this state directory. Try again later.");
+  return open_outcome(Outcome::Status::kStored,
+                      "Another process works with this state directory. Try again later.");
 }
 
 Credential parse(ByteView text, const std::string& file) {
@@ -146,7 +144,7 @@ Outcome Client::send(std::string_view topic, std::string_view body) {
   try {
     return implementation_->sender(outbox).deliver(entry);
   } catch (const Fault& fault) {
-    return open_and_stored(fault.what());  // the message is in the outbox
+    return open_outcome(Outcome::Status::kStored, fault.what());  // the message is in the outbox
   }
 }
 

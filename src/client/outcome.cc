@@ -118,13 +118,22 @@ Outcome outcome_of(Kind kind, Status status) {
   return {kind, public_status_of(status), sentence_of(status), {}};
 }
 
+Outcome open_outcome(Outcome::Status status, std::string reason) {
+  return {Kind::kOpen, status, std::move(reason), {}};
+}
+
 Outcome unsealed(const HttpAnswer& answer, std::size_t size) {
-  if (answer.status == 0) return {Kind::kOpen, Outcome::Status::kNetwork, answer.error, {}};
-  return {Kind::kOpen,
-          Outcome::Status::kUnsealed,
-          "The answer (HTTP " + std::to_string(answer.status) + ") was not sealed" +
-              hint_of(answer.status, size > kAlwaysAcceptedSize),
-          {}};
+  if (answer.status == 0) return open_outcome(Outcome::Status::kNetwork, answer.error);
+  return open_outcome(Outcome::Status::kUnsealed,
+                      "The answer (HTTP " + std::to_string(answer.status) + ") was not sealed" +
+                          hint_of(answer.status, size > kAlwaysAcceptedSize));
+}
+
+Outcome of_message(Outcome of_client, bool may_have_been_sent) {
+  if (!may_have_been_sent || of_client.kind != Kind::kRejected) return of_client;
+  of_client.kind = Kind::kOpen;
+  of_client.reason += " It is unknown whether the server acted on the message before.";
+  return of_client;
 }
 
 int severity(const Outcome& outcome) {

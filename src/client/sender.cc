@@ -26,15 +26,6 @@ Milliseconds pause_before(int attempt) {
   return pause * 3 / 4 + pause / 2 * crypto::random_array<1>()[0] / 255;
 }
 
-// The outcome of a message when the client is rejected.  If the message may have been sent before,
-// the server may have acted on it, and only a sealed answer to the message itself can tell.
-Outcome rejection_of(const Outbox::Entry& entry, Outcome outcome) {
-  if (!entry.may_have_been_sent || outcome.kind != Kind::kRejected) return outcome;
-  outcome.kind = Kind::kOpen;
-  outcome.reason += " It is unknown whether the server acted on the message before.";
-  return outcome;
-}
-
 }  // namespace
 
 Sender::Sender(const Outbox& outbox, Environment environment)
@@ -75,8 +66,7 @@ Outcome Sender::deliver_all() {
 }
 
 Outcome Sender::deliver_or_drop(Outbox::Entry own) {
-  Outcome outcome = send(own, kTries);
-  return close(own, std::move(outcome));  // harmless if send() has closed it
+  return close(own, send(own, kTries));  // harmless if send() has closed it
 }
 
 Outcome Sender::send(Outbox::Entry& entry, int tries) {
@@ -117,8 +107,8 @@ Outcome Sender::assign_counter(Outbox::Entry& entry, int tries) {
   const std::uint64_t oldest = oldest_open(kCounterEnd);
   if (state_.must_reinstall) {
     if (oldest != kCounterEnd) {
-      return {Kind::kOpen, Outcome::Status::kStored,
-              "Earlier messages are still open and must be sent first.", ""};
+      return open_outcome(Outcome::Status::kStored,
+                          "Earlier messages are still open and must be sent first.");
     }
     state_.reinstall();
     outbox_.save(state_);
@@ -126,8 +116,9 @@ Outcome Sender::assign_counter(Outbox::Entry& entry, int tries) {
     if (outcome.kind != Kind::kAccepted) return outcome;
   }
   if (oldest != kCounterEnd && state_.next >= oldest + kWindow) {
-    return {Kind::kOpen, Outcome::Status::kStored,
-            "A message sent 1,024 messages before is still open and must be sent first.", ""};
+    return open_outcome(
+        Outcome::Status::kStored,
+        "A message sent 1,024 messages before is still open and must be sent first.");
   }
   entry = outbox_.assign_counter(entry, state_.next);
   ++state_.next;
@@ -137,12 +128,11 @@ Outcome Sender::assign_counter(Outbox::Entry& entry, int tries) {
 Sender::Try Sender::post_message(Outbox::Entry& entry) {
   if (!in_session() || session_doubtful_) {
     Try handshake = post_handshake();
-    const bool open = handshake.outcome.kind == Kind::kOpen;
     // If no new session can be started, the doubtful one may still work.
-    const bool go_on = open && in_session() && !handshake.at_once;
+    const bool go_on = handshake.outcome.kind == Kind::kOpen && in_session() && !handshake.at_once;
     if (handshake.outcome.kind != Kind::kAccepted && !go_on) {
-      handshake.outcome = rejection_of(entry, std::move(handshake.outcome));
-      return handshake;
+      return {of_message(std::move(handshake.outcome), entry.may_have_been_sent), handshake.again,
+              handshake.at_once};
     }
     session_doubtful_ = false;
   }
@@ -181,11 +171,10 @@ Envelope Sender::seal(const Outbox::Entry& entry) const {
 // large if this sender has started the session.  If the message may have been sent before, it is
 // not rejected: no sealed answer says that the server did not act on it.
 Sender::Try Sender::handle_too_large(const Outbox::Entry& entry, std::size_t size) {
-  Outcome outcome{Kind::kOpen, Outcome::Status::kTooLarge,
-                  "The sealed message has " + std::to_string(size) +
-                      " bytes, but the gateway accepts at most " +
-                      std::to_string(state_.session->max_body) + ".",
-                  ""};
+  Outcome outcome =
+      open_outcome(Outcome::Status::kTooLarge, "The sealed message has " + std::to_string(size) +
+                                                   " bytes, but the gateway accepts at most " +
+                                                   std::to_string(state_.session->max_body) + ".");
   if (!limit_is_current_) {
     session_doubtful_ = true;
     return {std::move(outcome), true, true};
@@ -234,7 +223,7 @@ Sender::Try Sender::handle_answer(const Outbox::Entry& entry, const Answer& answ
       return closed(Kind::kUnknown);
     case Status::kRevoked:
       end_session();
-      return {rejection_of(entry, outcome_of(Kind::kRejected, answer.status))};
+      return {of_message(outcome_of(Kind::kRejected, answer.status), entry.may_have_been_sent)};
     case Status::kLate:
       return {outcome_of(Kind::kOpen, answer.status), true, true};
     case Status::kInProgress:
@@ -253,12 +242,12 @@ Sender::Try Sender::post_handshake() {
   const Result<ClientHandshake::Answer> answer = call.finish(bytes_of(http.body));
   if (!answer) return {unsealed(http, form.size()), true, http.status == 403};
   if (answer->grant && answer->grant->max_body < kMinMaxBody) {
-    return {{Kind::kOpen, Outcome::Status::kNetwork,
-             "The gateway accepts only " + std::to_string(answer->grant->max_body) +
-                 " bytes, less than any gateway should. Client and server are of different "
-                 "versions.",
-             ""},
-            true};
+    return {
+        open_outcome(Outcome::Status::kNetwork,
+                     "The gateway accepts only " + std::to_string(answer->grant->max_body) +
+                         " bytes, less than any gateway should. Client and server are of different "
+                         "versions."),
+        true};
   }
   update_clock(asked_at, answer->server_time);
   switch (answer->status) {

@@ -223,7 +223,7 @@ BOOST_AUTO_TEST_CASE(a_key_under_which_a_session_lives_is_not_retired_unless_by_
   done(site.operate({"client", "revoke", "gone"}));
 
   BOOST_TEST(sessions_under(site, 1) == 1, "a revoked client has none");
-  refused(site.operate({"key", "retire", "1"}), "a session under key 1: quiet;");
+  refused(site.operate({"key", "retire", "1"}), "a session under key 1: quiet.");
   BOOST_TEST(quiet.send("2").status == "revoked", "sealed: so it knows");
 
   BOOST_TEST(renewed.handshake().status == "accepted");
@@ -234,7 +234,7 @@ BOOST_AUTO_TEST_CASE(a_key_under_which_a_session_lives_is_not_retired_unless_by_
 
   done(site.operate({"key", "rotate"}));
   done(site.operate({"client", "renew", "quiet"}));
-  refused(site.operate({"key", "retire", "2"}), "a session under key 2: quiet;");
+  refused(site.operate({"key", "retire", "2"}), "a session under key 2: quiet.");
   done(site.operate({"key", "retire", "2", "--force"}));
   BOOST_TEST(renewed.send("5").reply.status == 403);
   BOOST_TEST(site.bodies() == "1\n1\n3\n4\n");
