@@ -57,15 +57,15 @@ CLIENT_LAYERS := client protocol crypto base
 
 all: $(PROGRAMS) $(BUILD)/lib/libsealpost-client.a  ## build the three programs and the client library
 
-$(BUILD)/bin/sealpost.fcgi: $(call objects,src/cmd/sealpost.fcgi/*.cc) \
+$(BUILD)/bin/sealpost.fcgi: $(call objects,src/cmd/*.cc src/cmd/sealpost.fcgi/*.cc) \
     $(foreach layer,server $(SERVER_LAYERS),$(call archive,$(layer)))
 $(BUILD)/bin/sealpost.fcgi: LIBS := $(STATIC) -lfcgi -lSQLiteCpp -lsqlite3 -lcrypto
 
-$(BUILD)/bin/sealpost: $(call objects,src/cmd/sealpost/*.cc) \
+$(BUILD)/bin/sealpost: $(call objects,src/cmd/*.cc src/cmd/sealpost/*.cc) \
     $(foreach layer,admin $(SERVER_LAYERS),$(call archive,$(layer)))
 $(BUILD)/bin/sealpost: LIBS := $(STATIC) -lSQLiteCpp -lsqlite3 -lcrypto
 
-$(BUILD)/bin/sealpost-client: $(call objects,src/cmd/sealpost-client/*.cc) \
+$(BUILD)/bin/sealpost-client: $(call objects,src/cmd/*.cc src/cmd/sealpost-client/*.cc) \
     $(foreach layer,$(CLIENT_LAYERS),$(call archive,$(layer)))
 $(BUILD)/bin/sealpost-client: LIBS := -lcurl -lcrypto
 
@@ -148,6 +148,7 @@ $(BUILD)/obj/faulty/%.o: %.cc
 $(FAULTY): LIBS := -lfcgi -lSQLiteCpp -lsqlite3 -lcrypto
 $(FAULTY): $(BUILD)/obj/faulty/src/gateway/gateway.o \
     $(BUILD)/obj/faulty/src/gateway/pending_delivery.o $(BUILD)/obj/faulty/src/cmd/sealpost.fcgi/main.o \
+    $(call objects,src/cmd/*.cc) \
     $(foreach layer,server $(SERVER_LAYERS),$(call archive,$(layer)))
 	@mkdir -p $(@D)
 	@echo "  link    $@"
@@ -248,7 +249,7 @@ $(BUILD)/bench/bin/hello: $(call bench_objects,hello)
 $(BUILD)/bench/bin/hello: LIBS := $(STATIC)
 $(BUILD)/bench/bin/web_application: $(call bench_objects,web_application)
 $(BUILD)/bench/bin/web_application: LIBS := $(STATIC)
-$(BUILD)/bench/bin/empty: $(call bench_objects,empty) $(call objects,src/cmd/sealpost.fcgi/*.cc) \
+$(BUILD)/bench/bin/empty: $(call bench_objects,empty) $(call objects,src/cmd/*.cc src/cmd/sealpost.fcgi/*.cc) \
     $(foreach layer,server $(SERVER_LAYERS),$(call archive,$(layer)))
 $(BUILD)/bench/bin/empty: LIBS := $(STATIC) -lfcgi -lSQLiteCpp -lsqlite3 -lcrypto
 $(BUILD)/bench/bin/seal: $(call bench_objects,seal bench_clients) \
@@ -299,7 +300,7 @@ lint: deps  ## clang-format, clang-tidy, shellcheck, man pages, words and Markdo
 SCRIPTS := $(addprefix tests/tools/,install-deps layers) deploy/examples/spool.sh deploy/nginx/start-sealpost \
   htaccess/sealpost-wrapper tests/run tests/demo/demo .ci/run \
   $(addprefix tests/,mutants/run fuzz/run trust/run) \
-  $(addprefix $(PACKAGING)/,dist reproduce deb deb-check) tests/packaging/tarball tests/packaging/readme_commands \
+  $(addprefix $(PACKAGING)/,dist reproduce deb deb-check) tests/packaging/client_library tests/packaging/tarball tests/packaging/readme_commands \
   $(wildcard deploy/completion/*)
 tidy/%: %
 	@clang-tidy --quiet --warnings-as-errors='*' $< -- -std=c++20 $(CPPFLAGS) -Itests \
@@ -316,12 +317,15 @@ COMPLETIONS = $(SHARE)/bash-completion/completions
 
 install: all  ## copy programs, man pages, client library and the files for web servers below PREFIX (and DESTDIR)
 	$(INSTALL) -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/cgi-bin $(DESTDIR)$(PREFIX)/include/sealpost \
-	  $(SHARE)/sealpost/deploy $(SHARE)/man/man1 $(SHARE)/man/man7 $(SHARE)/man/man8 $(COMPLETIONS)
+	  $(DESTDIR)$(PREFIX)/lib/pkgconfig $(SHARE)/sealpost/deploy $(SHARE)/man/man1 $(SHARE)/man/man7 $(SHARE)/man/man8 $(COMPLETIONS)
 	$(INSTALL) -s -m 755 $(BUILD)/bin/sealpost $(BUILD)/bin/sealpost-client $(DESTDIR)$(PREFIX)/bin
 	$(INSTALL) -s -m 755 $(BUILD)/bin/sealpost.fcgi $(DESTDIR)$(PREFIX)/lib/cgi-bin
 	$(INSTALL) -m 644 $(BUILD)/lib/libsealpost-client.a $(DESTDIR)$(PREFIX)/lib
 	strip --strip-debug --enable-deterministic-archives $(DESTDIR)$(PREFIX)/lib/libsealpost-client.a
 	$(INSTALL) -m 644 include/sealpost/*.h $(DESTDIR)$(PREFIX)/include/sealpost
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' $(PACKAGING)/sealpost-client.pc.in \
+	  > $(DESTDIR)$(PREFIX)/lib/pkgconfig/sealpost-client.pc
+	chmod 644 $(DESTDIR)$(PREFIX)/lib/pkgconfig/sealpost-client.pc
 	cp -r htaccess $(SHARE)/sealpost
 	cp -r deploy/nginx deploy/lighttpd deploy/systemd $(SHARE)/sealpost/deploy
 	chmod -R u=rwX,go=rX $(SHARE)/sealpost
@@ -331,6 +335,7 @@ install: all  ## copy programs, man pages, client library and the files for web 
 uninstall:  ## remove what install copied
 	rm -f $(DESTDIR)$(PREFIX)/bin/sealpost $(DESTDIR)$(PREFIX)/bin/sealpost-client \
 	  $(DESTDIR)$(PREFIX)/lib/cgi-bin/sealpost.fcgi $(DESTDIR)$(PREFIX)/lib/libsealpost-client.a \
+	  $(DESTDIR)$(PREFIX)/lib/pkgconfig/sealpost-client.pc \
 	  $(foreach page,$(MANUALS),$(SHARE)/man/man$(subst .,,$(suffix $(page)))/$(notdir $(page))) \
 	  $(addprefix $(COMPLETIONS)/,$(notdir $(wildcard deploy/completion/*)))
 	rm -rf $(DESTDIR)$(PREFIX)/include/sealpost $(SHARE)/sealpost

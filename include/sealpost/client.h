@@ -1,11 +1,11 @@
-// sealpost's client library: messages to a sealpost gateway, each delivered exactly once.
+// sealpost's client library: sends messages to a sealpost gateway, each delivered exactly once.
 //
 //   sealpost::Client client({.state = "/var/lib/me/sealpost"});
-//   client.install("credential.json");                        // once
+//   client.install("credential.json");  // once
 //   const auto outcome = client.send("telemetry/room", "21.5");
-//   if (outcome.kind == sealpost::Outcome::Kind::kOpen) ...   // flush() later: it is on disk
+//   if (outcome.kind == sealpost::Outcome::Kind::kOpen) client.flush();  // or later: it is on disk
 //
-// Link with -lsealpost-client -lcurl -lcrypto.
+// Compile and link with the flags that `pkg-config sealpost-client` prints.
 #pragma once
 
 #include <cstddef>
@@ -20,35 +20,59 @@ namespace sealpost {
 // What became of a message.
 struct Outcome {
   enum class Kind {
-    kAccepted,  // it took effect, now or when it was first sent
-    kRefused,   // it took no effect, or what it set off failed; sending it again would change
-                // nothing.  Where the client itself is refused ("revoked") a message that has never
-                // left stays in the outbox, and a new credential takes it over
-    kOpen,      // nobody knows yet; it lies in the outbox, and flush() goes on with it.  Where
-                // status is "revoked" that is hopeless, but it may have acted before: installing a
-                // new credential reports it and lets go of it
-    kUnknown,   // whether it took effect will not be known (conflict, too_old, too_large after it
-                // may have left); it is never sent again
+    kAccepted,  // The server received the message, now or the first time it was sent.
+    kRejected,  // The server did not act on the message, and sending it again would not help.  With
+                // status kRevoked a message that was never sent stays in the outbox; the client
+                // sends it after a new credential is installed.
+    kFailed,    // The server received the message, but its handler failed.  It is not sent again.
+    kOpen,      // Not known yet.  The message is in the outbox and flush() sends it again.  With
+                // status kRevoked it can no longer be sent, but the server may have acted on it;
+                // installing a new credential reports it and deletes it.
+    kUnknown,   // Whether the server acted on the message can no longer be known.  It is not sent
+                // again.
+  };
+  enum class Status {
+    // The server's answer, sealed:
+    kAccepted,
+    kDuplicate,    // accepted when it was first sent
+    kInProgress,   // its handler still runs
+    kConflict,     // another message used the same counter
+    kTooOld,       // the server no longer knows whether it received the message
+    kLate,         // the clocks differ too much
+    kForbidden,    // the client's claims do not allow it
+    kRevoked,      // the client's credential is revoked
+    kMalformed,    // the server cannot read the message
+    kFailed,       // the handler failed
+    kUnavailable,  // the server cannot accept messages now
+    // Found by the client:
+    kTooLarge,  // the message is larger than the gateway accepts
+    kNetwork,   // no answer arrived
+    kUnsealed,  // the answer is not the gateway's, or the gateway does not know the session
+    kStored,    // the message is stored, but was not sent
   };
   Kind kind = Kind::kOpen;
-  std::string status;  // the gateway's word ("accepted", "forbidden", ...), or "network", "stored"
-  std::string reason;  // a sentence for people; empty where all is well
+  Status status = Status::kStored;
+  std::string reason;  // a sentence for people; empty if the message was accepted
   std::string body;    // the reply
 };
 
+// "accepted", "in_progress", "too_large", ...
+[[nodiscard]] std::string_view name_of(Outcome::Status status);
+
 struct ClientOptions {
-  // The folder in which a client keeps its credential, its keys and every open message; 0700.
+  // The directory with the client's credential, its keys and its open messages.  Mode 0700.
   std::string state;
-  // Sends name and key_use_hmac in clear beside the seal, for servers that sort requests by them.
+  // Sends name and key_use_hmac as plain text as well, for web servers that route requests by them.
   bool clear_fields = false;
-  // Hears what the user should know besides outcomes: an older message's fate, a credential in use
-  // elsewhere.  Sentences without a newline.
-  std::function<void(const std::string&)> report;
+  // Receives messages for the user that are not an outcome: what became of an older message, or
+  // that the credential is in use elsewhere.  No message contains a newline.
+  std::function<void(const std::string&)> report = nullptr;
 };
 
-// One process works with a state folder at a time; another one waits for up to 10 s.  All functions
-// throw std::runtime_error, with a sentence, for what is wrong on this side: no state, no disk, a
-// bad credential, another's than is installed. Not thread-safe.
+// One process at a time works with a state directory.  If another process does, each function
+// except queue() and status() waits up to 10 s.  All functions throw std::runtime_error for local
+// errors: no state, a full disk, a bad credential, a credential that is not the installed one.  Not
+// thread-safe.
 class Client {
  public:
   explicit Client(ClientOptions options);
@@ -56,25 +80,27 @@ class Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  // Takes up a credential file's identity, makes a session and sends a ping.  The same credential
-  // again keeps what is there.  A renewed one takes over the messages that have never left; those
-  // that may have acted under the former are reported, one by one, and never sent again.  Any other
-  // starts empty, and is refused while messages of the former are open.
+  // Installs a credential file, starts a session and sends a ping.
+  //
+  // If the same credential is installed already, its state is kept.  A renewed credential takes
+  // over the messages that were never sent; messages that may have been sent with the former
+  // credential are reported and deleted.  Any other credential starts with an empty state, and
+  // install() throws while messages of the former credential are open.
   Outcome install(const std::string& credential_file);
 
-  // Stores a message, then sends it, after those that are still open, with some patience: about 15
-  // s where nobody answers.  topic: 1-128 bytes of A-Z a-z 0-9 . _ - /, not start with
-  // "sealpost/".  body: at most 768 MiB, and what the gateway takes, which is often 1 MiB.
+  // Stores a message, sends the messages that are still open, then sends this one.  Tries for about
+  // 15 s if nobody answers.  topic: 1-128 bytes of A-Z a-z 0-9 . _ - /, not beginning with
+  // "sealpost/".  body: at most 768 MiB, and at most what the gateway accepts, often 1 MiB.
   Outcome send(std::string_view topic, std::string_view body);
 
   // Stores a message for a later flush().  Does not wait for another process.
   void queue(std::string_view topic, std::string_view body);
 
-  // Sends all that is open.  kAccepted if nothing is left and all was accepted; else the worst of
-  // what was met: kOpen before kUnknown before kRefused.
+  // Sends all open messages.  Returns kAccepted if all were accepted; else the worst outcome: kOpen
+  // before kUnknown before kFailed before kRejected.
   Outcome flush();
 
-  // A message that is delivered nowhere: the whole way, there and back.  It is never kept.
+  // Sends a message that the gateway answers but does not deliver.  It is not kept.
   Outcome ping();
 
   struct Status {
@@ -89,8 +115,8 @@ class Client {
   [[nodiscard]] Status status() const;
 
  private:
-  struct Inside;
-  std::unique_ptr<Inside> inside_;
+  struct Implementation;
+  std::unique_ptr<Implementation> implementation_;
 };
 
 }  // namespace sealpost

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <thread>
 
 #include "base/files.h"
 #include "store/clients.h"
@@ -21,223 +22,263 @@ namespace {
 namespace fs = std::filesystem;
 using Kind = CheckResult::Kind;
 
-constexpr std::uint64_t kLittleRoom = 64U << 20;  // bytes: eight times what the WAL may grow to
+constexpr std::uint64_t kLowDiskSpace = 64U << 20;  // bytes: eight times the WAL's largest size
+constexpr auto kCgiEnds = std::chrono::seconds(2);  // a process that runs longer is FastCGI's
 
-class Examination {
+// Directories above a home that a web server probably serves.  Returns the sign, or nothing.
+//
+// Only signs that rarely mislead.  A login directory may hold an .htaccess without being served.
+// Debian's /var/www holds directories that are served, beside others.
+std::string sign_of_web_directory(const fs::path& directory) {
+  const std::string name = directory.filename();
+  if (name == "public_html" || name == "htdocs" || (name == "www" && directory != "/var/www")) {
+    return "its name";
+  }
+  const char* login = std::getenv("HOME");
+  for (const char* file : {"index.html", "index.htm", "index.php", ".htaccess"}) {
+    const bool misleads =
+        std::string_view(file) == ".htaccess" && login != nullptr && directory == login;
+    std::error_code unreachable;
+    if (!misleads && fs::exists(directory / file, unreachable)) return file;
+  }
+  return "";
+}
+
+class HomeChecks {
  public:
-  Examination(const Home& home, Time now) : home_(home), now_(now) {}
+  HomeChecks(const Home& home, Time now) : home_(home), now_(now) {}
 
   std::vector<CheckResult> run() {
-    if (!step([&] { look_at_owner(); })) return std::move(findings_);
-    step([&] { look_at_place(); });
-    step([&] { look_at_modes(); });
-    step([&] { look_at_keys(); });
-    step([&] { look_at_room(); });
-    step([&] { look_at_database(); });
+    if (!run_check([&] { check_owner(); })) return std::move(results_);
+    run_check([&] { check_location(); });
+    run_check([&] { check_modes(); });
+    run_check([&] { check_keys(); });
+    run_check([&] { check_disk_space(); });
+    run_check([&] { check_database(); });
     if (home_.url().empty()) {
-      say(Kind::kNote,
-          "no URL is set, so credentials name none: `sealpost init --url URL` sets it");
+      add(Kind::kNote,
+          "No URL is set, so credentials contain none. Run `sealpost init --url URL` to set it.");
     }
-    return std::move(findings_);
+    return std::move(results_);
   }
 
  private:
-  // SQLite and the system tell some of it in several lines: a finding is one.
-  void say(Kind kind, std::string what) {
+  // SQLite and the system report some errors in several lines; a result is one line.
+  void add(Kind kind, std::string what) {
     std::replace(what.begin(), what.end(), '\n', ' ');
-    findings_.push_back({kind, std::move(what)});
+    results_.push_back({kind, std::move(what)});
   }
 
-  // Whether it could look.
-  template <class Step>
-  bool step(Step look) {
+  // Turns an exception into a result.  Returns whether there was none.
+  template <class Check>
+  bool run_check(Check check) {
     try {
-      look();
+      check();
       return true;
     } catch (const std::exception& error) {
-      say(Kind::kBroken, error.what());
+      add(Kind::kBroken, error.what());
       return false;
     }
   }
 
-  // Nothing more can be said of a home that is none, or another user's.
-  void look_at_owner() {
+  // Nothing else can be checked if the home does not exist or belongs to another user.
+  void check_owner() {
     home_.require_ours();
     if (!fs::exists(home_.root())) {
       throw Fault(home_.root() +
-                  " is missing: name with --home a folder that `sealpost init` made");
+                  " is missing. Use --home to name a directory that `sealpost init` created.");
     }
   }
 
-  // Only signs that hardly mislead.  A login folder may hold an .htaccess without being served, and
-  // /var/www is where Debian puts folders that are served, beside others.
-  void look_at_place() {
-    const char* login = std::getenv("HOME");
+  void check_location() {
     for (fs::path above = fs::path(home_.root()).parent_path(); above.has_relative_path();
          above = above.parent_path()) {
-      std::string sign;
-      const std::string name = above.filename();
-      if (name == "public_html" || name == "htdocs" || (name == "www" && above != "/var/www")) {
-        sign = "its name";
-      }
-      for (const char* file : {"index.html", "index.htm", "index.php", ".htaccess"}) {
-        const bool misleads =
-            std::string_view(file) == ".htaccess" && login != nullptr && above == login;
-        std::error_code unreachable;
-        if (!misleads && fs::exists(above / file, unreachable)) sign = file;
-      }
+      const std::string sign = sign_of_web_directory(above);
       if (sign.empty()) continue;
-      return say(Kind::kBroken, home_.root() + " lies below " + above.string() +
-                                    ", which looks like a folder that the web serves (" + sign +
-                                    "): move the home out of it, and name the new place in "
-                                    "SEALPOST_HOME");
+      return add(Kind::kBroken,
+                 home_.root() + " is below " + above.string() +
+                     ", which looks like a directory that the web server serves (" + sign +
+                     "). Move the home elsewhere and set SEALPOST_HOME to the new path.");
     }
   }
 
-  void look_at_modes() {
-    const std::size_t before = findings_.size();
-    look_at_mode(home_.root());
+  void check_modes() {
+    const std::size_t before = results_.size();
+    check_mode(home_.root());
     for (const auto& entry : fs::recursive_directory_iterator(
              home_.root(), fs::directory_options::skip_permission_denied)) {
-      look_at_mode(entry.path().string());
+      check_mode(entry.path().string());
     }
-    if (findings_.size() == before) {
-      say(Kind::kOk, home_.root() + " and all in it is closed to other users");
+    if (results_.size() == before) {
+      add(Kind::kOk, "Other users cannot access " + home_.root() + " and its files.");
     }
   }
 
-  void look_at_mode(const std::string& path) {
+  void check_mode(const std::string& path) {
     struct stat status {};
-    if (lstat(path.c_str(), &status) != 0) return;  // gone since: -wal and -shm come and go
+    if (lstat(path.c_str(), &status) != 0) return;  // SQLite has deleted its -wal or -shm file
     if (status.st_uid != geteuid()) {
-      say(Kind::kBroken,
-          path + " belongs to another user: `chown` it to the one the gateway runs as");
+      add(Kind::kBroken,
+          path + " belongs to another user. `chown` it to the user that runs the gateway.");
     }
     if ((status.st_mode & 077) != 0 && !S_ISLNK(status.st_mode)) {
-      // A handler stays a program.
-      const bool is_run = S_ISDIR(status.st_mode) || (status.st_mode & S_IXUSR) != 0;
-      const std::string mode = is_run ? "700" : "600";
-      say(Kind::kBroken, path + " is open to other users: run `chmod " + mode + " " + path + "`");
+      // A handler must stay executable.
+      const bool executable = S_ISDIR(status.st_mode) || (status.st_mode & S_IXUSR) != 0;
+      const std::string mode = executable ? "700" : "600";
+      add(Kind::kBroken, path + " is open to other users. Run `chmod " + mode + " " + path + "`.");
     }
   }
 
-  void look_at_keys() {
+  void check_keys() {
     (void)home_.newest_kid();
     (void)home_.keyring();
-    issues_ = read_issuance_log(home_.store_paths().issuance_log);
-    say(Kind::kOk, std::to_string(home_.keys().size()) +
-                       " master key(s); the file of issues names " +
-                       std::to_string(issues_->size()) + " client(s)");
+    issuances_ = read_issuance_log(home_.store_paths().issuance_log);
+    const std::size_t keys = home_.keys().size();
+    const std::size_t issued = issuances_->size();
+    add(Kind::kOk, std::to_string(keys) + (keys == 1 ? " master key; " : " master keys; ") +
+                       std::to_string(issued) +
+                       (issued == 1 ? " credential on record." : " credentials on record."));
   }
 
-  void look_at_clients(Database& database) {
+  void check_clients(Database& database) {
     const std::vector<Home::KeyFile> keys = home_.keys();
     for (const ClientRow& row : Clients(database).list()) {
       const bool has_key = std::any_of(keys.begin(), keys.end(),
                                        [&](const auto& key) { return key.kid == row.kid; });
       if (!has_key && !row.revoked_at) {
-        say(Kind::kBroken, "key " + std::to_string(row.kid) + " of the client " + row.name +
-                               " is gone, so it is shut out: bring " + home_.keys_folder() + "/" +
-                               std::to_string(row.kid) +
-                               ".key back from a copy, or renew or revoke the client");
+        add(Kind::kBroken, "Key " + std::to_string(row.kid) + " of the client " + row.name +
+                               " does not exist, so the client is locked out. Restore " +
+                               home_.keys_folder() + "/" + std::to_string(row.kid) +
+                               ".key from a copy, or renew or revoke the client.");
       }
-      if (issues_ && !issues_->contains(row.name)) {
-        say(Kind::kBroken, "the file of issues does not name the client " + row.name + ": bring " +
+      if (issuances_ && !issuances_->contains(row.name)) {
+        add(Kind::kBroken, "No credential of the client " + row.name + " is on record. Restore " +
                                home_.store_paths().issuance_log +
-                               " back from a copy, or renew the client");
+                               " from a copy, or renew the client.");
       }
     }
   }
 
-  void look_at_room() {
+  void check_disk_space() {
     struct statvfs disk {};
-    if (statvfs(home_.root().c_str(), &disk) != 0) throw_errno(home_.root(), "looked at");
+    if (statvfs(home_.root().c_str(), &disk) != 0) throw_errno(home_.root(), "checked");
     const std::uint64_t free = disk.f_bavail * disk.f_frsize;
-    const std::string room = std::to_string(free >> 20) + " MiB are free on the home's disk";
-    if (free < kLittleRoom) {
-      say(Kind::kBroken,
-          room + ": free some, or `sealpost inbox prune`; a quota may be tighter still");
+    const std::string space = std::to_string(free >> 20) + " MiB are free on the home's disk.";
+    if (free < kLowDiskSpace) {
+      add(Kind::kBroken, space +
+                             " Delete files or run `sealpost inbox prune`. A quota may allow even "
+                             "less.");
     } else {
-      say(Kind::kOk, room);
+      add(Kind::kOk, space);
     }
   }
 
-  void look_at_database() {
-    const std::uint64_t kind = file_system_of(home_.root());
-    const JournalMode journal = journal_on(kind);
+  void check_database() {
+    const std::uint64_t file_system = file_system_of(home_.root());
+    const JournalMode journal = journal_on(file_system);
     if (!fs::exists(home_.store_paths().database)) {
       throw Fault(home_.store_paths().database +
-                  " is missing: `sealpost restore` a backup, or `sealpost init` makes a new one");
+                  " is missing. Run `sealpost restore` with a backup, or `sealpost init` to create "
+                  "a new one.");
     }
     Database database(home_.store_paths(), home_.server_id());
     const Health health = check_health(database);
-    const std::string how = "journal " + journal.mode + ", synchronous " +
-                            (journal.synchronous == 2 ? "FULL" : "EXTRA");
+    const std::string mode = "journal " + journal.mode + ", synchronous " +
+                             (journal.synchronous == 2 ? "FULL" : "EXTRA");
+    const std::string place = "The database is on " + file_system_name(file_system);
     if (journal.mode == "wal") {
-      say(Kind::kOk, "the database lies on " + file_system_name(kind) + ": " + how);
+      add(Kind::kOk, place + ": " + mode + ".");
     } else {
-      say(Kind::kNote, "the database lies on " + file_system_name(kind) +
-                           ", which is not surely a local disk: " + how + ", safe but slower");
+      add(Kind::kNote, place + ", which may not be a local disk: " + mode + ", safe but slower.");
     }
     for (const std::string& damage : health.damage) {
-      say(Kind::kBroken, "the database is damaged: " + damage + "; restore a backup");
+      add(Kind::kBroken, "The database is damaged: " + damage + ". Restore a backup.");
     }
-    if (health.damage.empty()) say(Kind::kOk, "the database is whole");
-    look_at_times(health);
-    step([&] { look_at_clients(database); });
+    if (health.damage.empty()) add(Kind::kOk, "The database is intact.");
+    check_clock(health);
+    run_check([&] { check_clients(database); });
   }
 
-  void look_at_times(const Health& health) {
+  void check_clock(const Health& health) {
     if (health.newest && *health.newest > now_ + 5 * kMinute) {
-      say(Kind::kBroken, "the clock says " + iso_time(now_) + ", but a message came at " +
-                             iso_time(*health.newest) + ": set the clock");
+      add(Kind::kBroken, "The clock says " + iso_time(now_) +
+                             ", but the newest message arrived at " + iso_time(*health.newest) +
+                             ". Set the clock.");
     } else {
-      say(Kind::kOk, health.newest ? "the newest message came at " + iso_time(*health.newest)
-                                   : std::string("no message has come yet"));
+      add(Kind::kOk, health.newest
+                         ? "The newest message arrived at " + iso_time(*health.newest) + "."
+                         : std::string("No message has arrived yet."));
     }
     if (health.epoch_reason == "rollback") {
-      say(Kind::kNote, "at " + iso_time(health.epoch_since) +
-                           " the database had turned out to be an old copy; a new epoch began");
+      add(Kind::kNote, "At " + iso_time(health.epoch_since) +
+                           " the gateway found that the database was an old copy, and started a "
+                           "new epoch.");
     }
   }
 
   const Home& home_;
   Time now_;
-  std::optional<std::map<std::string, Issuance>> issues_;  // if they could be read
-  std::vector<CheckResult> findings_;
+  std::optional<std::map<std::string, Issuance>> issuances_;  // empty if they cannot be read
+  std::vector<CheckResult> results_;
 };
 
 }  // namespace
 
 std::vector<CheckResult> examine_program(const std::string& file) {
   struct stat program {};
-  struct stat folder {};
+  struct stat directory {};
   const std::string above = fs::absolute(file).parent_path();
-  if (stat(file.c_str(), &program) != 0 || stat(above.c_str(), &folder) != 0) {
+  if (stat(file.c_str(), &program) != 0 || stat(above.c_str(), &directory) != 0) {
     return {{Kind::kBroken, file +
-                                " is missing, or cannot be reached: name the program where the web "
-                                "server runs it"}};
+                                " is missing or cannot be reached. Name the program file that the "
+                                "web server runs."}};
   }
-  std::vector<CheckResult> findings;
-  const auto broken = [&](const std::string& what) { findings.push_back({Kind::kBroken, what}); };
-  if (!S_ISREG(program.st_mode)) broken(file + " is no file");
-  if ((program.st_mode & 0111) == 0) broken(file + " is not executable: `chmod 755 " + file + "`");
+  std::vector<CheckResult> results;
+  const auto broken = [&](const std::string& what) { results.push_back({Kind::kBroken, what}); };
+  if (!S_ISREG(program.st_mode)) broken(file + " is not a file. Name the program file.");
+  if ((program.st_mode & 0111) == 0) {
+    broken(file + " is not executable. Run `chmod 755 " + file + "`.");
+  }
   if (program.st_uid != geteuid() && program.st_uid != 0) {
-    broken(file + " belongs to another user: under suEXEC it must be yours");
+    broken(file + " belongs to another user. suEXEC runs it only if you own it.");
   }
   if ((program.st_mode & 022) != 0) {
-    broken(file + " can be written by others, so suEXEC refuses it: `chmod go-w " + file + "`");
+    broken(file + " is writable by others, so suEXEC does not run it. Run `chmod go-w " + file +
+           "`.");
   }
-  if ((folder.st_mode & 022) != 0) {
-    broken(above + " can be written by others, so suEXEC refuses what is in it: `chmod go-w " +
-           above + "`");
+  if ((directory.st_mode & 022) != 0) {
+    broken(above + " is writable by others, so suEXEC runs no program in it. Run `chmod go-w " +
+           above + "`.");
   }
-  if (findings.empty()) findings.push_back({Kind::kOk, file + " can be run, under suEXEC, too"});
-  return findings;
+  if (results.empty()) {
+    results.push_back({Kind::kOk, file + " can be run, also under suEXEC."});
+  }
+  return results;
 }
 
-std::vector<CheckResult> examine(const Home& home, Time now) {
-  return Examination(home, now).run();
+std::vector<CheckResult> examine_gateway_process(const Home& home) {
+  const auto deadline = std::chrono::steady_clock::now() + kCgiEnds;
+  std::optional<pid_t> holder = process_with_database_open(home.store_paths());
+  while (holder && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    holder = process_with_database_open(home.store_paths());
+  }
+  // Without a WAL no process holds a lock between messages.
+  if (journal_on(file_system_of(home.root())).mode != "wal") return {};
+  return {{Kind::kOk, holder ? "The gateway runs as FastCGI: process " + std::to_string(*holder) +
+                                   " keeps the database open."
+                             : "The gateway runs as CGI: one process per message."}};
+}
+
+std::vector<CheckResult> examine(const Home& home, Time now) { return HomeChecks(home, now).run(); }
+
+std::vector<std::string> paths_if_served(const std::string& root) {
+  std::vector<std::string> paths;
+  for (std::size_t slash = root.rfind('/'); slash != std::string::npos && slash != 0;
+       slash = root.rfind('/', slash - 1)) {
+    paths.push_back(root.substr(slash) + "/url");
+  }
+  return paths;
 }
 
 }  // namespace sealpost

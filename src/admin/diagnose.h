@@ -1,4 +1,4 @@
-// What may be wrong with a home, and the mend.
+// Finds what is wrong with an installation, and says how to fix it.
 #pragma once
 
 #include <string>
@@ -10,13 +10,20 @@
 
 namespace sealpost {
 
-// Looks at folder, place, modes, keys, file of issues, file system, database, its settings as the
-// gateway would set them, room on its disk, its integrity, the clock against its newest row, and
-// the clients against keys and file of issues.  Never throws for what it finds.
+// Checks the home: its owner, location and modes; keys and issuance log; disk space; the database's
+// settings and integrity; the clock against the newest message; the clients against keys and
+// issuance log.  Reports every error as a result and never throws.
 [[nodiscard]] std::vector<CheckResult> examine(const Home& home, Time now);
 
-// Looks at the gateway's program where the web server runs it: whether it can be run, and whether
-// suEXEC would.
+// Checks whether a web server can run the gateway's program, and whether suEXEC would run it.
 [[nodiscard]] std::vector<CheckResult> examine_program(const std::string& file);
+
+// Tells whether the gateway runs as CGI or FastCGI.  Call it just after a message has arrived; it
+// waits up to 2 s for a CGI process to end.  Empty if the database's journal mode cannot tell.  No
+// connection of this process to the database may be open.
+[[nodiscard]] std::vector<CheckResult> examine_gateway_process(const Home& home);
+
+// The URL paths of the home's file `url` if a directory above the home were the document root.
+[[nodiscard]] std::vector<std::string> paths_if_served(const std::string& root);
 
 }  // namespace sealpost

@@ -3,8 +3,20 @@
 #include "gateway/gateway.h"
 
 namespace sealpost {
+namespace {
 
-void redeliver(const SettingTexts& texts, const std::function<void(const LogEntry&)>& each) {
+Redelivery redelivery_of(const LogEntry& entry) {
+  return {.delivered = entry.outcome == LogOutcome::kAccepted,
+          .outcome = std::string(text_of(entry.outcome)),
+          .name = entry.name,
+          .topic = entry.topic,
+          .number = entry.number,
+          .detail = entry.detail};
+}
+
+}  // namespace
+
+void redeliver(const SettingTexts& texts, const std::function<void(const Redelivery&)>& each) {
   (void)Settings::parse(texts);
   WorkerPool pool;
   Gateway gateway(texts, pool);
@@ -15,7 +27,7 @@ void redeliver(const SettingTexts& texts, const std::function<void(const LogEntr
       delivery.run();
       PendingDelivery* const done = &delivery;
       gateway.finish({&done, 1}, system_now());
-      each(delivery.requester.entry);
+      each(redelivery_of(delivery.requester.entry));
     }
   }
 }

@@ -1,17 +1,26 @@
-// Messages that were left with a handler when a process ended, taken up without a web server: for
-// the operator's tool, and so for cron.
+// Delivers messages whose handler was interrupted, without a web server.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <string>
 
-#include "gateway/log.h"
 #include "gateway/settings.h"
 
 namespace sealpost {
 
-// Hands over, one after the other, every message whose lease has ended, and calls `each` with what
-// came of it: outcome, name, topic, number, and why it failed.  Throws Fault if the settings name
-// no home or the database is in trouble.
-void redeliver(const SettingTexts& texts, const std::function<void(const LogEntry&)>& each);
+// The result of one delivery.
+struct Redelivery {
+  bool delivered = false;
+  std::string outcome;  // as in the log: "accepted", "failed", ...
+  std::string name;     // the client's
+  std::string topic;
+  std::int64_t number = 0;  // the message's
+  std::string detail;       // why it failed, or empty
+};
+
+// Gives every message whose lease has expired to its handler, one after the other, and calls `each`
+// with the result.  Throws Fault if the settings name no home or the database cannot be used.
+void redeliver(const SettingTexts& texts, const std::function<void(const Redelivery&)>& each);
 
 }  // namespace sealpost

@@ -3,18 +3,20 @@
 #include <algorithm>
 #include <thread>
 
+#include "client/outcome.h"
 #include "client/sender.h"
 
 namespace sealpost {
 namespace {
 
-constexpr Milliseconds kLockPatience = 10 * kSecond;
-// The largest SEALPOST_MAX_BODY is 1 GiB, and base64url makes four bytes of three: what is larger
-// never fits, whatever the operator sets.
-constexpr std::size_t kLargestBody = (std::size_t{1} << 30) / 4 * 3;
+constexpr Milliseconds kLockTimeout = 10 * kSecond;
+// The largest SEALPOST_MAX_BODY is 1 GiB, and base64url encodes three bytes as four.  No gateway
+// accepts a larger body.
+constexpr std::size_t kMaxBodySize = (std::size_t{1} << 30) / 4 * 3;
 
 Outcome busy() {
-  return {Outcome::Kind::kOpen, "stored", "another process works with this state folder", ""};
+  return open_outcome(Outcome::Status::kStored,
+                      "Another process works with this state directory. Try again later.");
 }
 
 Credential parse(ByteView text, const std::string& file) {
@@ -25,20 +27,19 @@ Credential parse(ByteView text, const std::string& file) {
   }
 }
 
-// Where messages enter: pings are the library's own, and what no gateway takes would lie in the
-// outbox for nothing.
+// Rejects a message that no gateway accepts before it is stored.
 void require_sendable(std::string_view topic, std::string_view body) {
   if (is_reserved_topic(topic)) {
-    throw Fault("topics that begin with sealpost/ are the protocol's own: name another");
+    throw Fault("Topics that begin with sealpost/ are reserved. Use another topic.");
   }
-  if (body.size() > kLargestBody) {
-    throw Fault("the body has " + std::to_string(body.size()) +
-                " bytes, and no gateway takes more than " + std::to_string(kLargestBody) +
-                ": send it in parts");
+  if (body.size() > kMaxBodySize) {
+    throw Fault("The body has " + std::to_string(body.size()) +
+                " bytes, but no gateway accepts more than " + std::to_string(kMaxBodySize) +
+                ". Send it in parts.");
   }
 }
 
-// Whether a credential is what its client was issued after `former`, or with it.
+// Whether the server issued a credential to the client of `former`, with it or after it.
 bool is_renewal(const Credential& credential, const ClientState& former) {
   return credential.server_id == former.server_id && credential.name == former.name &&
          credential.generation >= former.generation;
@@ -46,20 +47,20 @@ bool is_renewal(const Credential& credential, const ClientState& former) {
 
 }  // namespace
 
-struct Client::Inside {
+struct Client::Implementation {
   ClientOptions options;
   std::string url;
   Post post;
 
   Sender sender(const Outbox& outbox) {
-    const std::string now_at = outbox.credential().url;
-    if (now_at.empty()) {
+    const std::string current = outbox.credential().url;
+    if (current.empty()) {
       throw Fault(
-          "the credential names no URL: put the gateway's into \"url\", or ask the operator to run "
-          "`sealpost init --url URL` and issue it again");
+          "The credential contains no URL. Set \"url\" in it to the gateway's URL, or ask the "
+          "operator to run `sealpost init --url URL` and to issue it again.");
     }
-    if (!post || url != now_at) {
-      url = now_at;
+    if (!post || url != current) {
+      url = current;
       post = http_post(url);
     }
     return {outbox,
@@ -73,30 +74,30 @@ struct Client::Inside {
              .clear_fields = options.clear_fields}};
   }
 
-  // Before another credential starts empty: what is open goes over to a renewed one, and forbids
-  // any other.  A message that has its number may have acted under the former; under new counters
-  // it would be another message and could act again, so it is let go of.
-  void make_way(const Outbox& outbox, const Credential& credential) const {
+  // Prepares the outbox for another credential.  A renewed credential takes over the messages that
+  // were never sent.  A message with a counter may have been sent with the former credential: under
+  // a new counter the server could act on it twice, so it is deleted.  Throws Fault if the
+  // credential is not a renewal and messages are open.
+  void prepare_for(const Credential& credential, const Outbox& outbox) const {
     const std::vector<Outbox::Entry> open = outbox.entries();
     if (open.empty()) return;
-    const std::optional<ClientState> former = outbox.former();
+    const std::optional<ClientState> former = outbox.former_state();
     if (!former || !is_renewal(credential, *former)) {
-      throw Fault(std::to_string(open.size()) +
-                  " message(s) of the former credential are still open: flush them, or move " +
-                  options.state + " away");
+      throw Fault("Messages of the former credential are still open (" +
+                  std::to_string(open.size()) + "). Run `sealpost-client flush`, or move " +
+                  options.state + " away.");
     }
     for (const Outbox::Entry& entry : open) {
-      if (entry.counter) let_go(outbox, entry);
+      if (entry.counter) abandon(outbox, entry);
     }
   }
 
-  // Reported before it is gone and counted as used before that, so that wherever this is cut off it
-  // can begin again.
-  void let_go(const Outbox& outbox, const Outbox::Entry& entry) const {
-    options.report("an earlier one, message " + std::to_string(*entry.counter) + " (" +
-                   outbox.read(entry).topic +
-                   "): unknown, whether it took effect under the former credential will not be "
-                   "known; it is not sent again");
+  // Reports a message, counts its counter as used, then deletes it, in this order: if it is
+  // interrupted, the next install() does it again.
+  void abandon(const Outbox& outbox, const Outbox::Entry& entry) const {
+    options.report("Message " + std::to_string(*entry.counter) + " (" + outbox.read(entry).topic +
+                   "): unknown: The server may have acted on it under the former credential. It is "
+                   "not sent again.");
     if (outbox.is_installed()) {
       ClientState state = outbox.state();
       state.next = std::max(state.next, *entry.counter + 1);
@@ -106,10 +107,11 @@ struct Client::Inside {
   }
 };
 
-Client::Client(ClientOptions options) : inside_(new Inside{std::move(options), {}, {}}) {
-  if (inside_->options.state.empty())
-    throw Fault("no state folder is named: where is the client to keep its keys?");
-  if (!inside_->options.report) inside_->options.report = [](const std::string&) {};
+Client::Client(ClientOptions options)
+    : implementation_(new Implementation{std::move(options), {}, {}}) {
+  if (implementation_->options.state.empty())
+    throw Fault("No state directory is named. Set ClientOptions::state.");
+  if (!implementation_->options.report) implementation_->options.report = [](const std::string&) {};
 }
 
 Client::~Client() = default;
@@ -117,16 +119,16 @@ Client::~Client() = default;
 Outcome Client::install(const std::string& credential_file) {
   const crypto::SecretBytes text = read_secret_file(credential_file);
   const Credential credential = parse(text, credential_file);
-  Outbox outbox(inside_->options.state);
-  if (!outbox.lock(kLockPatience)) return busy();
+  Outbox outbox(implementation_->options.state);
+  if (!outbox.lock(kLockTimeout)) return busy();
   const bool same = outbox.is_installed() && outbox.state().belongs_to(credential);
   if (same) {
     outbox.replace_credential(text);
   } else {
-    inside_->make_way(outbox, credential);
+    implementation_->prepare_for(credential, outbox);
     outbox.install(text, ClientState::fresh(credential));
   }
-  Sender sender = inside_->sender(outbox);
+  Sender sender = implementation_->sender(outbox);
   Outcome connected = sender.connect();
   if (connected.kind != Outcome::Kind::kAccepted) return connected;
   return sender.deliver_or_drop(outbox.store(kPingTopic, ""));
@@ -134,41 +136,40 @@ Outcome Client::install(const std::string& credential_file) {
 
 Outcome Client::send(std::string_view topic, std::string_view body) {
   require_sendable(topic, body);
-  Outbox outbox(inside_->options.state);
-  (void)outbox.credential();  // nothing is stored for a client that is none
-  const bool locked = outbox.lock(kLockPatience);
+  Outbox outbox(implementation_->options.state);
+  (void)outbox.credential();  // throws before anything is stored
+  const bool locked = outbox.lock(kLockTimeout);
   const Outbox::Entry entry = outbox.store(topic, body);
   if (!locked) return busy();
   try {
-    return inside_->sender(outbox).deliver(entry);
+    return implementation_->sender(outbox).deliver(entry);
   } catch (const Fault& fault) {
-    return {Outcome::Kind::kOpen, "stored", fault.what(),
-            ""};  // it lies in the outbox all the same
+    return open_outcome(Outcome::Status::kStored, fault.what());  // the message is in the outbox
   }
 }
 
 void Client::queue(std::string_view topic, std::string_view body) {
   require_sendable(topic, body);
-  const Outbox outbox(inside_->options.state);
+  const Outbox outbox(implementation_->options.state);
   (void)outbox.credential();
   (void)outbox.store(topic, body);
 }
 
 Outcome Client::flush() {
-  Outbox outbox(inside_->options.state);
-  if (!outbox.lock(kLockPatience)) return busy();
-  return inside_->sender(outbox).deliver_all();
+  Outbox outbox(implementation_->options.state);
+  if (!outbox.lock(kLockTimeout)) return busy();
+  return implementation_->sender(outbox).deliver_all();
 }
 
 Outcome Client::ping() {
-  Outbox outbox(inside_->options.state);
+  Outbox outbox(implementation_->options.state);
   (void)outbox.credential();
-  if (!outbox.lock(kLockPatience)) return busy();
-  return inside_->sender(outbox).deliver_or_drop(outbox.store(kPingTopic, ""));
+  if (!outbox.lock(kLockTimeout)) return busy();
+  return implementation_->sender(outbox).deliver_or_drop(outbox.store(kPingTopic, ""));
 }
 
 Client::Status Client::status() const {
-  const Outbox outbox(inside_->options.state);
+  const Outbox outbox(implementation_->options.state);
   const Credential credential = outbox.credential();
   const ClientState state = outbox.state();
   Status status;

@@ -7,18 +7,19 @@
 namespace sealpost {
 namespace {
 
-constexpr std::size_t kAnswerMax = 1U << 20;
+constexpr std::size_t kMaxAnswer = 1U << 20;
 constexpr long kConnectSeconds = 10;
 constexpr long kTotalSeconds = 30;
 
-std::size_t take(char* data, std::size_t, std::size_t size, void* to) {
+// curl's CURLOPT_WRITEFUNCTION.  Returning 0 makes curl stop: no gateway's answer is that large.
+std::size_t append_to_body(char* data, std::size_t, std::size_t size, void* to) {
   auto& body = *static_cast<std::string*>(to);
-  if (body.size() + size > kAnswerMax) return 0;  // curl gives up: no answer of ours is that large
+  if (body.size() + size > kMaxAnswer) return 0;
   body.append(data, size);
   return size;
 }
 
-// What people may read of a URL: what stands before an @ or behind a ? can be a password.
+// A URL for messages.  Drops what may be a password: the part before an @ and the part after a ?.
 std::string without_secrets(const std::string& url) {
   std::string shown = url.substr(0, url.find_first_of("?#"));
   const std::size_t host = shown.find("://") + 3;
@@ -27,11 +28,14 @@ std::string without_secrets(const std::string& url) {
   return shown;
 }
 
-class Poster {
+// What to do with an answer of more than kMaxAnswer bytes.
+enum class LargeAnswer { kIsError, kIsTruncated };
+
+class HttpConnection {
  public:
-  explicit Poster(const std::string& url, bool part_will_do = false)
-      : shown_(without_secrets(url)), part_will_do_(part_will_do), curl_(curl_easy_init()) {
-    if (curl_ == nullptr) throw Fault("libcurl cannot start");
+  HttpConnection(const std::string& url, LargeAnswer large_answer)
+      : shown_(without_secrets(url)), large_answer_(large_answer), curl_(curl_easy_init()) {
+    if (curl_ == nullptr) throw Fault("Cannot initialize libcurl.");
     headers_ = curl_slist_append(headers_, "Content-Type: application/x-www-form-urlencoded");
     headers_ = curl_slist_append(headers_, "Expect:");
     curl_easy_setopt(curl_, CURLOPT_URL, url.c_str());
@@ -41,16 +45,16 @@ class Poster {
     curl_easy_setopt(curl_, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl_, CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
     curl_easy_setopt(curl_, CURLOPT_TIMEOUT, kTotalSeconds);
-    curl_easy_setopt(curl_, CURLOPT_WRITEFUNCTION, take);
+    curl_easy_setopt(curl_, CURLOPT_WRITEFUNCTION, append_to_body);
   }
-  ~Poster() {
+  ~HttpConnection() {
     curl_slist_free_all(headers_);
     curl_easy_cleanup(curl_);
   }
-  Poster(const Poster&) = delete;
-  Poster& operator=(const Poster&) = delete;
+  HttpConnection(const HttpConnection&) = delete;
+  HttpConnection& operator=(const HttpConnection&) = delete;
 
-  // For every request that follows.
+  // Adds a header to all later requests.
   void add_header(const std::string& header) {
     headers_ = curl_slist_append(headers_, header.c_str());
     curl_easy_setopt(curl_, CURLOPT_HTTPHEADER, headers_);
@@ -75,38 +79,38 @@ class Poster {
     long status = 0;
     curl_easy_getinfo(curl_, CURLINFO_RESPONSE_CODE, &status);
     answer.status = static_cast<int>(status);
-    if (done == CURLE_WRITE_ERROR && part_will_do_) return answer;
+    if (done == CURLE_WRITE_ERROR && large_answer_ == LargeAnswer::kIsTruncated) return answer;
     if (done == CURLE_WRITE_ERROR) {
-      return {0, {}, shown_ + " answers more than any gateway does: is the URL right?"};
+      return {0, {}, shown_ + " sent a larger answer than any gateway does. Check the URL."};
     }
-    if (done != CURLE_OK) return {0, {}, shown_ + ": " + curl_easy_strerror(done)};
+    if (done != CURLE_OK) return {0, {}, shown_ + ": " + curl_easy_strerror(done) + "."};
     return answer;
   }
 
   std::string shown_;
-  bool part_will_do_;  // of an answer that is too large
+  LargeAnswer large_answer_;
   CURL* curl_;
   curl_slist* headers_ = nullptr;
 };
 
 void require_curl() {
   static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
-  if (ready != CURLE_OK) throw Fault("libcurl cannot start");
+  if (ready != CURLE_OK) throw Fault("Cannot initialize libcurl.");
 }
 
 }  // namespace
 
-HttpAnswer http_request(const HttpRequest& question) {
+HttpAnswer http_request(const HttpRequest& request) {
   require_curl();
-  Poster poster(question.url, true);
-  for (const std::string& header : question.headers) poster.add_header(header);
-  return question.body ? poster.post(*question.body) : poster.get();
+  HttpConnection connection(request.url, LargeAnswer::kIsTruncated);
+  for (const std::string& header : request.headers) connection.add_header(header);
+  return request.body ? connection.post(*request.body) : connection.get();
 }
 
 Post http_post(const std::string& url) {
   require_curl();
-  auto poster = std::make_shared<Poster>(url);
-  return [poster](const std::string& form) { return poster->post(form); };
+  auto connection = std::make_shared<HttpConnection>(url, LargeAnswer::kIsError);
+  return [connection](const std::string& form) { return connection->post(form); };
 }
 
 }  // namespace sealpost

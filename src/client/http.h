@@ -1,4 +1,4 @@
-// One HTTP POST, through libcurl.  The only room that names it.
+// HTTP requests to the gateway.  The only files that use libcurl.
 #pragma once
 
 #include <functional>
@@ -10,28 +10,27 @@
 namespace sealpost {
 
 struct HttpAnswer {
-  int status = 0;       // 0: none came
-  std::string body;     // at most 1 MiB; where there is more none came
-  std::string trouble;  // why none came, and from where, without what may be secret of the URL
+  int status = 0;     // 0: no answer arrived
+  std::string body;   // at most 1 MiB
+  std::string error;  // why no answer arrived, with the URL, but without its secrets
 };
 
-// Any request, for who wants to know what stands before the gateway.
 struct HttpRequest {
   std::string url;
-  std::string method = "POST";
-  std::optional<std::string> body;   // of a POST; none: GET
-  std::vector<std::string> headers;  // "Name: value", besides the form's media type
+  std::optional<std::string> body;   // of a POST; without one the method is GET
+  std::vector<std::string> headers;  // "Name: value", besides the form's content type
 };
 
-// Asks over a connection of its own, under the limits below; of a larger answer the first MiB
-// comes.
-[[nodiscard]] HttpAnswer http_request(const HttpRequest& question);
+// Sends a request on a new connection, with the limits of http_post() below.  Of a larger answer
+// the first MiB is returned.
+[[nodiscard]] HttpAnswer http_request(const HttpRequest& request);
 
-// Sends a form and waits for the answer.  What the sender sees of the network.
+// Sends a form and waits for the answer.
 using Post = std::function<HttpAnswer(const std::string& form)>;
 
-// Posts to `url`, keeping the connection from one call to the next.  Redirects are not followed; a
-// proxy is taken from the environment; at most 10 s to connect and 30 s in all.
+// Returns a function that posts to `url` and keeps the connection open between calls.  It does not
+// follow redirects, takes a proxy from the environment, and waits at most 10 s for the connection
+// and 30 s in all.  An answer of more than 1 MiB is an error.
 [[nodiscard]] Post http_post(const std::string& url);
 
 }  // namespace sealpost

@@ -23,7 +23,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Fixed width, so that names sort as numbers do.
+// Fixed width, so that names sort like numbers.
 std::string padded(std::uint64_t number) {
   std::array<char, 24> text{};
   std::snprintf(text.data(), text.size(), "%020llu", static_cast<unsigned long long>(number));
@@ -52,10 +52,10 @@ crypto::SecretBytes read_secret_file(const std::string& path) {
   return bytes;
 }
 
-Outbox::Outbox(std::string folder) : folder_(std::move(folder)) {
+Outbox::Outbox(std::string directory) : directory_(std::move(directory)) {
   std::error_code ignored;
-  fs::create_directories(fs::path(folder_).parent_path(), ignored);
-  make_private_folder(folder_);
+  fs::create_directories(fs::path(directory_).parent_path(), ignored);
+  make_private_folder(directory_);
   make_private_folder(path("open"));
 }
 
@@ -63,15 +63,15 @@ Outbox::~Outbox() {
   if (lock_ >= 0) close(lock_);
 }
 
-bool Outbox::lock(Milliseconds patience) {
+bool Outbox::lock(Milliseconds timeout) {
   lock_ = open(path("lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (lock_ < 0) throw_errno(path("lock"), "opened");
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(patience);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout);
   while (flock(lock_, LOCK_EX | LOCK_NB) != 0) {
     if (std::chrono::steady_clock::now() >= deadline) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
-  sweep_unfinished(folder_);
+  sweep_unfinished(directory_);
   sweep_unfinished(path("open"));
   return true;
 }
@@ -80,19 +80,19 @@ bool Outbox::is_installed() const { return fs::exists(path("state")); }
 
 Credential Outbox::credential() const {
   if (!is_installed()) {
-    throw Fault("nothing is installed in " + folder_ +
-                ": run `sealpost-client install CREDENTIAL`");
+    throw Fault("No credential is installed in " + directory_ +
+                ". Run `sealpost-client install CREDENTIAL`.");
   }
-  Credential credential = written_credential();
+  Credential credential = stored_credential();
   if (!state().belongs_to(credential)) {
     throw Fault(path("credential.json") +
-                " is not the credential that was installed there: install it with `sealpost-client "
-                "install FILE`");
+                " is not the credential that was installed there. Install it with "
+                "`sealpost-client install FILE`.");
   }
   return credential;
 }
 
-Credential Outbox::written_credential() const {
+Credential Outbox::stored_credential() const {
   const crypto::SecretBytes text = read_secret_file(path("credential.json"));
   return Credential::parse(text_of(text));
 }
@@ -100,17 +100,16 @@ Credential Outbox::written_credential() const {
 ClientState Outbox::state() const {
   Result<ClientState, StateError> state = ClientState::decode(read_secret_file(path("state")));
   if (!state) {
-    const bool damaged = state.error() == StateError::kDamaged;
-    throw Fault(path("state") + " is " + (damaged ? "damaged" : "another version's") + ": move " +
-                folder_ + " away and install the credential again");
+    throw Fault(path("state") + " is " + std::string(text_of(state.error())) + ". Move " +
+                directory_ + " away and install the credential again.");
   }
   return std::move(*state);
 }
 
-std::optional<ClientState> Outbox::former() const {
+std::optional<ClientState> Outbox::former_state() const {
   if (is_installed()) return state();
   if (!fs::exists(path("credential.json"))) return std::nullopt;
-  return ClientState::fresh(written_credential());
+  return ClientState::fresh(stored_credential());
 }
 
 void Outbox::save(const ClientState& state) const {
@@ -118,7 +117,7 @@ void Outbox::save(const ClientState& state) const {
 }
 
 void Outbox::install(ByteView credential, const ClientState& state) const {
-  // The state goes last: until then it is another credential's, and nobody works with the two.
+  // The state is written last: until then it belongs to another credential, so credential() throws.
   replace_credential(credential);
   save(state);
 }
@@ -149,13 +148,13 @@ Message Outbox::read(const Entry& entry) const {
   const ByteView body = reader.rest();
   message.body.assign(body.begin(), body.end());
   if (!reader.expect_end() || !is_topic(message.topic)) {
-    throw Fault(path("open/" + entry.file) + " is no message: move it away");
+    throw Fault(path("open/" + entry.file) + " is not a message. Move it away.");
   }
   return message;
 }
 
 Outbox::Entry Outbox::store(std::string_view topic, std::string_view body) const {
-  if (!is_topic(topic)) throw Fault("a topic is 1-128 of A-Z a-z 0-9 . _ - /");
+  if (!is_topic(topic)) throw Fault("A topic is 1-128 characters of A-Z a-z 0-9 . _ - /.");
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   const auto order = std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
   const auto id = crypto::random_id<MessageId>();
@@ -165,7 +164,7 @@ Outbox::Entry Outbox::store(std::string_view topic, std::string_view body) const
   return {name, std::nullopt, false};
 }
 
-Outbox::Entry Outbox::number(const Entry& entry, std::uint64_t counter) const {
+Outbox::Entry Outbox::assign_counter(const Entry& entry, std::uint64_t counter) const {
   const std::string name = "m" + padded(counter);
   rename_durably(path("open/" + entry.file), path("open/" + name));
   return {name, counter, false};

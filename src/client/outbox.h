@@ -1,14 +1,14 @@
-// A client's state on disk, such that it may be killed at any moment:
+// A client's state directory.  A process that works with it may be killed at any moment.
 //
 //   credential.json    the credential
-//   state              client/state.h; replaced whole
-//   open/q...          a message that has no counter yet, so has never left: queued
-//   open/m...          a message with its counter in its name: it may have left
-//   lock               held by the one process that sends
+//   state              client/state.h; replaced atomically
+//   open/q...          a queued message: it has no counter yet, so it was never sent
+//   open/m...          a message whose counter is in the name: it may have been sent
+//   lock               locked by the process that sends
 //
-// A message file is written whole, then renamed into place; giving it its counter is another
-// rename, on disk before it leaves.  So `next` is one more than the greater of what the state says
-// and the messages' names.
+// A message file is written under a temporary name, then renamed.  A second rename gives the
+// message its counter; it is on disk before the message is sent.  So the next free counter is the
+// greater of `next` in the state and one more than the greatest counter in a name.
 #pragma once
 
 #include <optional>
@@ -20,60 +20,60 @@
 
 namespace sealpost {
 
-// A whole file whose bytes are secret.  Throws Fault if it can't be read.
+// Reads a file whose bytes are secret.  Throws Fault if it cannot be read.
 [[nodiscard]] crypto::SecretBytes read_secret_file(const std::string& path);
 
 class Outbox {
  public:
-  // Makes the folder where there is none, 0700.  Throws Fault.
-  explicit Outbox(std::string folder);
+  // Creates the directory, mode 0700, if it does not exist.  Throws Fault.
+  explicit Outbox(std::string directory);
   ~Outbox();
   Outbox(const Outbox&) = delete;
   Outbox& operator=(const Outbox&) = delete;
 
-  // Waits for up to `patience` for another process; false if it still works here.  Held until the
-  // outbox goes.  Whoever gets it clears away what killed processes have left half-written.
-  [[nodiscard]] bool lock(Milliseconds patience);
+  // Locks the directory until this object is destroyed, and deletes the unfinished files of killed
+  // processes.  Returns false if another process holds the lock for longer than `timeout`.
+  [[nodiscard]] bool lock(Milliseconds timeout);
 
   [[nodiscard]] bool is_installed() const;
-  // Both throw Fault if there is none, or it cannot be read; and the first where the state is
-  // another credential's, because somebody has copied a file over it or an installation was cut
-  // off.
+  // Both throw Fault if the file does not exist or cannot be read.  credential() also throws if the
+  // state belongs to another credential: a file was copied over it, or an installation was
+  // interrupted.
   [[nodiscard]] Credential credential() const;
   [[nodiscard]] ClientState state() const;
 
-  // Whose messages lie here: the state; where that is missing an empty one of the credential's;
-  // nothing if there is neither.
-  [[nodiscard]] std::optional<ClientState> former() const;
+  // The state of the client whose messages are in the outbox.  If there is no state: an empty one
+  // for the credential.  Nothing if there is no credential either.
+  [[nodiscard]] std::optional<ClientState> former_state() const;
 
   void save(const ClientState& state) const;
-  // Takes over a credential, with an empty state of its own.  Where it is cut off credential()
-  // throws, until it is done again.
+  // Writes a credential and its empty state.  If it is interrupted, credential() throws until
+  // install() is called again.
   void install(ByteView credential, const ClientState& state) const;
-  // Puts the same credential in place of itself, perhaps with another URL.  Its state stays.
+  // Writes the same credential again, perhaps with another URL.  The state stays.
   void replace_credential(ByteView credential) const;
 
   struct Entry {
     std::string file;  // its name in open/
     std::optional<std::uint64_t> counter;
-    bool may_have_left = false;  // it was found with its number, or has been posted since
+    bool may_have_been_sent = false;  // it was found with a counter, or was posted since
   };
-  // Numbered ones first, by counter; then queued ones, in the order they were stored.
+  // Entries with a counter first, by counter; then queued entries, in the order they were stored.
   [[nodiscard]] std::vector<Entry> entries() const;
   [[nodiscard]] Message read(const Entry& entry) const;
 
   // Stores a message without a counter, durably.
   [[nodiscard]] Entry store(std::string_view topic, std::string_view body) const;
-  // Gives it its counter, durably: from here on it may leave.
-  [[nodiscard]] Entry number(const Entry& entry, std::uint64_t counter) const;
-  // Gone.  Save the state, with the counter used, before.
+  // Gives a queued message its counter, durably.  After that it may be sent.
+  [[nodiscard]] Entry assign_counter(const Entry& entry, std::uint64_t counter) const;
+  // Deletes a message.  Save the state first, with `next` above the message's counter.
   void remove(const Entry& entry) const;
 
  private:
-  [[nodiscard]] Credential written_credential() const;
-  [[nodiscard]] std::string path(const std::string& name) const { return folder_ + "/" + name; }
+  [[nodiscard]] Credential stored_credential() const;
+  [[nodiscard]] std::string path(const std::string& name) const { return directory_ + "/" + name; }
 
-  std::string folder_;
+  std::string directory_;
   int lock_ = -1;
 };
 

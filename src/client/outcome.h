@@ -1,4 +1,4 @@
-// What a sender says of a message, in words for people.
+// Makes outcomes from the server's answers, with a sentence for people.
 #pragma once
 
 #include "client/http.h"
@@ -7,17 +7,25 @@
 
 namespace sealpost {
 
-// The gateway's word and a sentence that says what it means.
+// The outcome of a sealed answer.
 [[nodiscard]] Outcome outcome_of(Outcome::Kind kind, Status status);
 
-// A web server in its default setting takes a form of this size; a larger one may be what it minds.
-constexpr std::size_t kSurelySmall = 65'536;
+// Every web server accepts a form of this size in its default configuration.
+constexpr std::size_t kAlwaysAcceptedSize = 65'536;
 
-// What did not open counts as a failure of the network; its HTTP status, and the size of the form
-// that it answers, are hints for people.
+// kOpen, with the client's own status.
+[[nodiscard]] Outcome open_outcome(Outcome::Status status, std::string reason);
+
+// The outcome of an answer that could not be opened, or of none: kOpen.  The HTTP status and the
+// size of the form are only used for the sentence.
 [[nodiscard]] Outcome unsealed(const HttpAnswer& answer, std::size_t size);
 
-// Greater for what is worse: open before unknown before refused before accepted.
-[[nodiscard]] int badness(const Outcome& outcome);
+// The outcome of a message if the client itself has the outcome `of_client`.  If the client is
+// rejected, a message that may have been sent before stays open: the server may have acted on it,
+// and only a sealed answer to the message itself can tell.
+[[nodiscard]] Outcome of_message(Outcome of_client, bool may_have_been_sent);
+
+// Orders outcomes: accepted < rejected < failed < unknown < open.
+[[nodiscard]] int severity(const Outcome& outcome);
 
 }  // namespace sealpost

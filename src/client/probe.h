@@ -1,5 +1,5 @@
-// What a client meets on its way to the gateway: a round trip, and questions that show what the web
-// server lets through and what it must not show.
+// Checks the way from a client to the gateway: sends messages, and finds out what the web server
+// rejects and what it wrongly serves.
 #pragma once
 
 #include <functional>
@@ -10,15 +10,15 @@
 
 namespace sealpost {
 
-struct ProbeOrder {
-  std::string credential;  // a file, of a client that nobody else uses
-  std::vector<std::string>
-      hidden;  // paths from the server's root, where its home would be if it were served
+struct ProbeOptions {
+  std::string credential;  // a file; nobody else may use the client
+  // URL paths at which the server's home would be if a web server served it.
+  std::vector<std::string> hidden;
 };
 
-// Says what it finds, one by one.  Sends a handshake and a ping, which are delivered nowhere, and
-// some thirty requests that are refused; the largest is as large as the gateway takes.  Throws
-// Fault for what is wrong on this side: no credential, no URL in it, nowhere to put a state.
-void probe(const ProbeOrder& order, const std::function<void(const CheckResult&)>& say);
+// Calls `report` with each result.  Sends a handshake and a ping, which are delivered nowhere, and
+// some thirty requests that the gateway rejects; the largest is as large as the gateway accepts.
+// Throws Fault for local errors: no credential, no URL in it, no place for a temporary state.
+void probe(const ProbeOptions& options, const std::function<void(const CheckResult&)>& report);
 
 }  // namespace sealpost

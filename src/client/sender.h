@@ -1,5 +1,5 @@
-// Carries messages until only a sealed answer, or the end of patience, lets go of them: the
-// client's column of PROTOCOL 6.  Everything outside comes in as arguments: network, clock, sleep.
+// Sends the messages of an outbox until each has a sealed answer or the tries are used up: the
+// client's column of PROTOCOL 6.  Network, clock and sleep are arguments.
 #pragma once
 
 #include <functional>
@@ -14,7 +14,7 @@ namespace sealpost {
 
 class Sender {
  public:
-  struct World {
+  struct Environment {
     Post post;
     std::function<Time()> now;
     std::function<void(Milliseconds)> sleep;
@@ -23,58 +23,59 @@ class Sender {
   };
 
   // `outbox` must be installed, and locked by this process.
-  Sender(const Outbox& outbox, World world);
+  Sender(const Outbox& outbox, Environment environment);
 
-  // Makes a new session.  kAccepted, or why there is none.
+  // Starts a new session.  Returns kAccepted, or why there is none.
   Outcome connect();
 
-  // Delivers a message, after those that were open before it, which get a short try each.
+  // Sends a message, after the messages that were open before it, which get few tries each.
   Outcome deliver(Outbox::Entry own);
-  // Delivers all there is, with patience for each.  The worst outcome of all.
+  // Sends all open messages, with all tries for each.  Returns the worst outcome.
   Outcome deliver_all();
-  // Delivers a message that is let go of whatever becomes of it, its counter used up.
+  // Sends a message and deletes it from the outbox, whatever the outcome.
   Outcome deliver_or_drop(Outbox::Entry own);
 
  private:
-  // How one try ended.
+  // The result of one try.
   struct Try {
     Outcome outcome;
-    bool again = false;    // another one may help
-    bool at_once = false;  // and need not wait
+    bool again = false;    // another try may help
+    bool at_once = false;  // without a pause before it
   };
 
-  Outcome carry(Outbox::Entry& entry, int tries);
-  Outcome persist(int tries, const std::function<Try()>& once) const;
-  Outcome give_number(Outbox::Entry& entry, int tries);
-  Try attempt(Outbox::Entry& entry);
+  Outcome send(Outbox::Entry& entry, int tries);
+  Outcome retry(int tries, const std::function<Try()>& attempt) const;
+  Outcome assign_counter(Outbox::Entry& entry, int tries);
+  Try post_message(Outbox::Entry& entry);
   Envelope seal(const Outbox::Entry& entry) const;
-  Try handshake();
-  Try judge(const Outbox::Entry& entry, const Answer& answer);
-  Outcome settle(const Outbox::Entry& entry, Outcome outcome);
+  Try post_handshake();
+  Try handle_answer(const Outbox::Entry& entry, const Answer& answer);
+  Try handle_too_large(const Outbox::Entry& entry, std::size_t size);
+  // Decides whether the session may have ended.  Returns whether to try again without a pause.
+  bool handle_unsealed_answer(int http_status, std::size_t size);
+  Outcome close(const Outbox::Entry& entry, Outcome outcome);
   void report_older(const Outbox::Entry& entry, const Outcome& outcome) const;
 
-  Try too_large(const Outbox::Entry& entry, std::size_t size);
-  // Whether an unsealed answer is a reason for a new session, and one not to wait for it.
-  bool doubt(int http_status, std::size_t size);
-  void begin_session(const ClientHandshake::Answer& answer);
+  void start_session(const ClientHandshake::Answer& answer);
+  void note_takeover();
   void end_session();
-  void learn_clock(Time asked_at, Time server_time);
-  void learn_receipt(const Receipt& receipt);
+  void update_clock(Time asked_at, Time server_time);
+  void keep_highest_receipt(const Receipt& receipt);
   [[nodiscard]] Time server_now() const;
   [[nodiscard]] bool in_session() const;
-  // The lowest counter that is open; `otherwise` if none is.
+  // The lowest counter of an open message; `otherwise` if no message has a counter.
   [[nodiscard]] std::uint64_t oldest_open(std::uint64_t otherwise) const;
 
   const Outbox& outbox_;
-  World world_;
+  Environment environment_;
   Credential credential_;
   ClientState state_;
-  bool knows_size_ = false;  // a session was begun by this sender: it says what is taken now
-  bool doubted_ = false;     // the session may be dead: another one first, if it is to be had
-  bool replaced_ = false;    // a session that had worked was refused, and no other has begun since
-  // Of the message that is carried now:
-  int unsealed_ = 0;      // answers
-  bool renewed_ = false;  // a session was begun for it
+  bool limit_is_current_ = false;    // this sender started the session, which names max_body
+  bool session_doubtful_ = false;    // the session may have ended: try to start another first
+  bool session_taken_over_ = false;  // the gateway rejected a session that had worked
+  // About the message that is being sent:
+  int unsealed_answers_ = 0;
+  bool session_renewed_ = false;  // a session was started for it
 };
 
 }  // namespace sealpost

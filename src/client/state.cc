@@ -7,9 +7,10 @@ namespace {
 
 constexpr std::string_view kMagic = "sealpost client state 1\n";
 
-bool flag(Reader& reader, bool& sane) {
+// Clears `valid` unless the byte is 0 or 1.
+bool flag(Reader& reader, bool& valid) {
   const std::uint8_t value = reader.u8();
-  sane = sane && value <= 1;
+  valid = valid && value <= 1;
   return value == 1;
 }
 
@@ -33,17 +34,21 @@ bool ClientState::belongs_to(const Credential& credential) const {
 void ClientState::reinstall() {
   install_nonce = crypto::random_id<InstallNonce>();
   next = 0;
-  leave = false;
+  must_reinstall = false;
   receipt = {};
   session.reset();
+}
+
+std::string_view text_of(StateError error) {
+  return error == StateError::kDamaged ? "damaged" : "of another version";
 }
 
 crypto::SecretBytes ClientState::encode() const {
   crypto::SecretWriter writer;
   writer.put(kMagic).put(server_id).lp8(name).u8(kid).u32(generation);
-  writer.put(install_nonce).u64(next).u8(leave ? 1 : 0).put(epoch);
+  writer.put(install_nonce).u64(next).u8(must_reinstall ? 1 : 0).put(epoch);
   writer.u64(receipt.next).put(receipt.proof).u64(static_cast<std::uint64_t>(offset.count()));
-  for (const Time time : lost) writer.time(time);
+  for (const Time time : takeovers) writer.time(time);
   writer.u8(session ? 1 : 0);
   if (session) {
     writer.put(session->id).put(session->keys.c2s.reveal()).put(session->keys.s2c.reveal());
@@ -61,7 +66,7 @@ Result<ClientState, StateError> ClientState::decode(ByteView bytes) {
 
   Reader reader(content);
   if (text_of(reader.take(kMagic.size())) != kMagic) return StateError::kOtherVersion;
-  bool sane = true;
+  bool valid = true;
   ClientState state;
   state.server_id = reader.id<ServerId>();
   state.name = text_of(reader.lp8());
@@ -69,12 +74,12 @@ Result<ClientState, StateError> ClientState::decode(ByteView bytes) {
   state.generation = reader.u32();
   state.install_nonce = reader.id<InstallNonce>();
   state.next = reader.u64();
-  state.leave = flag(reader, sane);
+  state.must_reinstall = flag(reader, valid);
   state.epoch = reader.id<Epoch>();
   state.receipt = Receipt::read(reader);
   state.offset = ClockOffset(static_cast<std::int64_t>(reader.u64()));
-  for (Time& time : state.lost) time = reader.time();
-  if (flag(reader, sane)) {
+  for (Time& time : state.takeovers) time = reader.time();
+  if (flag(reader, valid)) {
     state.session.emplace();
     state.session->id = reader.id<SessionId>();
     for (crypto::Key* key : {&state.session->keys.c2s, &state.session->keys.s2c}) {
@@ -83,11 +88,11 @@ Result<ClientState, StateError> ClientState::decode(ByteView bytes) {
     }
     state.session->expires_at = reader.time();
     state.session->max_body = reader.u32();
-    state.session->worked = flag(reader, sane);
+    state.session->worked = flag(reader, valid);
   }
-  sane = sane && is_name(state.name) && state.kid != 0 && state.generation != 0 &&
-         state.next <= kCounterEnd;
-  if (!reader.expect_end() || !sane) return StateError::kDamaged;
+  valid = valid && is_name(state.name) && state.kid != 0 && state.generation != 0 &&
+          state.next <= kCounterEnd;
+  if (!reader.expect_end() || !valid) return StateError::kDamaged;
   return state;
 }
 

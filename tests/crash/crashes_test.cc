@@ -36,10 +36,10 @@ class LibraryClient : public LoadClient {
     const std::string text = test::read_text(site.credential(name, site.url()));
     BOOST_REQUIRE(outbox_.lock(Milliseconds{0}));
     outbox_.install(bytes_of(text), ClientState::fresh(Credential::parse(text)));
-    sender_.emplace(
-        outbox_, Sender::World{[this](const std::string& form) { return post(form); }, system_now,
-                               [](Milliseconds) { usleep(2'000); },
-                               [this](const std::string& what) { report_error(what); }});
+    sender_.emplace(outbox_,
+                    Sender::Environment{[this](const std::string& form) { return post(form); },
+                                        system_now, [](Milliseconds) { usleep(2'000); },
+                                        [this](const std::string& what) { report_error(what); }});
     BOOST_TEST((sender_->connect().kind == Outcome::Kind::kAccepted));
   }
   ~LibraryClient() override { stop(); }
@@ -52,7 +52,7 @@ class LibraryClient : public LoadClient {
       outcome = sender_->deliver_all();
     }
     if (outcome.kind == Outcome::Kind::kAccepted) return tracker().acknowledged(body);
-    report_error("was told " + outcome.status);
+    report_error("was told " + std::string(name_of(outcome.status)));
   }
 
   HttpAnswer post(const std::string& form) {

@@ -446,9 +446,10 @@ BOOST_AUTO_TEST_CASE(operator_lists_routes) {
   const auto test_of = [&](const std::string& name, const std::string& topic) {
     return site.operate({"routes", "test", name, topic}).out;
   };
-  BOOST_TEST(test_of("shop1", "orders") == "line 2: matches, so: exec " + program + "\n");
+  BOOST_TEST(test_of("shop1", "orders") ==
+             "Line 2: delivered to the handler `exec " + program + "`.\n");
   BOOST_TEST(test_of("shop1", "x") ==
-             "line 2: the topic is not orders\nline 3: matches, so: inbox\n");
+             "Line 2: no match: the topic is not orders.\nLine 3: delivered to the inbox.\n");
   BOOST_TEST(says(test_of("shop1", "sealpost/ping"), "ping"));
   BOOST_TEST(says(test_of("shop1", "sealpost/x"), "forbidden"));
   site.operate({"client", "revoke", "old"});
@@ -459,7 +460,7 @@ BOOST_AUTO_TEST_CASE(operator_lists_routes) {
   const RunResult bad = site.operate({"routes", "check"});
   BOOST_TEST(bad.status == 1);
   BOOST_TEST(says(bad.out, "/routes, line 2: "), bad.out);
-  BOOST_TEST(says(bad.out, "/routes, line 3: /none/such cannot be run"), bad.out);
+  BOOST_TEST(says(bad.out, "/routes, line 3: Cannot run /none/such"), bad.out);
   BOOST_TEST(site.operate({"routes", "show"}).status == 1);
   BOOST_TEST(site.operate({"routes"}).status == 2);
 }

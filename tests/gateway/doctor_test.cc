@@ -43,10 +43,9 @@ BOOST_AUTO_TEST_CASE(reports_healthy_fastcgi_gateway) {
   const RunResult ran = doctor(site, site.url());
   BOOST_TEST(ran.status == 0, ran.out << ran.err);
   for (const char* line :
-       {"answers a handshake and a sealed message",
-        "the most that the gateway takes, comes through",
-        "a compressed body is refused by the gateway", "a body in chunks comes through",
-        "a GET is refused (HTTP 405)", "neither .htaccess nor the home is shown",
+       {"answers a handshake, and a sealed message in ", "the most that the gateway accepts",
+        "The gateway rejects a compressed body", "The web server passes on a chunked body",
+        "A GET is rejected (HTTP 405)", "The web server serves neither .htaccess nor the home",
         "MiB are free on the home's disk"}) {
     BOOST_TEST(says(ran.out, line), line << " is not in:\n" << ran.out);
   }
@@ -82,7 +81,7 @@ BOOST_AUTO_TEST_CASE(finds_body_limit_of_web_server) {
                     .edits = {{"SEALPOST_MAX_BODY 131072", "SEALPOST_MAX_BODY 262144"}},
                     .lines = "FcgidMaxRequestLen 131072\n"});
   const RunResult ran = doctor(site, site.url());
-  finds(ran, "the web server stops bodies above some 13");
+  finds(ran, "The web server rejects bodies above about 13");
   finds(ran, "HTTP 500");
   finds(ran, "262144");
   left_nothing(site);
@@ -99,10 +98,10 @@ BOOST_AUTO_TEST_CASE(finds_served_home_or_htaccess) {
       {.htaccess = "cgi.htaccess", .edits = {{"\nRequire all denied", "\nRequire all granted"}}});
   const std::string name = std::filesystem::path(site.home.root()).filename();
   std::filesystem::create_symlink(site.home.root(), site.docroot() + "/" + name);
-  finds(doctor(site, site.url()), ".htaccess is shown to everybody");
+  finds(doctor(site, site.url()), ".htaccess is served to everybody");
   std::filesystem::remove(site.home.root() + "/.htaccess");
   finds(doctor(site, site.url()),
-        "/" + name + "/url is shown to everybody, so the home with its keys");
+        "/" + name + "/url is served to everybody, and so is the home with its keys");
 }
 
 BOOST_AUTO_TEST_CASE(names_silent_url_without_its_password) {
@@ -114,14 +113,14 @@ BOOST_AUTO_TEST_CASE(names_silent_url_without_its_password) {
   BOOST_TEST(says(ran.out, "127.0.0.1"), ran.out);
   BOOST_TEST(!says(ran.out + ran.err, "secret"), ran.out);
   finds(doctor(site, site.url().substr(0, site.url().rfind('/')) + "/elsewhere"),
-        "is not there (404)");
+        "does not exist (404)");
   left_nothing(site);
 }
 
 BOOST_AUTO_TEST_CASE(recognizes_another_servers_gateway) {
   const NginxSite site;
   const NginxSite other;
-  finds(doctor(site, other.url()), "does SEALPOST_HOME there name this home?");
+  finds(doctor(site, other.url()), "Check that SEALPOST_HOME there names this home");
   left_nothing(site);
 }
 
@@ -129,7 +128,7 @@ BOOST_AUTO_TEST_CASE(finds_gateway_without_home) {
   const NginxSite site;
   const NginxSite other;
   std::filesystem::rename(other.home.root() + "/keys", other.home.root() + "/gone");
-  finds(doctor(site, other.url()), "its home is not in order (503)");
+  finds(doctor(site, other.url()), "the gateway cannot use its home (503)");
 }
 
 BOOST_AUTO_TEST_CASE(checks_program_file) {
@@ -141,7 +140,7 @@ BOOST_AUTO_TEST_CASE(checks_program_file) {
   chmod(file.c_str(), 0644);
   finds(look(), "is not executable");
   chmod(file.c_str(), 0775);
-  finds(look(), "can be written by others");
+  finds(look(), "is writable by others");
   std::filesystem::remove(file);
   finds(look(), "is missing");
 }

@@ -537,7 +537,7 @@ BOOST_AUTO_TEST_CASE(detects_copied_client_state_and_stores_nothing_twice) {
   BOOST_TEST(client_tool(one, {"send", "--data", "from one"}).status == 0);
   const test::RunResult clash = client_tool(two, {"send", "--data", "from two"});
   BOOST_TEST(clash.status == 4);
-  BOOST_TEST(clash.err.find("two copies") != std::string::npos, clash.err);
+  BOOST_TEST(clash.err.find("Two copies") != std::string::npos, clash.err);
   BOOST_TEST(site.log().find("\"alarm\":\"conflict\"") != std::string::npos);
   for (int i = 0; i < 3; ++i) {
     BOOST_TEST(client_tool(two, {"send", "--data", "two " + std::to_string(i)}).status == 0);

@@ -53,7 +53,7 @@ struct ClientWithLostAnswer {
       return {0, "", "lost"};
     };
     Sender sender(outbox, {lost, system_now, [](Milliseconds) {}, [](const std::string&) {}});
-    BOOST_TEST(sender.deliver(outbox.store("t", body)).status == "network");
+    BOOST_TEST(name_of(sender.deliver(outbox.store("t", body)).status) == "network");
     BOOST_TEST(test::times_in_inbox(site)[body] == 1);
   }
 };
@@ -124,7 +124,7 @@ BOOST_AUTO_TEST_CASE(restore_under_load_loses_only_messages_after_backup) {
   }
   BOOST_TEST(counts[ExpectedCopies::kOnce] >= 5 * (5 + 9));
   BOOST_TEST(counts[ExpectedCopies::kNever] >= 5 * 9);
-  BOOST_TEST(says(site.operate({"doctor"}).out, "ok      the database is whole"));
+  BOOST_TEST(says(site.operate({"doctor"}).out, "ok      The database is intact."));
 }
 
 // --- Another master key ---
@@ -153,7 +153,7 @@ BOOST_AUTO_TEST_CASE(rotates_master_key_under_load) {
   done(site.operate({"key", "rotate"}));
   traffic.wait_for(3);  // with what they have
   refused(site.operate({"key", "retire", "1"}),
-          "a credential under key 1: client0, client1, client2, client3;");
+          "a credential under key 1: client0, client1, client2, client3.");
   traffic.wait_for(3);
 
   for (std::size_t i = 0; i < traffic.size(); ++i) {
@@ -226,7 +226,7 @@ BOOST_AUTO_TEST_CASE(retires_key_of_live_session_only_with_force) {
   done(site.operate({"client", "revoke", "gone"}));
 
   BOOST_TEST(sessions_under(site, 1) == 1, "a revoked client has none");
-  refused(site.operate({"key", "retire", "1"}), "a session under key 1: quiet;");
+  refused(site.operate({"key", "retire", "1"}), "a session under key 1: quiet.");
   BOOST_TEST(quiet.send("2").status == "revoked", "sealed: so it knows");
 
   BOOST_TEST(renewed.handshake().status == "accepted");
@@ -237,7 +237,7 @@ BOOST_AUTO_TEST_CASE(retires_key_of_live_session_only_with_force) {
 
   done(site.operate({"key", "rotate"}));
   done(site.operate({"client", "renew", "quiet"}));
-  refused(site.operate({"key", "retire", "2"}), "a session under key 2: quiet;");
+  refused(site.operate({"key", "retire", "2"}), "a session under key 2: quiet.");
   done(site.operate({"key", "retire", "2", "--force"}));
   BOOST_TEST(renewed.send("5").reply.status == 403);
   BOOST_TEST(site.bodies() == "1\n1\n3\n4\n");

@@ -97,8 +97,8 @@ BOOST_AUTO_TEST_CASE(usage_errors_exit_2) {
   BOOST_TEST(test::run({test::program("sealpost.fcgi")}).status == 2);
   BOOST_TEST(test::run({test::program("sealpost.fcgi"), "--threads", "0"}).status == 2);
   BOOST_TEST(operator_tool.run({"--help"}).status == 0);
-  BOOST_TEST(
-      says(operator_tool.run({"--help"}).out, "Exit status: 0 done, 1 refused or failed, 2 usage"));
+  BOOST_TEST(says(operator_tool.run({"--help"}).out,
+                  "Exit status: 0 success, 1 rejected or failed, 2 usage error"));
 }
 
 BOOST_AUTO_TEST_CASE(usage_error_names_wrong_argument) {
@@ -222,7 +222,7 @@ BOOST_AUTO_TEST_CASE(prints_credential_or_writes_it_with_mode_0600) {
   BOOST_TEST(mode_of(file) == 0600U);
   BOOST_TEST(nlohmann::json::parse(test::read_text(file))["name"] == "b");
   expect_error(operator_tool.run({"client", "add", "c", "--role", "sensor", "--out", file}),
-               "name a new file");
+               "Name a new file");
   expect_error(operator_tool.run({"client", "show", "c"}), "no client c");
 }
 
@@ -311,7 +311,7 @@ BOOST_AUTO_TEST_CASE(shows_client_status_by_its_validity_times) {
 BOOST_AUTO_TEST_CASE(rotates_and_retires_keys) {
   const OperatorTool operator_tool;
   operator_tool.run({"client", "add", "a", "--role", "r"});
-  expect_error(operator_tool.run({"key", "retire", "1"}), "still hold a credential");
+  expect_error(operator_tool.run({"key", "retire", "1"}), "still have a credential");
   BOOST_TEST(says(operator_tool.run({"key", "rotate"}).out, "key 2"));
   BOOST_TEST(nlohmann::json::parse(
                  operator_tool.run({"client", "add", "b", "--role", "r"}).out)["kid"] == 2);
@@ -333,7 +333,7 @@ BOOST_AUTO_TEST_CASE(doctor_exits_1_if_something_is_broken) {
   const OperatorTool operator_tool;
   const RunResult healthy = operator_tool.run({"doctor"});
   BOOST_TEST(healthy.status == 0, healthy.err);
-  BOOST_TEST(says(healthy.out, "ok      the database is whole"));
+  BOOST_TEST(says(healthy.out, "ok      The database is intact."));
   for (const auto& line : lines_of(operator_tool.run({"doctor", "--json"}).out))
     BOOST_TEST(line.contains("finding"));
   chmod((operator_tool.home + "/gate").c_str(), 0666);
@@ -418,6 +418,19 @@ BOOST_AUTO_TEST_CASE(exit_status_tells_outcome_of_message) {
   BOOST_TEST(says(r.tool({"status"}).out, "open messages: 2\n"), "no ping among them");
 }
 
+BOOST_AUTO_TEST_CASE(exit_status_5_says_that_the_handler_of_an_accepted_message_failed) {
+  InstalledClient r;
+  r.site.routes("run - exec " + r.site.script("fails", "exit 1") + "\n* - inbox\n");
+  BOOST_REQUIRE(r.tool({"install", r.credential}).status == 0);
+  const RunResult failed = r.tool({"send", "--topic", "run", "--data", "x"});
+  BOOST_TEST(failed.status == 5, failed.err);
+  BOOST_TEST(says(failed.err, "failed: The server received the message, but its handler failed."),
+             failed.err);
+  BOOST_TEST(says(r.tool({"status"}).out, "open messages: 0\n"), "it is not sent again");
+  BOOST_TEST(says(test::run({test::program("sealpost-client"), "--help"}).out,
+                  "5 accepted but its handler failed"));
+}
+
 BOOST_AUTO_TEST_CASE(new_credential_starts_empty_unless_messages_are_open) {
   InstalledClient r;
   BOOST_REQUIRE(r.tool({"install", r.credential}).status == 0);
@@ -445,7 +458,7 @@ BOOST_AUTO_TEST_CASE(renewed_credential_keeps_messages_never_sent) {
 
   const RunResult installed = r.tool({"install", renewed});
   BOOST_TEST(installed.status == 0, installed.err);
-  BOOST_TEST(says(installed.err, "message 1 (left): unknown"), installed.err);
+  BOOST_TEST(says(installed.err, "Message 1 (left): unknown"), installed.err);
   BOOST_TEST(!says(installed.err, "waits"), installed.err);
   BOOST_TEST(says(r.tool({"status"}).out, "generation: 2\n"));
   BOOST_TEST(says(r.tool({"status"}).out, "open messages: 1\n"));
@@ -460,13 +473,13 @@ BOOST_AUTO_TEST_CASE(client_names_what_is_wrong_with_its_arguments) {
   BOOST_REQUIRE(r.tool({"install", r.credential}).status == 0);
   expect_error(r.tool({"send", "--topic", "sealpost/x", "--data", "x"}), "sealpost/");
   expect_error(r.tool({"send", "--queue", "--topic", "sealpost/ping", "--data", "x"}), "sealpost/");
-  expect_error(r.tool({"send", "--file", r.site.folder.path()}), "is a folder");
+  expect_error(r.tool({"send", "--file", r.site.folder.path()}), "is a directory. Name a file.");
   test::write_text(r.site.folder / "rubbish", "x");
   expect_error(r.tool({"install", r.site.folder / "rubbish"}),
                "rubbish: this is no sealpost credential");
   BOOST_TEST(r.site.bodies().empty());
   expect_error(shell("unset HOME XDG_STATE_HOME; " + test::program("sealpost-client") + " status"),
-               "--state DIR or set HOME");
+               "Use --state DIR or set HOME");
 }
 
 BOOST_AUTO_TEST_CASE(install_detects_tampered_credential) {
@@ -511,8 +524,8 @@ BOOST_AUTO_TEST_CASE(operator_lists_messages_sessions_and_counts) {
   BOOST_TEST(sessions[0]["state"] == "active");
   expect_usage_error(r.site.operate({"session", "end"}), "--all");
   expect_error(r.site.operate({"session", "end", "nobody"}), "no client nobody");
-  BOOST_TEST(r.site.operate({"session", "end", "client1"}).out == "1 session(s) ended\n");
-  BOOST_TEST(r.site.operate({"session", "end", "--all"}).out == "0 session(s) ended\n");
+  BOOST_TEST(r.site.operate({"session", "end", "client1"}).out == "1 session ended.\n");
+  BOOST_TEST(r.site.operate({"session", "end", "--all"}).out == "0 sessions ended.\n");
   BOOST_TEST(r.tool({"send", "--data", "goes on by itself"}).status == 0);
 
   (void)test::post_form(r.site.url(), "garbage");
@@ -529,7 +542,7 @@ BOOST_AUTO_TEST_CASE(operator_lists_messages_sessions_and_counts) {
              "the one record that came into an ended session: the gateway still knew whose it was");
 
   BOOST_TEST(r.site.operate({"inbox", "prune", "--older", "30d"}).out ==
-             "0 message(s) deleted, 0 emptied\n");
+             "0 messages pruned; 0 replay records kept.\n");
   BOOST_TEST(r.site.operate({"inbox", "prune", "--older", "0"}).status == 0);
   BOOST_TEST(r.site.operate({"inbox", "list", "--json"}).out.empty());
   BOOST_TEST(r.site.operate({"inbox", "prune", "--older", "x"}).status == 2);
@@ -626,7 +639,7 @@ int main(int, char** arguments) {
   sealpost::Client client({.state = arguments[2]});
   if (client.install(arguments[1]).kind != sealpost::Outcome::Kind::kAccepted) return 1;
   const sealpost::Outcome outcome = client.send("linked/topic", "from a program");
-  std::cout << outcome.status << std::endl;
+  std::cout << name_of(outcome.status) << std::endl;
   return outcome.kind == sealpost::Outcome::Kind::kAccepted ? 0 : 1;
 })");
   Arguments compile = {"g++", "-std=c++20",         "-Iinclude",

@@ -269,7 +269,7 @@ BOOST_AUTO_TEST_CASE(migrates_first_schema_under_load) {
   BOOST_TEST(!says(log, "unavailable"), log.substr(0, 2000));
   BOOST_TEST(schema_of(database) == test::newest_schema());
   const RunResult doctor = site.operate({"doctor"});
-  BOOST_TEST(says(doctor.out, "ok      the database is whole"), doctor.out);
+  BOOST_TEST(says(doctor.out, "ok      The database is intact."), doctor.out);
   test::expect_each_exactly_once(traffic, site, {"peer-1", "peer-2"});
 }
 

@@ -73,11 +73,12 @@ void TrafficClient::run() {
 void TrafficClient::send(const std::string& body) {
   const Clock::time_point sent = Clock::now();
   Outcome outcome = client_.send("t", body);
-  for (int i = 0; i < 3 && outcome.kind == Kind::kOpen && outcome.status != "revoked"; ++i) {
+  for (int i = 0;
+       i < 3 && outcome.kind == Kind::kOpen && outcome.status != Outcome::Status::kRevoked; ++i) {
     outcome = client_.flush();
   }
   if (outcome.kind != Kind::kAccepted) {
-    report_error(body + " " + outcome.status);
+    report_error(body + " " + std::string(name_of(outcome.status)));
     std::this_thread::sleep_for(std::chrono::milliseconds(20));  // it must not hammer
     return;
   }

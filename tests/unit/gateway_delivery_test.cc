@@ -50,8 +50,9 @@ struct HandlerFixture {
   [[nodiscard]] std::vector<std::string> deliver() const {
     std::vector<std::string> outcomes;
     SettingTexts texts{fixture.home.root(), fixture.folder / "log"};
-    redeliver(texts, [&](const LogEntry& entry) {
-      outcomes.push_back(std::to_string(entry.number) + " " + std::string(text_of(entry.outcome)));
+    redeliver(texts, [&](const Redelivery& one) {
+      BOOST_TEST(one.delivered == (one.outcome == "accepted"));
+      outcomes.push_back(std::to_string(one.number) + " " + one.outcome);
     });
     return outcomes;
   }

@@ -518,7 +518,7 @@ BOOST_AUTO_TEST_CASE(doctor_reports_each_problem) {
     Peer peer = fixture.client();
     peer.handshake();
     peer.send();
-    BOOST_TEST(broken(examine(fixture.home, fixture.now - kHour), "set the clock") == 1);
+    BOOST_TEST(broken(examine(fixture.home, fixture.now - kHour), "Set the clock") == 1);
   }
   {
     GatewayFixture fixture;
@@ -552,7 +552,7 @@ BOOST_AUTO_TEST_CASE(doctor_reports_each_problem) {
     GatewayFixture fixture;
     test::write_text(fixture.home.root() + "/handler", "");
     fs::permissions(fixture.home.root() + "/handler", fs::perms(0755));
-    BOOST_TEST(broken(examine(fixture.home, fixture.now), "run `chmod 700") == 1,
+    BOOST_TEST(broken(examine(fixture.home, fixture.now), "Run `chmod 700") == 1,
                "still a program");
   }
   {
@@ -568,14 +568,16 @@ BOOST_AUTO_TEST_CASE(doctor_reports_each_problem) {
     Clients(database).revoke("revoked", fixture.now);
     fixture.home.add_key();
     fs::remove(fixture.home.keys_folder() + "/1.key");
-    BOOST_TEST(broken(examine(fixture.home, fixture.now), "key 1 of the client a is gone") == 1);
-    BOOST_TEST(broken(examine(fixture.home, fixture.now), "revoked is gone") == 0);
+    BOOST_TEST(broken(examine(fixture.home, fixture.now), "Key 1 of the client a does not exist") ==
+               1);
+    BOOST_TEST(broken(examine(fixture.home, fixture.now), "revoked does not exist") == 0);
   }
   {
     GatewayFixture fixture;
     (void)fixture.client("a");
     fs::remove(fixture.home.store_paths().issuance_log);
-    BOOST_TEST(broken(examine(fixture.home, fixture.now), "does not name the client a") == 1);
+    BOOST_TEST(broken(examine(fixture.home, fixture.now),
+                      "No credential of the client a is on record") == 1);
   }
 }
 
@@ -588,7 +590,8 @@ BOOST_AUTO_TEST_CASE(doctor_reports_home_below_document_root) {
     return home;
   };
   const auto served = [](const Home& home) {
-    return broken(examine(home, system_now()), "which looks like a folder that the web serves");
+    return broken(examine(home, system_now()),
+                  "which looks like a directory that the web server serves");
   };
   BOOST_TEST(served(made_at("private")) == 0, "its own .htaccess is no sign");
   BOOST_TEST(served(made_at("public_html/gate")) == 1);

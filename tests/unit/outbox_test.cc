@@ -28,11 +28,11 @@ Credential credential(const std::string& name = "client1", Generation generation
 ClientState full_state() {
   ClientState state = ClientState::fresh(credential());
   state.next = 7;
-  state.leave = true;
+  state.must_reinstall = true;
   state.epoch = Epoch{4};
   state.receipt = Receipt{6, {5}};
   state.offset = ClockOffset{-12345};
-  state.lost = {time_from_ms(1), time_from_ms(2)};
+  state.takeovers = {time_from_ms(1), time_from_ms(2)};
   state.session = ClientSession{
       SessionId{8}, {crypto::random_key(), crypto::random_key()}, time_from_ms(99), 1000, true};
   return state;
@@ -45,11 +45,11 @@ BOOST_AUTO_TEST_CASE(state_survives_round_trip) {
   BOOST_TEST(again->belongs_to(credential()));
   BOOST_TEST((again->install_nonce == state.install_nonce));
   BOOST_TEST(again->next == 7U);
-  BOOST_TEST(again->leave);
+  BOOST_TEST(again->must_reinstall);
   BOOST_TEST((again->epoch == state.epoch));
   BOOST_TEST((again->receipt == state.receipt));
   BOOST_TEST(again->offset == ClockOffset{-12345});
-  BOOST_TEST((again->lost == state.lost));
+  BOOST_TEST((again->takeovers == state.takeovers));
   BOOST_REQUIRE(again->session.has_value());
   BOOST_TEST((again->session->id == state.session->id));
   BOOST_TEST((again->session->keys.c2s == state.session->keys.c2s));
@@ -155,7 +155,7 @@ BOOST_AUTO_TEST_CASE(interrupted_install_of_new_credential_is_reported_until_rep
     BOOST_TEST(it.outbox.state().belongs_to(credential()), at);
     std::filesystem::remove(interrupted.in_the_way);
   }
-  BOOST_TEST(it.outbox.former()->belongs_to(credential()), "whatever credential.json says");
+  BOOST_TEST(it.outbox.former_state()->belongs_to(credential()), "whatever credential.json says");
   it.install();
   BOOST_TEST(it.outbox.credential().name == "client1");
 }
@@ -179,8 +179,9 @@ BOOST_AUTO_TEST_CASE(copied_credential_must_be_installed) {
   test::write_text(it.path + ".json", std::string(credential("client2").json()));
   test::write_text(it.path + "/credential.json", std::string(credential("client2").json()));
   BOOST_CHECK_EXCEPTION(
-      (void)Client({.state = it.path}).install(it.path + ".json"), Fault,
-      [](const Fault& fault) { return says(fault, "message(s) of the former credential"); });
+      (void)Client({.state = it.path}).install(it.path + ".json"), Fault, [](const Fault& fault) {
+        return says(fault, "Messages of the former credential are still open (1)");
+      });
 }
 
 BOOST_AUTO_TEST_CASE(queues_messages_in_order_before_numbering) {
@@ -192,7 +193,7 @@ BOOST_AUTO_TEST_CASE(queues_messages_in_order_before_numbering) {
   BOOST_TEST(before.topic == "b");
   BOOST_TEST(before.body.size() == 2U);
 
-  const Outbox::Entry numbered = it.outbox.number(second, 12);
+  const Outbox::Entry numbered = it.outbox.assign_counter(second, 12);
   auto entries = it.outbox.entries();
   BOOST_REQUIRE(entries.size() == 2U);
   BOOST_TEST(entries[0].counter.value() == 12U);
@@ -201,7 +202,7 @@ BOOST_AUTO_TEST_CASE(queues_messages_in_order_before_numbering) {
   BOOST_TEST(after.counter == 12U);
   BOOST_TEST((after.id == before.id), "numbering changes nothing else");
 
-  (void)it.outbox.number(first, 9);
+  (void)it.outbox.assign_counter(first, 9);
   entries = it.outbox.entries();
   BOOST_TEST(entries[0].counter.value() == 9U);
   it.outbox.remove(entries[0]);
@@ -291,7 +292,7 @@ BOOST_AUTO_TEST_CASE(rejects_message_too_large_for_any_gateway) {
       mmap(nullptr, kTooMuch, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   BOOST_REQUIRE(pages != MAP_FAILED);
   const std::string_view body(static_cast<const char*>(pages), kTooMuch);  // nobody may look
-  const auto in_parts = [](const Fault& fault) { return says(fault, "send it in parts"); };
+  const auto in_parts = [](const Fault& fault) { return says(fault, "Send it in parts."); };
   Client client({.state = it.path});
   BOOST_CHECK_EXCEPTION((void)client.send("t", body), Fault, in_parts);
   BOOST_CHECK_EXCEPTION(client.queue("t", body), Fault, in_parts);

@@ -19,11 +19,17 @@
 #include "support/process.h"
 
 namespace sealpost {
+
+static std::ostream& operator<<(std::ostream& out, Outcome::Status status) {
+  return out << name_of(status);
+}
+
 namespace {
 
 using test::GatewayFixture;
 using test::Peer;
 using Kind = Outcome::Kind;
+using OutcomeStatus = Outcome::Status;
 
 HttpAnswer lost() { return {0, "", "connection lost"}; }
 
@@ -45,7 +51,7 @@ struct SenderFixture {
     outbox.install(bytes_of(text), ClientState::fresh(credential));
   }
 
-  Sender::World world() {
+  Sender::Environment environment() {
     const Post real = [this](const std::string& form) -> HttpAnswer {
       const test::Reply reply = fixture.post(GatewayFixture::request(form));
       return {reply.status, reply.body, ""};
@@ -71,16 +77,16 @@ struct SenderFixture {
 
   Outcome send(const std::string& body, const std::string& topic = "t") {
     const Outbox outbox(folder);
-    Sender sender(outbox, world());
+    Sender sender(outbox, environment());
     return sender.deliver(outbox.store(topic, body));
   }
   Outcome flush() {
     const Outbox outbox(folder);
-    return Sender(outbox, world()).deliver_all();
+    return Sender(outbox, environment()).deliver_all();
   }
   Outcome ping() {
     const Outbox outbox(folder);
-    Sender sender(outbox, world());
+    Sender sender(outbox, environment());
     return sender.deliver_or_drop(outbox.store(kPingTopic, ""));
   }
   // What a gateway with the right keys could answer a handshake.
@@ -152,7 +158,8 @@ BOOST_AUTO_TEST_CASE(client_resends_after_lost_request_or_answer) {
     };
     const Outcome outcome = client.send("second");
     BOOST_TEST((outcome.kind == Kind::kAccepted));
-    BOOST_TEST(outcome.status == (request_arrives ? "duplicate" : "accepted"));
+    BOOST_TEST(outcome.status ==
+               (request_arrives ? OutcomeStatus::kDuplicate : OutcomeStatus::kAccepted));
     BOOST_TEST(client.bodies() == "first second ");
     BOOST_TEST(client.forms.size() == 2U + 4U, "no new handshake: the session is not gone");
     BOOST_TEST(client.slept > Milliseconds{500});
@@ -164,7 +171,7 @@ BOOST_AUTO_TEST_CASE(gives_up_without_answer_and_keeps_message_open) {
   client.network = [](const std::string&, const Post&) { return lost(); };
   const Outcome outcome = client.send("later");
   BOOST_TEST((outcome.kind == Kind::kOpen));
-  BOOST_TEST(outcome.status == "network");
+  BOOST_TEST(outcome.status == OutcomeStatus::kNetwork);
   BOOST_TEST(client.open() == 1U);
   BOOST_TEST(client.slept > Milliseconds{5'000});
   BOOST_TEST(client.slept < Milliseconds{20'000});
@@ -192,7 +199,7 @@ BOOST_AUTO_TEST_CASE(unsealed_answer_settles_nothing) {
       if (lies-- > 0) return {status, "accepted, truly", ""};
       return real(form);
     };
-    BOOST_TEST(client.send("second").status == "accepted", status);
+    BOOST_TEST(client.send("second").status == OutcomeStatus::kAccepted, status);
     BOOST_TEST(client.bodies() == "first second ", status);
   }
 }
@@ -202,7 +209,7 @@ BOOST_AUTO_TEST_CASE(replaces_deleted_session_and_seals_same_message_again) {
   client.send("first");
   client.fixture.sql("DELETE FROM session");
   const Outcome outcome = client.send("second");
-  BOOST_TEST(outcome.status == "accepted");
+  BOOST_TEST(outcome.status == OutcomeStatus::kAccepted);
   BOOST_TEST(client.slept == Milliseconds{0}, "the first time without a rest");
   BOOST_TEST(client.bodies() == "first second ");
   BOOST_TEST(client.forms.size() == 2U + 3U);
@@ -220,11 +227,11 @@ BOOST_AUTO_TEST_CASE(forged_403_causes_at_most_one_handshake_per_try) {
 BOOST_AUTO_TEST_CASE(corrects_clock_from_sealed_time) {
   SenderFixture client;
   client.clock_shift = -86'400'000;
-  BOOST_TEST(client.send("x").status == "accepted");
+  BOOST_TEST(client.send("x").status == OutcomeStatus::kAccepted);
   BOOST_TEST(client.slept == Milliseconds{0});
   BOOST_TEST(client.state().offset == ClockOffset{86'400'000});
   client.clock_shift = 3'600'000;  // and now it jumps
-  BOOST_TEST(client.send("y").status == "accepted");
+  BOOST_TEST(client.send("y").status == OutcomeStatus::kAccepted);
   BOOST_TEST(client.state().offset == ClockOffset{-3'600'000});
   BOOST_TEST(client.bodies() == "x y ");
 }
@@ -236,15 +243,15 @@ BOOST_AUTO_TEST_CASE(slow_answer_does_not_set_clock) {
     client.fixture.now += 31 * kSecond;
     return answer;
   };
-  BOOST_TEST(client.send("x").status == "accepted");
+  BOOST_TEST(client.send("x").status == OutcomeStatus::kAccepted);
   BOOST_TEST(client.state().offset == ClockOffset{0});
 }
 
 BOOST_AUTO_TEST_CASE(reports_and_removes_rejected_messages) {
   SenderFixture client;
   const Outcome outcome = client.send("x", "sealpost/other");
-  BOOST_TEST((outcome.kind == Kind::kRefused));
-  BOOST_TEST(outcome.status == "forbidden");
+  BOOST_TEST((outcome.kind == Kind::kRejected));
+  BOOST_TEST(outcome.status == OutcomeStatus::kForbidden);
   BOOST_TEST(!outcome.reason.empty());
   BOOST_TEST(client.open() == 0U);
 }
@@ -267,9 +274,8 @@ BOOST_AUTO_TEST_CASE(keeps_possibly_accepted_message_open_when_revoked) {
     for (int i = 0; i < 2; ++i) {
       const Outcome outcome = client.flush();
       BOOST_TEST((outcome.kind == Kind::kOpen), by_record);
-      BOOST_TEST(outcome.status == "revoked");
-      BOOST_TEST(outcome.reason.find("whether the message took effect before") !=
-                 std::string::npos);
+      BOOST_TEST(outcome.status == OutcomeStatus::kRevoked);
+      BOOST_TEST(outcome.reason.find("unknown whether the server acted") != std::string::npos);
       BOOST_TEST(client.open() == 1U);
     }
   }
@@ -282,8 +288,8 @@ BOOST_AUTO_TEST_CASE(rejects_unsent_messages_in_order_when_client_is_revoked) {
   Clients(database).revoke("client1", client.fixture.now);
   BOOST_TEST((client.send("posted to no session").kind == Kind::kOpen));
   const Outcome outcome = client.send("never left");
-  BOOST_TEST((outcome.kind == Kind::kRefused));
-  BOOST_TEST(outcome.status == "revoked");
+  BOOST_TEST((outcome.kind == Kind::kRejected));
+  BOOST_TEST(outcome.status == OutcomeStatus::kRevoked);
   const auto entries = Outbox(client.folder).entries();
   BOOST_REQUIRE(entries.size() == 2U);
   BOOST_TEST(!entries[1].counter.has_value());
@@ -291,15 +297,15 @@ BOOST_AUTO_TEST_CASE(rejects_unsent_messages_in_order_when_client_is_revoked) {
 
 BOOST_AUTO_TEST_CASE(removes_ping_after_any_outcome) {
   SenderFixture client;
-  BOOST_TEST(client.ping().status == "accepted");
+  BOOST_TEST(client.ping().status == OutcomeStatus::kAccepted);
   client.lose_one_answer();
-  BOOST_TEST(client.ping().status == "network");
+  BOOST_TEST(client.ping().status == OutcomeStatus::kNetwork);
   BOOST_TEST(client.open() == 0U);
   client.network = nullptr;
   Database database = client.fixture.database();
   Clients(database).revoke("client1", client.fixture.now);
   for (int i = 0; i < 2; ++i) {  // one in the old session, and one that gets no number
-    BOOST_TEST(client.ping().status == "revoked");
+    BOOST_TEST(client.ping().status == OutcomeStatus::kRevoked);
     BOOST_TEST(client.open() == 0U);
   }
 }
@@ -309,8 +315,8 @@ BOOST_AUTO_TEST_CASE(numbers_no_message_after_revocation) {
   client.send("first");
   Database database = client.fixture.database();
   Clients(database).renew("client1", 1, client.credential.claims, client.fixture.now);
-  BOOST_TEST(client.send("second").status == "revoked");
-  BOOST_TEST(client.send("third").status == "revoked");
+  BOOST_TEST(client.send("second").status == OutcomeStatus::kRevoked);
+  BOOST_TEST(client.send("third").status == OutcomeStatus::kRevoked);
   const auto entries = Outbox(client.folder).entries();
   BOOST_REQUIRE(entries.size() == 2U);
   BOOST_TEST(entries[0].counter.has_value());
@@ -321,10 +327,10 @@ BOOST_AUTO_TEST_CASE(rejects_message_larger_than_gateway_limit) {
   SenderFixture client;
   client.fixture.set(kMaxBody, "4096");
   const Outcome outcome = client.send(std::string(4000, 'x'));
-  BOOST_TEST((outcome.kind == Kind::kRefused));
-  BOOST_TEST(outcome.status == "too_large");
+  BOOST_TEST((outcome.kind == Kind::kRejected));
+  BOOST_TEST(outcome.status == OutcomeStatus::kTooLarge);
   BOOST_TEST(client.open() == 0U);
-  BOOST_TEST(client.send("small").status == "accepted");
+  BOOST_TEST(client.send("small").status == OutcomeStatus::kAccepted);
 }
 
 BOOST_AUTO_TEST_CASE(asks_for_new_limit_before_rejecting_large_message) {
@@ -332,7 +338,7 @@ BOOST_AUTO_TEST_CASE(asks_for_new_limit_before_rejecting_large_message) {
   client.fixture.set(kMaxBody, "4096");
   client.send("small");
   client.fixture.set(kMaxBody, "1048576");
-  BOOST_TEST(client.send(std::string(4000, 'x')).status == "accepted");
+  BOOST_TEST(client.send(std::string(4000, 'x')).status == OutcomeStatus::kAccepted);
   BOOST_TEST(client.forms.size() == 2U + 2U, "a handshake and the message");
 }
 
@@ -341,7 +347,7 @@ BOOST_AUTO_TEST_CASE(keeps_possibly_accepted_message_above_new_limit) {
   client.send("first");
   client.lose_one_answer();
   const std::string large(4000, 'x');
-  BOOST_TEST(client.send(large).status == "network");
+  BOOST_TEST(client.send(large).status == OutcomeStatus::kNetwork);
   client.fixture.set(kMaxBody, "4096");
   BOOST_TEST((client.flush().kind == Kind::kOpen), "nothing is decided where nobody answers");
   client.fixture.now += 24 * kHour;  // the session is over
@@ -349,8 +355,8 @@ BOOST_AUTO_TEST_CASE(keeps_possibly_accepted_message_above_new_limit) {
   client.network = nullptr;
   const Outcome outcome = client.flush();
   BOOST_TEST((outcome.kind == Kind::kUnknown));
-  BOOST_TEST(outcome.status == "too_large");
-  BOOST_TEST(outcome.reason.find("whether it took effect") != std::string::npos);
+  BOOST_TEST(outcome.status == OutcomeStatus::kTooLarge);
+  BOOST_TEST(outcome.reason.find("unknown whether the server acted") != std::string::npos);
   BOOST_TEST(client.open() == 0U);
   BOOST_TEST(client.bodies() == "first " + large + " ");
 }
@@ -363,11 +369,11 @@ BOOST_AUTO_TEST_CASE(rejects_grant_with_impossibly_small_limit) {
   };
   const Outcome outcome = client.send("x");
   BOOST_TEST((outcome.kind == Kind::kOpen));
-  BOOST_TEST(outcome.reason.find("takes 4095 bytes") != std::string::npos, outcome.reason);
+  BOOST_TEST(outcome.reason.find("accepts only 4095 bytes") != std::string::npos, outcome.reason);
   BOOST_TEST(!client.state().session.has_value());
   takes = 4096;
   const Outbox outbox(client.folder);
-  BOOST_TEST(Sender(outbox, client.world()).connect().status == "accepted");
+  BOOST_TEST(Sender(outbox, client.environment()).connect().status == OutcomeStatus::kAccepted);
 }
 
 BOOST_AUTO_TEST_CASE(impossible_server_time_does_not_set_clock) {
@@ -378,7 +384,7 @@ BOOST_AUTO_TEST_CASE(impossible_server_time_does_not_set_clock) {
       return client.grant(form, 4096, time);
     };
     const Outbox outbox(client.folder);
-    BOOST_TEST(Sender(outbox, client.world()).connect().status == "accepted");
+    BOOST_TEST(Sender(outbox, client.environment()).connect().status == OutcomeStatus::kAccepted);
     BOOST_TEST(client.state().offset == ClockOffset{0});
   }
 }
@@ -392,7 +398,7 @@ BOOST_AUTO_TEST_CASE(replaces_ended_session_even_if_web_server_changes_403) {
       const HttpAnswer answer = real(form);
       return answer.status == 403 ? HttpAnswer{status, "<h1>Sorry</h1>", ""} : answer;
     };
-    BOOST_TEST(client.send("second").status == "accepted", status);
+    BOOST_TEST(client.send("second").status == OutcomeStatus::kAccepted, status);
     BOOST_TEST(client.bodies() == "first second ", status);
     BOOST_TEST(client.forms.size() == 2U + 4U, "two that fail, a handshake and the message");
     BOOST_TEST(client.reports.empty(), status);
@@ -409,7 +415,7 @@ BOOST_AUTO_TEST_CASE(keeps_doubted_session_until_replaced) {
       if (form.starts_with("name=")) return {502, "", ""};
       return lies-- > 0 ? HttpAnswer{status, "", ""} : real(form);
     };
-    BOOST_TEST(client.send("second").status == "accepted", status);
+    BOOST_TEST(client.send("second").status == OutcomeStatus::kAccepted, status);
     BOOST_TEST((client.state().session->id == before), status);
     BOOST_TEST(client.bodies() == "first second ", status);
   }
@@ -433,7 +439,7 @@ BOOST_AUTO_TEST_CASE(asks_limit_once_when_web_server_rejects_large_message) {
     };
     const Outcome outcome = client.send(std::string(200'000, 'x'));
     BOOST_TEST((outcome.kind == Kind::kUnknown), "who says that it was the web server?");
-    BOOST_TEST(outcome.status == "too_large", status);
+    BOOST_TEST(outcome.status == OutcomeStatus::kTooLarge, status);
     BOOST_TEST(client.slept == Milliseconds{0}, status);
     BOOST_TEST(client.forms.size() == 2U + 2U, "the message and a handshake");
     BOOST_TEST(client.reports.empty(), status);
@@ -458,14 +464,22 @@ BOOST_AUTO_TEST_CASE(connect_always_starts_new_session) {
   client.send("first");
   const SessionId before = client.state().session->id;
   const Outbox outbox(client.folder);
-  BOOST_TEST(Sender(outbox, client.world()).connect().status == "accepted");
+  BOOST_TEST(Sender(outbox, client.environment()).connect().status == OutcomeStatus::kAccepted);
   BOOST_TEST((client.state().session->id != before));
+}
+
+BOOST_AUTO_TEST_CASE(outcomes_are_ordered_from_accepted_to_open) {
+  const Kind order[] = {Kind::kAccepted, Kind::kRejected, Kind::kFailed, Kind::kUnknown,
+                        Kind::kOpen};
+  for (std::size_t i = 1; i < std::size(order); ++i) {
+    BOOST_TEST(severity({order[i - 1], {}, {}, {}}) < severity({order[i], {}, {}, {}}), i);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(unsealed_answer_is_reported_with_a_hint) {
   const std::tuple<int, std::size_t, const char*> rows[] = {
-      {403, 100, "does not know this credential, or the web server forbids it"},
-      {404, 100, "is the URL right?"},
+      {403, 100, "does not know this credential, or the web server forbids the request"},
+      {404, 100, "Check the URL."},
       {413, 100, "smaller bodies"},
       {500, 100'000, "smaller bodies"},
       {500, 100, "log"},
@@ -517,19 +531,19 @@ struct LargeAnswerServer {
 
 BOOST_AUTO_TEST_CASE(network_error_names_url) {
   const std::string nobody = "http://127.0.0.1:" + std::to_string(test::free_port()) + "/gate";
-  BOOST_TEST(http_post(nobody)("x").trouble.find(nobody) != std::string::npos);
+  BOOST_TEST(http_post(nobody)("x").error.find(nobody) != std::string::npos);
   const LargeAnswerServer server(3 << 20);
   const std::string url = "http://127.0.0.1:" + std::to_string(server.port) + "/gate";
   const HttpAnswer answer = http_post(url)("x");
   BOOST_TEST(answer.status == 0);
-  BOOST_TEST(answer.trouble.find(url + " answers more") == 0U, answer.trouble);
+  BOOST_TEST(answer.error.find(url + " sent a larger answer") == 0U, answer.error);
 }
 
 BOOST_AUTO_TEST_CASE(network_error_hides_password) {
   const std::string host = "127.0.0.1:" + std::to_string(test::free_port());
   for (const char* path : {"/gate", "/a@b", ""}) {
     const std::string url = "http://user:secret@" + host + path + "?token=secret";
-    const std::string trouble = http_post(url)("x").trouble;
+    const std::string trouble = http_post(url)("x").error;
     BOOST_TEST(trouble.starts_with("http://" + host + path + ": "), trouble);
     BOOST_TEST(trouble.find("secret") == std::string::npos, trouble);
   }
@@ -543,7 +557,7 @@ BOOST_AUTO_TEST_CASE(retries_unavailable_with_pauses) {
   for (int i = 0; i < 4; ++i) peer.handshake();
   const Outcome outcome = client.send("x");
   BOOST_TEST((outcome.kind == Kind::kOpen));
-  BOOST_TEST(outcome.status == "unavailable");
+  BOOST_TEST(outcome.status == OutcomeStatus::kUnavailable);
   client.fixture.now += kMinute;
   BOOST_TEST((client.flush().kind == Kind::kAccepted));
 }
@@ -563,7 +577,7 @@ BOOST_AUTO_TEST_CASE(restored_client_continues_as_new_installation_and_loses_not
   client.fixture.now += 24 * kHour;
   copy_folder(client.folder + ".copy", client.folder);  // restored: a handshake comes first
 
-  BOOST_TEST(client.send("4").status == "accepted");
+  BOOST_TEST(client.send("4").status == OutcomeStatus::kAccepted);
   BOOST_TEST(client.bodies() == "1 2 3 4 ");
   BOOST_TEST((client.state().install_nonce != before));
   BOOST_REQUIRE(client.reports.size() == 1U);
@@ -580,9 +594,9 @@ BOOST_AUTO_TEST_CASE(copied_state_gets_conflict_and_never_resends_that_message) 
 
   const Outcome outcome = client.send("other 2");  // counter 1, in the session that is still alive
   BOOST_TEST((outcome.kind == Kind::kUnknown));
-  BOOST_TEST(outcome.status == "conflict");
+  BOOST_TEST(outcome.status == OutcomeStatus::kConflict);
   BOOST_TEST(client.open() == 0U);
-  BOOST_TEST(client.send("3").status == "accepted");
+  BOOST_TEST(client.send("3").status == OutcomeStatus::kAccepted);
   BOOST_TEST((client.state().install_nonce != copied), "as a new installation");
   BOOST_TEST(client.bodies() == "1 2 3 ");
 }
@@ -602,7 +616,7 @@ BOOST_AUTO_TEST_CASE(settles_messages_sent_before_copy_under_old_installation) {
   client.fixture.sql("DELETE FROM session");
   copy_folder(client.folder + ".copy", client.folder);
 
-  BOOST_TEST(client.send("4").status == "accepted");
+  BOOST_TEST(client.send("4").status == OutcomeStatus::kAccepted);
   BOOST_TEST(client.bodies() == "1 2 3 4 ", "2 was not stored twice");
 }
 
@@ -621,10 +635,10 @@ BOOST_AUTO_TEST_CASE(new_epoch_clears_receipt_and_client_recovers) {
   client.fixture.now += 24 * kHour;
   {
     const Outbox outbox(client.folder);
-    BOOST_TEST(Sender(outbox, client.world()).connect().status == "accepted");
+    BOOST_TEST(Sender(outbox, client.environment()).connect().status == OutcomeStatus::kAccepted);
   }
   BOOST_TEST(client.state().receipt.next == 1U, "what this epoch's server has counted");
-  BOOST_TEST(client.send("3").status == "accepted");
+  BOOST_TEST(client.send("3").status == OutcomeStatus::kAccepted);
   BOOST_TEST(client.bodies() == "1 3 ");
   BOOST_TEST(client.state().receipt.next == 3U);
   BOOST_TEST(client.reports.empty(), "nobody is accused");
@@ -659,7 +673,7 @@ BOOST_AUTO_TEST_CASE(keeps_highest_receipt_of_epoch) {
   SenderFixture client;
   client.send("1");
   client.clock_shift = 3'600'000;  // the next answer is `late`, with no receipt
-  BOOST_TEST(client.send("2").status == "accepted");
+  BOOST_TEST(client.send("2").status == OutcomeStatus::kAccepted);
   BOOST_TEST(client.forms.size() == 4U);
   BOOST_TEST(record_in(client, client.forms.back()).proof().receipt.next == 1U);
   BOOST_TEST(client.state().receipt.next == 2U);
@@ -670,7 +684,7 @@ BOOST_AUTO_TEST_CASE(keeps_highest_receipt_of_epoch) {
     return client.grant(form, 1U << 20, client.fixture.now, client.state().epoch);
   };
   const Outbox outbox(client.folder);
-  BOOST_TEST(Sender(outbox, client.world()).connect().status == "accepted");
+  BOOST_TEST(Sender(outbox, client.environment()).connect().status == OutcomeStatus::kAccepted);
   BOOST_TEST(client.state().receipt.next == 2U, "a message 2 of the same epoch never lowers it");
 }
 
@@ -683,7 +697,7 @@ BOOST_AUTO_TEST_CASE(reports_being_replaced_twice_within_an_hour) {
     BOOST_TEST(client.reports.empty());
     thief.handshake();
     BOOST_TEST(thief.send("stolen").status == "accepted");
-    BOOST_TEST(client.send("mine").status == "accepted");
+    BOOST_TEST(client.send("mine").status == OutcomeStatus::kAccepted);
   }
   BOOST_REQUIRE(client.reports.size() == 1U);
   BOOST_TEST(client.reports[0].find("in use elsewhere") != std::string::npos);
@@ -693,7 +707,7 @@ BOOST_AUTO_TEST_CASE(replaces_expired_session_before_use) {
   SenderFixture client;
   client.send("1");
   client.fixture.now += 24 * kHour;
-  BOOST_TEST(client.send("2").status == "accepted");
+  BOOST_TEST(client.send("2").status == OutcomeStatus::kAccepted);
   BOOST_TEST(client.forms.size() == 4U);
 }
 
@@ -701,7 +715,7 @@ BOOST_AUTO_TEST_CASE(uses_no_counter_1024_above_oldest_open_one) {
   SenderFixture client;
   client.send("first");
   const Outbox outbox(client.folder);
-  (void)outbox.number(outbox.store("t", "stuck"), 1);
+  (void)outbox.assign_counter(outbox.store("t", "stuck"), 1);
   ClientState state = outbox.state();
   state.next = 1 + kWindow;
   outbox.save(state);

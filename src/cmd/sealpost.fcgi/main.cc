@@ -1,5 +1,5 @@
-// sealpost.fcgi: what a web server runs.  As CGI it answers one request, as FastCGI it serves;
-// which of the two it is, file descriptor 0 tells.
+// sealpost.fcgi: the program that a web server runs.  As CGI it answers one request; as FastCGI it
+// serves requests until it is stopped.  File descriptor 0 tells which of the two it is.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -10,6 +10,7 @@
 #include <iostream>
 
 #include "base/core_dumps.h"
+#include "cmd/program.h"
 #include "crypto/primitives.h"
 #include "server/cgi.h"
 #include "server/fastcgi.h"
@@ -18,7 +19,9 @@
 namespace sealpost {
 namespace {
 
-struct Arguments {
+constexpr const char* kProgram = "sealpost.fcgi";
+
+struct Options {
   SettingTexts settings;
   int threads = 1;
 };
@@ -29,40 +32,49 @@ std::string version() {
 }
 
 // Ends the process for --help, --version and usage errors.
-Arguments parse(int argc, char** argv) {
-  Arguments arguments;
+Options parse(int argc, char** argv) {
+  Options options;
   CLI::App app(
-      "Opens sealed messages that a web server hands it, and keeps each exactly once.\n"
-      "A web server runs it, as CGI or FastCGI; settings come as SEALPOST_... variables,\n"
-      "or here:");
+      "sealpost.fcgi: authenticates, decrypts and stores sealed messages, each exactly once.\n"
+      "A web server runs it, as CGI or FastCGI.  Its settings are SEALPOST_... variables\n"
+      "or these options:");
   app.set_version_flag("--version", version());
-  app.add_option("--threads", arguments.threads, "FastCGI: loops that take requests")
+  app.add_option("--threads", options.threads, "FastCGI: the number of threads that read requests")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
   const auto setting = [&](const char* option, Setting which, const char* help) {
-    app.add_option(option, arguments.settings.at(which), help);
+    app.add_option(option, options.settings.at(which), help);
   };
-  setting("--home", kHome, "SEALPOST_HOME: the folder that `sealpost init` made");
-  setting("--log", kLog, "SEALPOST_LOG: a file for the log instead of stderr");
-  setting("--max-body", kMaxBody, "SEALPOST_MAX_BODY: bytes of a request's body (1048576)");
-  setting("--tolerance", kTolerance, "SEALPOST_TOLERANCE: of a message's time (300s; 0: any)");
-  setting("--session-life", kSessionLife, "SEALPOST_SESSION_LIFE: of a session (24h)");
-  setting("--handlers", kHandlers, "SEALPOST_HANDLERS: at work at once (8)");
-  setting("--handler-timeout", kHandlerTimeout, "SEALPOST_HANDLER_TIMEOUT: of each (10s)");
-  setting("--quota-messages", kQuotaMessages, "SEALPOST_QUOTA_MESSAGES: of a client a day (any)");
-  setting("--quota-bytes", kQuotaBytes, "SEALPOST_QUOTA_BYTES: of a client's bodies kept (any)");
+  setting("--home", kHome, "SEALPOST_HOME: the directory that `sealpost init` created");
+  setting("--log", kLog, "SEALPOST_LOG: a log file (default: stderr)");
+  setting("--max-body", kMaxBody,
+          "SEALPOST_MAX_BODY: largest request body in bytes (default: 1048576)");
+  setting("--tolerance", kTolerance,
+          "SEALPOST_TOLERANCE: largest difference between clocks (default: 300s; 0: no limit)");
+  setting("--session-life", kSessionLife,
+          "SEALPOST_SESSION_LIFE: lifetime of a session (default: 24h)");
+  setting("--handlers", kHandlers, "SEALPOST_HANDLERS: most handlers at a time (default: 8)");
+  setting("--handler-timeout", kHandlerTimeout,
+          "SEALPOST_HANDLER_TIMEOUT: timeout of a handler (default: 10s)");
+  setting("--quota-messages", kQuotaMessages,
+          "SEALPOST_QUOTA_MESSAGES: most messages per client and day (default: no limit)");
+  setting("--quota-bytes", kQuotaBytes,
+          "SEALPOST_QUOTA_BYTES: most stored bytes per client (default: no limit)");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    std::exit(app.exit(error) == 0 ? 0 : 2);
+    std::exit(error.get_exit_code() == 0 ? app.exit(error)
+                                         : report_usage_error(kProgram, app, error));
   }
-  return arguments;
+  return options;
 }
 
-// What a web server may have left otherwise, and handlers need: their pipes must not become file
-// descriptors 1 and 2, their ends must be waited for, and one that reads nothing must not end us.
+// Sets what a web server may have set otherwise.  File descriptors 0 to 2 must be open, or a
+// handler's pipe could become one of them.  SIGCHLD must not be ignored, or a handler's end could
+// not be waited for.  SIGPIPE is ignored, so that a handler that reads nothing does not end this
+// process.
 void set_up_process() {
-#ifndef SEALPOST_FAULT_POINTS  // the tests look into that one's /proc, which this would close
+#ifndef SEALPOST_FAULT_POINTS  // the tests read this process's /proc, which this call would close
   forbid_core_dumps();
 #endif
   umask(077);
@@ -79,31 +91,24 @@ void set_up_process() {
 int run(int argc, char** argv) {
   set_up_process();
   crypto::start_lean();
-  // Most starts have no arguments, and a CGI start should not pay for reading none.
+  // Most starts have no arguments, and parsing none would slow a CGI start down.
   const bool ours = argc > 1 && !arguments_are_the_clients();
-  const Arguments arguments = ours ? parse(argc, argv) : Arguments{};
+  const Options options = ours ? parse(argc, argv) : Options{};
   if (is_fastcgi()) {
-    serve_fastcgi(arguments.settings, arguments.threads);
+    serve_fastcgi(options.settings, options.threads);
     return 0;
   }
   if (std::getenv("GATEWAY_INTERFACE") == nullptr) {
-    std::cerr << "sealpost.fcgi: a web server must run this, as CGI or FastCGI; see --help, and "
-                 "README.md "
-                 "for a start\n";
-    return 2;
+    return report_usage_error(
+        kProgram, "A web server must run this program, as CGI or FastCGI. See README.md.");
   }
-  serve_cgi(arguments.settings);
-  _exit(0);  // nothing is left that a tidy end would do
+  serve_cgi(options.settings);
+  _exit(0);  // skips destructors, which have nothing left to do
 }
 
 }  // namespace
 }  // namespace sealpost
 
 int main(int argc, char** argv) {
-  try {
-    return sealpost::run(argc, argv);
-  } catch (const std::exception& error) {
-    std::cerr << "sealpost.fcgi: " << error.what() << '\n';
-    return 1;
-  }
+  return sealpost::run_program_main(sealpost::kProgram, argc, argv, sealpost::run);
 }

@@ -1,6 +1,6 @@
-// The operator's commands: each adds itself to the command line and, when it was chosen, does its
-// work.  A Fault ends the tool with status 1; a CLI::ValidationError, for words that could never be
-// right, with 2.
+// The operator's commands.  Each add_... function adds its command to the command line; main() runs
+// the work of the command that was chosen.  A Fault ends the program with exit status 1, a
+// UsageError with 2.
 #pragma once
 
 #include <CLI/App.hpp>
@@ -14,16 +14,16 @@ namespace sealpost {
 
 // What every command shares.
 struct CommandContext {
-  std::string home;
+  std::string home;  // --home
   bool json = false;
-  std::function<void()> chosen;  // the work of the command that was parsed
+  std::function<void()> work;  // of the command that was parsed
 
-  // The home that was named, whoever's it is.  Throws Fault if none was.
+  // The home that --home names, whoever owns it.  Throws Fault if --home is not given.
   [[nodiscard]] Home named_home() const;
-  // The same.  Throws Fault if it is another user's: what one user writes there, the other's
-  // gateway could not read.
+  // The same, but throws Fault if another user owns it: that user's gateway could not read what
+  // this user writes there.
   [[nodiscard]] Home open_home() const;
-  // Throws Fault unless the home is one and closed to others.
+  // Throws Fault unless the home is complete and closed to other users.
   [[nodiscard]] Database open_database() const;
 };
 
@@ -34,14 +34,17 @@ void add_inbox(CLI::App& app, CommandContext& context);
 void add_routes(CLI::App& app, CommandContext& context);
 void add_key(CLI::App& app, CommandContext& context);
 void add_stats(CLI::App& app, CommandContext& context);
-void add_upkeep(CLI::App& app, CommandContext& context);
+void add_backup(CLI::App& app, CommandContext& context);
 void add_doctor(CLI::App& app, CommandContext& context);
 
-// A command below `app`, with its work.
+// Adds a command with its work.
 CLI::App* add_command(CLI::App& app, CommandContext& context, const std::string& name,
                       const std::string& help, std::function<void()> work);
-// The same, with --json.
+// The same, with the option --json.
 CLI::App* add_list(CLI::App& app, CommandContext& context, const std::string& name,
                    const std::string& help, std::function<void()> work);
+
+// Throws UsageError unless `url` can be a gateway's.
+void require_gateway_url(const std::string& url);
 
 }  // namespace sealpost

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "admin/redeliver.h"
+#include "admin/usage_error.h"
 #include "base/encoding.h"
 #include "cmd/sealpost/commands.h"
 #include "cmd/sealpost/output.h"
@@ -14,6 +15,8 @@ namespace sealpost {
 namespace {
 
 using output::Json;
+
+constexpr auto kFollowInterval = std::chrono::milliseconds(200);
 
 bool is_utf8(const std::string& text) {
   try {
@@ -70,7 +73,7 @@ void print_list(Inbox& inbox, const InboxFilter& filter, bool as_json) {
   });
 }
 
-// Prints messages as they come, until it is interrupted.
+// Prints messages as they arrive, until the process is interrupted.
 [[noreturn]] void follow(Inbox& inbox, InboxFilter filter, bool as_json) {
   if (filter.after == 0) filter.after = inbox.last();
   for (;;) {
@@ -80,113 +83,100 @@ void print_list(Inbox& inbox, const InboxFilter& filter, bool as_json) {
       std::cout << row.number << "  " << iso_time(row.received_at) << "  " << row.name << "  "
                 << row.topic << "  " << row.body.size() << std::endl;
     });
-    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    std::this_thread::sleep_for(kFollowInterval);
   }
 }
 
-// Hands over what waits for it; says of each what came of it.
+// Delivers the messages that wait for their handler, and prints the outcome of each.
 void deliver(const CommandContext& context) {
   SettingTexts texts = copy_of(find_settings({}, environ, environ));
   texts[kHome] = context.open_home().root();
-  if (texts[kLog].empty()) texts[kLog] = "/dev/null";  // what it would say is printed here
-  bool failed = false;
-  redeliver(texts, [&](const LogEntry& entry) {
-    failed = failed || entry.outcome != LogOutcome::kAccepted;
-    std::cout << entry.number << "  " << entry.name << "  " << entry.topic << "  "
-              << text_of(entry.outcome) << (entry.detail.empty() ? "" : ": " + entry.detail)
-              << std::endl;
+  if (texts[kLog].empty()) texts[kLog] = "/dev/null";  // the outcomes are printed here
+  bool all_delivered = true;
+  redeliver(texts, [&](const Redelivery& one) {
+    all_delivered = all_delivered && one.delivered;
+    std::cout << one.number << "  " << one.name << "  " << one.topic << "  " << one.outcome
+              << (one.detail.empty() ? "" : ": " + one.detail) << std::endl;
   });
-  if (failed)
-    throw Fault("not every message was delivered; `sealpost inbox retry N` tries one again");
+  if (!all_delivered) {
+    throw Fault(
+        "Some messages were not delivered. Run `sealpost inbox retry N` to deliver one again.");
+  }
 }
 
-void add_handing_over(CLI::App& inbox, CommandContext& context,
-                      const std::shared_ptr<std::int64_t>& number) {
-  add_command(inbox, context, "deliver", "hand over messages whose handler was cut short; for cron",
-              [&context] { deliver(context); });
-  add_command(inbox, context, "retry", "give a message whose handler failed to it again",
-              [&context, number] {
-                {
-                  Database database = context.open_database();
-                  Inbox(database).reopen(*number, system_now());
-                }
-                deliver(context);
-              })
-      ->add_option("N", *number, "its number")
-      ->required();
+void retry(const CommandContext& context, std::int64_t number) {
+  {
+    Database database = context.open_database();
+    Inbox(database).reopen(number, system_now());
+  }
+  deliver(context);
 }
 
-void add_prune(CLI::App& inbox, CommandContext& context) {
-  auto older = std::make_shared<std::string>();
-  add_command(
-      inbox, context, "prune", "forget old messages; what guards against replays stays",
-      [&context, older] {
-        const auto age = parse_duration(*older);
-        if (!age) {
-          throw CLI::ValidationError("--older " + *older + " is no time such as 30d or 24h");
-        }
-        Database database = context.open_database();
-        const Time now = system_now();
-        const Inbox::Pruned pruned = Inbox(database).prune(before(now, *age));
-        std::cout << pruned.deleted << " message(s) deleted, " << pruned.emptied << " emptied\n";
-      })
-      ->add_option("--older", *older, "than this: 30d, 24h; 0 for all")
-      ->type_name("TIME")
-      ->required();
+void prune(const CommandContext& context, const std::string& older) {
+  const auto age = parse_duration(older);
+  if (!age) throw UsageError("--older " + older + " is not a duration such as 30d or 24h.");
+  Database database = context.open_database();
+  const Time now = system_now();
+  const Inbox::Pruned pruned = Inbox(database).prune(before(now, *age));
+  std::cout << output::count_of(pruned.deleted + pruned.emptied, "message") << " pruned; "
+            << output::count_of(pruned.emptied, "replay record") << " kept.\n";
+}
+
+void add_lists(CLI::App& inbox, CommandContext& context) {
+  auto filter = std::make_shared<InboxFilter>();
+  const auto filtered = [&](CLI::App* command) {
+    command->add_option("--after", filter->after, "only messages with a number above N")
+        ->type_name("N");
+    command->add_option("--topic", filter->topic, "only messages of this topic")->type_name("T");
+    command->add_option("--name", filter->name, "only messages of this client")->type_name("C");
+    return command;
+  };
+  filtered(add_list(inbox, context, "list", "list messages, oldest first",
+                    [&context, filter] {
+                      Database database = context.open_database();
+                      Inbox rows(database);
+                      print_list(rows, *filter, context.json);
+                    }))
+      ->add_option("--limit", filter->limit, "at most N messages")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
+  filtered(add_list(inbox, context, "follow",
+                    "print messages as they arrive; start after --after N", [&context, filter] {
+                      Database database = context.open_database();
+                      Inbox rows(database);
+                      follow(rows, *filter, context.json);
+                    }));
 }
 
 }  // namespace
 
 void add_inbox(CLI::App& app, CommandContext& context) {
-  CLI::App& inbox = *app.add_subcommand("inbox", "messages that were accepted")->fallthrough();
+  CLI::App& inbox = *app.add_subcommand("inbox", "accepted messages")->fallthrough();
   inbox.require_subcommand(1);
-  auto filter = std::make_shared<InboxFilter>();
-  const auto filtered = [&](CLI::App* command) {
-    command->add_option("--after", filter->after, "only numbers above N")->type_name("N");
-    command->add_option("--topic", filter->topic, "only this topic")->type_name("T");
-    command->add_option("--name", filter->name, "only this client's")->type_name("C");
-    return command;
-  };
-  filtered(add_list(inbox, context, "list", "messages, oldest first",
-                    [&context, filter] {
-                      Database database = context.open_database();
-                      Inbox of(database);
-                      print_list(of, *filter, context.json);
-                    }))
-      ->add_option("--limit", filter->limit, "at most N")
-      ->type_name("N")
-      ->check(CLI::NonNegativeNumber);
-  filtered(add_list(inbox, context, "follow", "messages as they come; --after N begins behind N",
-                    [&context, filter] {
-                      Database database = context.open_database();
-                      Inbox of(database);
-                      follow(of, *filter, context.json);
-                    }));
+  add_lists(inbox, context);
 
   auto number = std::make_shared<std::int64_t>(0);
-  add_list(inbox, context, "show", "one message and its body",
+  add_list(inbox, context, "show", "show one message with its body",
            [&context, number] {
              Database database = context.open_database();
              show(Inbox(database).find(*number), context.json);
            })
-      ->add_option("N", *number, "its number")
+      ->add_option("N", *number, "the message's number")
+      ->required();
+  add_command(inbox, context, "deliver",
+              "deliver messages whose handler was interrupted; run it from cron",
+              [&context] { deliver(context); });
+  add_command(inbox, context, "retry", "run the handler of a failed message again",
+              [&context, number] { retry(context, *number); })
+      ->add_option("N", *number, "the message's number")
       ->required();
 
-  add_handing_over(inbox, context, number);
-  add_prune(inbox, context);
-}
-
-void add_stats(CLI::App& app, CommandContext& context) {
-  add_list(app, context, "stats", "accepted and refused, by day, client and reason", [&context] {
-    Database database = context.open_database();
-    output::List list(context.json, {"DAY", "NAME", "OUTCOME", "COUNT"});
-    for (const StatsRow& row : Inbox(database).stats()) {
-      list.add(
-          {{"day", row.day}, {"name", row.name}, {"outcome", row.outcome}, {"count", row.count}},
-          {row.day, row.name.empty() ? "(stranger)" : row.name, row.outcome,
-           std::to_string(row.count)});
-    }
-  });
+  auto older = std::make_shared<std::string>();
+  add_command(inbox, context, "prune", "delete old messages; keep the records that detect replays",
+              [&context, older] { prune(context, *older); })
+      ->add_option("--older", *older, "only messages older than this: 30d, 24h; 0 for all")
+      ->type_name("TIME")
+      ->required();
 }
 
 }  // namespace sealpost

@@ -2,17 +2,20 @@
 #include <sys/stat.h>
 
 #include <CLI/CLI.hpp>
-#include <iostream>
+#include <filesystem>
 
+#include "admin/usage_error.h"
 #include "base/core_dumps.h"
+#include "cmd/program.h"
 #include "cmd/sealpost/commands.h"
 #include "cmd/sealpost/output.h"
 #include "crypto/primitives.h"
+#include "protocol/credential.h"
 
 namespace sealpost {
 
 Home CommandContext::named_home() const {
-  if (home.empty()) throw Fault("which home? Say --home DIR, or set SEALPOST_HOME");
+  if (home.empty()) throw Fault("No home is named. Use --home DIR or set SEALPOST_HOME.");
   return Home(std::filesystem::absolute(home).lexically_normal().string());
 }
 
@@ -31,28 +34,25 @@ Database CommandContext::open_database() const {
 CLI::App* add_command(CLI::App& app, CommandContext& context, const std::string& name,
                       const std::string& help, std::function<void()> work) {
   CLI::App* command = app.add_subcommand(name, help)->fallthrough();
-  command->callback([&context, work = std::move(work)] { context.chosen = work; });
+  command->callback([&context, work = std::move(work)] { context.work = work; });
   return command;
 }
 
 CLI::App* add_list(CLI::App& app, CommandContext& context, const std::string& name,
                    const std::string& help, std::function<void()> work) {
   CLI::App* command = add_command(app, context, name, help, std::move(work));
-  command->add_flag("--json", context.json, "one JSON object a line");
+  command->add_flag("--json", context.json, "print one JSON object per line");
   return command;
+}
+
+void require_gateway_url(const std::string& url) {
+  if (is_gateway_url(url)) return;
+  throw UsageError("--url " + url + " is not http://HOST/... or https://HOST/..., without spaces.");
 }
 
 namespace {
 
-// What was wrong with the command line: CLI11 leaves a word that is no command unnamed.
-int complain(const CLI::App& app, const CLI::ParseError& error) {
-  const std::vector<std::string> words = app.remaining(true);
-  const bool unknown = dynamic_cast<const CLI::RequiredError*>(&error) != nullptr && !words.empty();
-  std::cerr << "sealpost: "
-            << (unknown ? "there is no command or option " + words.front() : error.what())
-            << "\n`sealpost --help` lists the commands, `sealpost COMMAND --help` its options\n";
-  return 2;
-}
+constexpr const char* kProgram = "sealpost";
 
 int run(int argc, char** argv) {
   forbid_core_dumps();
@@ -60,23 +60,25 @@ int run(int argc, char** argv) {
   crypto::start_lean();
   CommandContext context;
   CLI::App app(
-      "sealpost: clients, keys and messages of one gateway\n"
-      "Exit status: 0 done, 1 refused or failed, 2 usage");
+      "sealpost: manages the clients, keys and messages of one gateway\n"
+      "Exit status: 0 success, 1 rejected or failed, 2 usage error");
   app.set_version_flag("--version", std::string("sealpost ") + SEALPOST_VERSION);
-  app.add_option("--home", context.home, "the folder with keys and database")
+  app.add_option("--home", context.home, "the directory with the keys and the database")
       ->envname("SEALPOST_HOME")
       ->type_name("DIR");
   app.require_subcommand(1);
   for (const auto add : {add_init, add_client, add_session, add_inbox, add_routes, add_key,
-                         add_stats, add_upkeep, add_doctor}) {
+                         add_stats, add_backup, add_doctor}) {
     add(app, context);
   }
   try {
     app.parse(argc, argv);
-    context.chosen();
+    context.work();
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() != 0) return complain(app, error);
+    if (error.get_exit_code() != 0) return report_usage_error(kProgram, app, error);
     app.exit(error);
+  } catch (const UsageError& error) {
+    return report_usage_error(kProgram, error.what());
   }
   output::require_printed();
   return 0;
@@ -86,10 +88,5 @@ int run(int argc, char** argv) {
 }  // namespace sealpost
 
 int main(int argc, char** argv) {
-  try {
-    return sealpost::run(argc, argv);
-  } catch (const std::exception& error) {
-    std::cerr << "sealpost: " << error.what() << '\n';
-    return 1;
-  }
+  return sealpost::run_program_main(sealpost::kProgram, argc, argv, sealpost::run);
 }

@@ -48,8 +48,8 @@ void print_body(ByteView body) {
     std::cout << text_of(body) << std::flush;
     return;
   }
-  // Whatever is not plain text is shown by its number: an invisible or a backward character can lie
-  // as well as a control sequence can.
+  // Invisible and right-to-left characters can deceive a reader as control sequences can, so only
+  // ASCII text is printed as it is.
   for (const std::uint8_t byte : body) {
     const bool plain = (byte >= 0x20 && byte < 0x7f) || byte == '\n' || byte == '\t';
     if (plain) {
@@ -64,15 +64,23 @@ void print_body(ByteView body) {
 }
 
 void print_secret(const crypto::SecretText& text) {
-  const bool put = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
-                   std::fputc('\n', stdout) != EOF && std::fflush(stdout) == 0;
-  if (!put)
-    throw Fault("the credential could not be printed: `sealpost client renew` issues another");
+  const bool printed = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
+                       std::fputc('\n', stdout) != EOF && std::fflush(stdout) == 0;
+  if (!printed) {
+    throw Fault(
+        "The credential could not be printed. Run `sealpost client renew` to issue another.");
+  }
+}
+
+std::string count_of(std::int64_t count, const std::string& noun) {
+  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
 }
 
 void require_printed() {
   if (!std::cout.flush()) {
-    throw Fault("the output could not be written: is the disk full, or the reader gone?");
+    throw Fault(
+        "The output could not be written. Check that the disk is not full and the reader still "
+        "runs.");
   }
 }
 

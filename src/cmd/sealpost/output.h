@@ -1,6 +1,7 @@
-// How the operator's tool prints: tables for people, one JSON object a line for machines.
+// The output of the operator's tool: tables for people, one JSON object per line for programs.
 #pragma once
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -12,9 +13,8 @@ namespace sealpost::output {
 
 using Json = nlohmann::ordered_json;
 
-// A list that is printed in one of the two forms, each row as soon as it is added (JSON) or all at
-// the end (people: the columns want to know their width).  One that a Fault cuts off prints no
-// more.
+// Prints rows as JSON, each when it is added, or as a table, in the destructor: the widths of the
+// columns depend on all rows.  If an exception ends the list, the table is not printed.
 class List {
  public:
   List(bool as_json, std::vector<std::string> columns);
@@ -29,17 +29,20 @@ class List {
   std::vector<std::vector<std::string>> rows_;
 };
 
-// In ASCII, so that nothing in a text can end the line or drive a terminal.
+// Prints a JSON object in ASCII, so that no text in it can end the line or control a terminal.
 void print_line(const Json& object);
 
-// A body as it is; to a terminal, all but ASCII text is shown as \xNN, so that a client cannot
-// drive it, or lie in it.
+// Prints a body unchanged.  On a terminal everything but ASCII text is printed as \xNN, so that a
+// client can neither control the terminal nor deceive its reader.
 void print_body(ByteView body);
 
-// A credential, to stdout, and a newline.  Throws Fault if it could not be written.
+// Prints a credential and a newline to stdout.  Throws Fault if it could not be written.
 void print_secret(const crypto::SecretText& text);
 
-// Throws Fault if not all that was printed has gone out.
+// "1 session", "2 sessions".
+[[nodiscard]] std::string count_of(std::int64_t count, const std::string& noun);
+
+// Flushes stdout.  Throws Fault if not all output could be written.
 void require_printed();
 
 }  // namespace sealpost::output

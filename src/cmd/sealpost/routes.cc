@@ -1,19 +1,13 @@
-#include "delivery/routes.h"
-
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <iostream>
 
+#include "admin/test_routes.h"
 #include "cmd/sealpost/commands.h"
 #include "cmd/sealpost/output.h"
 #include "protocol/ids.h"
-#include "store/clients.h"
 
 namespace sealpost {
 namespace {
-
-using output::Json;
 
 std::string claims_text(const Route& route) {
   std::string text;
@@ -23,30 +17,31 @@ std::string claims_text(const Route& route) {
   return text.empty() ? "-" : text;
 }
 
-std::string line_text(const Route& route) {
-  return route.line == 0 ? "without a file of routes" : "line " + std::to_string(route.line);
+std::string line_text(int line) {
+  return line == 0 ? "No routes file" : "Line " + std::to_string(line);
 }
 
-// Programs that could not be run, and lines that cannot be read.
+std::string target_text(const Target& target) {
+  switch (target.kind) {
+    case Target::Kind::kInbox:
+      return "delivered to the inbox";
+    case Target::Kind::kReject:
+      return "rejected";
+    default:
+      return "delivered to the handler `" + target.text + "`";
+  }
+}
+
 void check(const CommandContext& context) {
   const Home home = context.open_home();
   home.require_private();
-  const std::string path = home.routes_file();
-  RoutesFile file(path);
-  const Routes& routes = file.read();
-  bool good = routes.complaints.empty();
-  for (const Complaint& one : routes.complaints) {
-    std::cout << path << ", line " << one.line << ": " << one.reason << '\n';
+  const RoutesCheck checked = check_routes(home);
+  for (const Complaint& complaint : checked.complaints) {
+    std::cout << home.routes_file() << ", line " << complaint.line << ": " << complaint.reason
+              << '\n';
   }
-  for (const Route& route : routes.routes) {
-    if (route.to.kind != Target::Kind::kExec || access(route.to.program.c_str(), X_OK) == 0)
-      continue;
-    good = false;
-    std::cout << path << ", line " << route.line << ": " << route.to.program
-              << " cannot be run: is it there, and did you `chmod 700` it?\n";
-  }
-  if (!good) throw Fault("the routes need mending; see the lines above");
-  std::cout << routes.routes.size() << " route(s), every one can be used\n";
+  if (!checked.complaints.empty()) throw Fault("Some routes cannot be used. Fix the lines above.");
+  std::cout << output::count_of(checked.usable, "route") << " can be used.\n";
 }
 
 void show(const CommandContext& context) {
@@ -63,31 +58,33 @@ void show(const CommandContext& context) {
   }
 }
 
-// What would become of a client's message, and why, line by line.
 void test(const CommandContext& context, const std::string& name, const std::string& topic) {
-  if (!is_topic(topic)) throw Fault("a topic is 1-128 of A-Z a-z 0-9 . _ - /");
   const Home home = context.open_home();
   Database database = context.open_database();
-  const ClientRow client = Clients(database).find(name);
-  const Result<Claims, ClaimsError> claims =
-      Claims::of(Json::parse(client.claims).get<Claims::Map>());
-  if (client.revoked_at) {
-    std::cout << "revoked: no message of " << name << " is taken\n";
-  } else if (!claims->valid_at(system_now())) {
-    std::cout << "forbidden: the claims of " << name << " do not hold now: " << client.claims
-              << '\n';
-  } else if (is_reserved_topic(topic)) {
-    std::cout << (topic == kPingTopic ? "accepted, and delivered nowhere: it is a ping\n"
-                                      : "forbidden: topics under sealpost/ are the protocol's\n");
-  } else {
-    RoutesFile file(home.routes_file());
-    for (const Route& route : file.current().routes) {
-      const std::string mismatch = route.mismatch(topic, *claims);
-      std::cout << line_text(route) << ": "
-                << (mismatch.empty() ? "matches, so: " + route.to.text : mismatch) << '\n';
-      if (mismatch.empty()) return;
-    }
-    std::cout << "no line matches, so: refuse\n";
+  const RouteTest result = test_route(home, database, name, topic, system_now());
+  for (const RouteTest::Mismatch& one : result.mismatches) {
+    std::cout << line_text(one.line) << ": no match: " << one.reason << ".\n";
+  }
+  using Decision = RouteTest::Decision;
+  switch (result.decision) {
+    case Decision::kRevoked:
+      std::cout << "Rejected (revoked): " << name << " has no valid credential.\n";
+      break;
+    case Decision::kClaimsNotValid:
+      std::cout << "Rejected (forbidden): the claims of " << name
+                << " are not valid now: " << result.claims << '\n';
+      break;
+    case Decision::kReservedTopic:
+      std::cout << "Rejected (forbidden): topics that begin with sealpost/ are reserved.\n";
+      break;
+    case Decision::kPing:
+      std::cout << "Accepted: a ping is not delivered to anything.\n";
+      break;
+    case Decision::kNoRoute:
+      std::cout << "No line matches: rejected.\n";
+      break;
+    case Decision::kRouted:
+      std::cout << line_text(result.line) << ": " << target_text(result.target) << ".\n";
   }
 }
 
@@ -95,18 +92,18 @@ void test(const CommandContext& context, const std::string& name, const std::str
 
 void add_routes(CLI::App& app, CommandContext& context) {
   CLI::App& routes =
-      *app.add_subcommand("routes", "who may send what, and where it goes")->fallthrough();
+      *app.add_subcommand("routes", "who may send what, and where it is delivered")->fallthrough();
   routes.require_subcommand(1);
-  add_command(routes, context, "check", "whether every line can be used",
+  add_command(routes, context, "check", "check that every route can be used",
               [&context] { check(context); });
-  add_list(routes, context, "show", "the routes as they are read", [&context] { show(context); });
+  add_list(routes, context, "show", "show the routes in effect", [&context] { show(context); });
   auto name = std::make_shared<std::string>();
   auto topic = std::make_shared<std::string>();
   CLI::App* command =
-      add_command(routes, context, "test", "what would become of a message, and why",
+      add_command(routes, context, "test", "show where a client's message would be delivered",
                   [&context, name, topic] { test(context, *name, *topic); });
-  command->add_option("NAME", *name, "a client")->required();
-  command->add_option("TOPIC", *topic, "of its message")->required();
+  command->add_option("NAME", *name, "the client's name")->required();
+  command->add_option("TOPIC", *topic, "the message's topic")->required();
 }
 
 }  // namespace sealpost
