@@ -27,6 +27,7 @@ Credential parse(ByteView text, const std::string& file) {
 
 // Where messages enter: pings are the library's own, and what no gateway takes would lie in the
 // outbox for nothing.
+// NOLINTNEXTLINE(bugprone-easily-swappable-parameters): in the order of Client::send().
 void require_sendable(std::string_view topic, std::string_view body) {
   if (is_reserved_topic(topic)) {
     throw Fault("topics that begin with sealpost/ are the protocol's own: name another");

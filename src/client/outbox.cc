@@ -71,8 +71,8 @@ bool Outbox::lock(Milliseconds patience) {
     if (std::chrono::steady_clock::now() >= deadline) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
-  sweep_unfinished(folder_);
-  sweep_unfinished(path("open"));
+  remove_unfinished(folder_);
+  remove_unfinished(path("open"));
   return true;
 }
 

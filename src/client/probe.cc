@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 using Kind = CheckResult::Kind;
 
 constexpr ClockOffset kClockNote{60'000};  // ms: a handshake further off needs two tries
-constexpr std::size_t kPrecision = 1024;     // bytes, of the limit that is found
+constexpr std::size_t kPrecision = 1024;   // bytes, of the limit that is found
 
 // A folder for a state that nobody needs afterwards.
 class Scratch {
@@ -112,9 +112,10 @@ class Prober {
     const ClientState state = Outbox(scratch_.path() + "/state").state();
     max_body_ = state.session ? state.session->max_body : 0;
     if (std::chrono::abs(state.offset) > kClockNote) {
-      say_({Kind::kBroken, "the clock here and the gateway's are " +
-                               std::to_string(std::chrono::abs(state.offset) / std::chrono::seconds(1)) +
-                               " s apart: set the one that is wrong"});
+      say_({Kind::kBroken,
+            "the clock here and the gateway's are " +
+                std::to_string(std::chrono::abs(state.offset) / std::chrono::seconds(1)) +
+                " s apart: set the one that is wrong"});
     }
     return true;
   }

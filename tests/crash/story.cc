@@ -22,7 +22,7 @@ Story::Story()
           house_.folder / "app") {
   house_.set(kHandlerTimeout, "1s");
   house_.set(kQuotaBytes, "3000");
-  house_.routes("ask/* - http unix:" + (house_.folder / "app") + ":/\nno - refuse\n* - inbox\n");
+  house_.routes("ask/* - http unix:" + (house_.folder / "app") + ":/\nno - reject\n* - inbox\n");
   ann_.credential = house_.client("ann").credential.json();
   bob_.credential = house_.client("bob").credential.json();
   house_.restart();

@@ -176,7 +176,7 @@ BOOST_AUTO_TEST_CASE(a_url_is_one_that_a_client_can_post_to) {
   test::write_text(desk.folder / "bad.json", text);
   refused(test::run({test::program("sealpost-client"), "--state", desk.folder / "state", "install",
                      desk.folder / "bad.json"}),
-          "bad.json: this is no sealpost credential: url is not http://HOST/...");
+          "bad.json: this is not a sealpost credential: url is not http://HOST/...");
 }
 
 BOOST_AUTO_TEST_CASE(a_home_whose_keys_are_lost_is_not_made_anew) {
@@ -446,7 +446,7 @@ BOOST_AUTO_TEST_CASE(the_client_says_what_was_wrong_with_what_it_was_given) {
   refused(r.tool({"send", "--file", r.site.folder.path()}), "is a folder");
   test::write_text(r.site.folder / "rubbish", "x");
   refused(r.tool({"install", r.site.folder / "rubbish"}),
-          "rubbish: this is no sealpost credential");
+          "rubbish: this is not a sealpost credential");
   BOOST_TEST(r.site.bodies().empty());
   refused(shell("unset HOME XDG_STATE_HOME; " + test::program("sealpost-client") + " status"),
           "--state DIR or set HOME");

@@ -24,7 +24,7 @@ struct Started {
   explicit Started(const std::string& text = "printf 'reply to '; cat", Claims::Map more = {})
       : peer(house.client("client1", "shop", std::move(more))) {
     write(text);
-    house.routes("run/* - exec " + script + "\nbox role=shop|sensor inbox\nno - refuse\n");
+    house.routes("run/* - exec " + script + "\nbox role=shop|sensor inbox\nno - reject\n");
     peer.handshake();
     BOOST_REQUIRE(peer.send("", "sealpost/ping").status == "accepted");
   }
@@ -117,7 +117,7 @@ BOOST_AUTO_TEST_CASE(the_routes_decide_and_what_they_do_not_allow_uses_its_count
     s.house.routes("* - inbox\n");
     BOOST_TEST(s.peer.send(message).status == "forbidden", "the rules have changed: too late");
     BOOST_TEST(s.peer.send("y", topic).status == "accepted");
-    s.house.routes("no - refuse\n");
+    s.house.routes("no - reject\n");
   }
   BOOST_TEST(s.house.inbox().size() == 3U);
   s.house.routes("* role=sensor inbox\n");

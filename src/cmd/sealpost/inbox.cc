@@ -93,7 +93,8 @@ void deliver(const CommandContext& context) {
   redeliver(texts, [&](const LogEntry& entry) {
     failed = failed || entry.outcome != LogOutcome::kAccepted;
     std::cout << entry.number << "  " << entry.name << "  " << entry.topic << "  "
-              << text_of(entry.outcome) << (entry.detail.empty() ? "" : ": " + entry.detail) << std::endl;
+              << text_of(entry.outcome) << (entry.detail.empty() ? "" : ": " + entry.detail)
+              << std::endl;
   });
   if (failed)
     throw Fault("not every message was delivered; `sealpost inbox retry N` tries one again");

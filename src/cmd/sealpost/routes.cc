@@ -64,6 +64,7 @@ void show(const CommandContext& context) {
 }
 
 // What would become of a client's message, and why, line by line.
+// NOLINTNEXTLINE(bugprone-easily-swappable-parameters): in the order of the command line.
 void test(const CommandContext& context, const std::string& name, const std::string& topic) {
   if (!is_topic(topic)) throw Fault("a topic is 1-128 of A-Z a-z 0-9 . _ - /");
   const Home home = context.open_home();
