@@ -29,7 +29,8 @@ void require_usable(const Claims& claims, Time now) {
   if (end && *end <= now) {
     throw UsageError("not_after " + iso_time(*end) + " has passed. Give a time in the future.");
   }
-  if (end && begin != claims.values().end() && time_from_ms(std::stoull(begin->second) * 1000) >= *end) {
+  if (end && begin != claims.values().end() &&
+      time_from_ms(std::stoull(begin->second) * 1000) >= *end) {
     throw UsageError(
         "not_before is not earlier than not_after. The credential would never be valid.");
   }

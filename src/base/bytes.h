@@ -1,5 +1,5 @@
-// Bytes as values, and two cursors over them: Reader takes a message apart, Writer puts one
-// together. All numbers are big-endian (PROTOCOL, first paragraph).
+// Byte strings, and a Reader and a Writer for the wire format.  All numbers are big-endian
+// (PROTOCOL, first paragraph).
 #pragma once
 
 #include <algorithm>
@@ -27,9 +27,10 @@ inline std::string_view text_of(ByteView bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-// Reads from the front of a view it does not own.  Reading past the end yields zeros and empty
-// views and is remembered: only expect_end() says whether all that was read was really there, so a
-// decoder reads straight through and asks once, at its end.
+// Reads from the front of a view that it does not own.
+//
+// A read past the end returns zeros or an empty view, and the reader remembers it.  So a decoder
+// reads all its fields and then calls expect_end() once.
 class Reader {
  public:
   explicit Reader(ByteView bytes) : rest_(bytes) {}
@@ -59,7 +60,7 @@ class Reader {
     return out;
   }
 
-  // An Id (base/id.h).
+  // Reads an Id (base/id.h), such as reader.id<SessionId>().
   template <class T>
   T id() {
     return {array<T::kSize>()};
@@ -69,9 +70,9 @@ class Reader {
   ByteView lp16() { return take(static_cast<std::size_t>(number(2))); }
   ByteView rest() { return take(rest_.size()); }
 
-  // Whether every read so far was satisfied.
+  // Whether no read so far went past the end.
   [[nodiscard]] bool complete() const { return complete_; }
-  // Whether every read was satisfied and nothing is left over.
+  // Whether no read went past the end and nothing is left over.
   [[nodiscard]] bool expect_end() const { return complete_ && rest_.empty(); }
 
  private:
@@ -85,8 +86,8 @@ class Reader {
   bool complete_ = true;
 };
 
-// Appends to bytes it owns.  A value too long for its length prefix is the caller's bug; the
-// callers check lengths where the values enter.
+// Appends to bytes that it owns.  The caller must check that a value fits its length prefix: the
+// writer does not.
 template <class Container>
 class BasicWriter {
  public:

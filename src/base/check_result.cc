@@ -18,15 +18,15 @@ const char* name_of(CheckResult::Kind kind) {
 
 }  // namespace
 
-std::string line_of(const CheckResult& finding, bool as_json) {
+std::string line_of(const CheckResult& result, bool as_json) {
   using Json = nlohmann::ordered_json;
-  std::string name = name_of(finding.kind);
+  std::string name = name_of(result.kind);
   if (as_json) {
-    return Json{{"finding", name}, {"what", finding.what}}.dump(-1, ' ', true,
-                                                                Json::error_handler_t::replace);
+    return Json{{"finding", name}, {"what", result.what}}.dump(-1, ' ', true,
+                                                               Json::error_handler_t::replace);
   }
   name.resize(8, ' ');
-  return name + finding.what;
+  return name + result.what;
 }
 
 }  // namespace sealpost

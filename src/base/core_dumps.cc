@@ -11,9 +11,9 @@ void forbid_core_dumps() {
   rlimit limit{};
   const bool known = getrlimit(RLIMIT_CORE, &limit) == 0;
   limit.rlim_cur = 0;
-  // The limit does not hold where cores are piped into a program; not being dumpable does.
+  // If cores are piped into a program, the limit has no effect, but PR_SET_DUMPABLE has.
   if (!known || setrlimit(RLIMIT_CORE, &limit) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0) {
-    throw Fault("core dumps, which would have keys in them, cannot be turned off");
+    throw Fault("cannot turn off core dumps, which would contain keys");
   }
 }
 

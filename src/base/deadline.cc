@@ -13,7 +13,7 @@
 namespace sealpost {
 namespace {
 
-// A thread's timer, kept while the thread lives.
+// The timer of a thread.  It is made once, because making one is a system call.
 class Timer {
  public:
   Timer() {
@@ -25,7 +25,7 @@ class Timer {
     event._sigev_un._tid = gettid();
     if (sigaction(SIGALRM, &action, nullptr) != 0 ||
         timer_create(CLOCK_MONOTONIC, &event, &timer_) != 0) {
-      throw Fault(std::string("the kernel has no timer: ") + std::strerror(errno));
+      throw Fault(std::string("cannot create a timer: ") + std::strerror(errno));
     }
   }
   ~Timer() { timer_delete(timer_); }

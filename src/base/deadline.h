@@ -1,4 +1,4 @@
-// A bound on a blocking call of this thread: when the time is up, the call returns with EINTR.
+// A timeout for a blocking system call: when the time is up, the call returns with EINTR.
 #pragma once
 
 #include <chrono>
@@ -7,12 +7,13 @@
 
 namespace sealpost {
 
-// From its making until it goes.  It interrupts again every 10 ms, because an alarm that comes just
-// before the call begins is lost.  Uses SIGALRM, which must not be blocked; one at a time in a
-// thread.
+// Interrupts this thread from the end of `timeout` until the destructor.
+//
+// It signals again every 10 ms, because a signal that comes just before the call begins is lost. It
+// uses SIGALRM, which must not be blocked.  A thread can have one Deadline at a time.
 class Deadline {
  public:
-  // Throws Fault if the kernel has no timer.
+  // Throws Fault if the kernel cannot make a timer.
   explicit Deadline(Milliseconds timeout);
   ~Deadline();
   // Whether the time is up.

@@ -3,11 +3,11 @@
 namespace sealpost {
 namespace {
 
-constexpr std::uint8_t kNone = 0xff;
+constexpr std::uint8_t kInvalid = 0xff;
 
 constexpr std::array<std::uint8_t, 256> make_values() {
   std::array<std::uint8_t, 256> values{};
-  values.fill(kNone);
+  values.fill(kInvalid);
   for (std::size_t i = 0; i < kBase64urlAlphabet.size(); ++i) {
     values[static_cast<std::uint8_t>(kBase64urlAlphabet[i])] = static_cast<std::uint8_t>(i);
   }
@@ -19,7 +19,7 @@ constexpr std::array<std::uint8_t, 256> kValues = make_values();
 
 bool decode_base64url(std::string_view text, std::span<std::uint8_t> out) {
   if (text.size() % 4 == 1 || out.size() != decoded_size(text.size())) return false;
-  std::uint32_t seen = 0;  // kNone is the only value with its high bits set
+  std::uint32_t seen = 0;  // only kInvalid has its two high bits set
   const auto take = [&](std::size_t at) {
     const std::uint32_t value = kValues[static_cast<std::uint8_t>(text[at])];
     seen |= value;
@@ -35,7 +35,7 @@ bool decode_base64url(std::string_view text, std::span<std::uint8_t> out) {
     *to++ = static_cast<std::uint8_t>(bits);
   }
   std::uint32_t unused = 0;
-  if (at < text.size()) {  // two or three more characters, of which the last has bits to spare
+  if (at < text.size()) {  // two or three characters are left; the last has unused bits
     const bool three = text.size() - at == 3;
     const std::uint32_t bits = take(at) << 12 | take(at + 1) << 6 | (three ? take(at + 2) : 0);
     *to++ = static_cast<std::uint8_t>(bits >> 10);

@@ -1,4 +1,4 @@
-// Text forms of bytes: base64url as PROTOCOL 4 wants it, and hexadecimal.
+// Bytes as text: base64url (PROTOCOL 4) and hexadecimal.
 #pragma once
 
 #include <optional>
@@ -12,8 +12,8 @@ namespace sealpost {
 inline constexpr std::string_view kBase64urlAlphabet =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-// RFC 4648 section 5 without padding: ceil(4n/3) characters.  A secret asks for a Text that erases
-// itself.
+// RFC 4648 section 5 without padding: ceil(4n/3) characters.  For a secret, Text must be a type
+// that erases itself.
 template <class Text = std::string>
 [[nodiscard]] Text base64url(ByteView bytes) {
   Text text;
@@ -32,11 +32,11 @@ template <class Text = std::string>
   return text;
 }
 
-// Nothing unless `text` is exactly what base64url() would give for some bytes: no padding, no white
-// space, length mod 4 not 1, unused bits zero.
+// Returns nothing unless base64url() of some bytes is exactly `text`: no padding, no white space,
+// length mod 4 not 1, unused bits zero.
 [[nodiscard]] std::optional<Bytes> from_base64url(std::string_view text);
 
-// The same for a value whose size is known; nothing if it has another.
+// The same for N bytes.  Returns nothing for any other number of bytes.
 template <std::size_t N>
 [[nodiscard]] std::optional<ByteArray<N>> from_base64url(std::string_view text) {
   const std::optional<Bytes> bytes = from_base64url(text);
@@ -46,14 +46,15 @@ template <std::size_t N>
   return out;
 }
 
-// Writes the decoded bytes to `out`, which must have decoded_size(text.size()) places; false if
-// `text` is not canonical, and then `out` holds garbage.  For secrets: nothing is kept elsewhere.
+// Writes the decoded bytes to `out`, and makes no other copy of them, so it can decode secrets.
+// Returns false if `text` is not canonical or out.size() is not decoded_size(text.size()); `out`
+// is unspecified then.
 [[nodiscard]] bool decode_base64url(std::string_view text, std::span<std::uint8_t> out);
 [[nodiscard]] constexpr std::size_t decoded_size(std::size_t characters) {
   return characters / 4 * 3 + (characters % 4 == 0 ? 0 : characters % 4 - 1);
 }
 
-// Lower-case, two characters a byte.
+// Lower case, two characters for each byte.
 [[nodiscard]] std::string hex(ByteView bytes);
 
 }  // namespace sealpost

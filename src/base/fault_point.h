@@ -1,5 +1,4 @@
-// A place where the tests let a process die, as if by kill -9.  In the builds that people use it is
-// nothing.
+// A place where tests can kill the process with SIGKILL.  A release build compiles it to nothing.
 #pragma once
 
 #ifdef SEALPOST_FAULT_POINTS
@@ -13,7 +12,8 @@
 
 namespace sealpost {
 
-// SEALPOST_FAULT_POINT=settled:20 in the process environment: dies at every 20th visit, on average.
+// With SEALPOST_FAULT_POINT=NAME:20 in the environment, kills the process with probability 1/20
+// whenever execution reaches the fault point NAME.
 inline void fault_point(std::string_view name) {
   const char* chosen = std::getenv("SEALPOST_FAULT_POINT");
   const std::string_view text = chosen == nullptr ? "" : chosen;

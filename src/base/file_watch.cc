@@ -15,22 +15,22 @@ constexpr Milliseconds kClockGrain = 1 * kSecond;
 }  // namespace
 
 bool FileWatch::has_changed() {
-  const Mark now_there = look();
-  const Time changed_at =
-      time_from_ms(static_cast<std::uint64_t>(now_there.nanoseconds / 1'000'000));
-  // By distance: a clock that was wrong once must not make it deaf.
-  const bool settled = looked_at_ != Time{} && distance(looked_at_, changed_at) > kClockGrain;
-  if (now_there == mark_ && settled) return false;
-  mark_ = now_there;
-  looked_at_ = system_now();
+  const Snapshot current = take_snapshot();
+  const Time changed_at = time_from_ms(static_cast<std::uint64_t>(current.nanoseconds / 1'000'000));
+  // The distance, not the difference: after the clock was set back, changes must still be seen.
+  const bool is_certain =
+      reported_at_ != Time{} && distance(reported_at_, changed_at) > kClockGrain;
+  if (current == last_ && is_certain) return false;
+  last_ = current;
+  reported_at_ = system_now();
   return true;
 }
 
-FileWatch::Mark FileWatch::look() const {
+FileWatch::Snapshot FileWatch::take_snapshot() const {
   struct stat status {};
   if (stat(path_.c_str(), &status) != 0) {
     if (errno == ENOENT) return {};
-    throw Fault(path_ + " cannot be looked at: " + std::strerror(errno));
+    throw Fault("cannot read the status of " + path_ + ": " + std::strerror(errno));
   }
   return {status.st_ino, status.st_size,
           std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec};

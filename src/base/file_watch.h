@@ -1,4 +1,4 @@
-// Whether a file is still the one it was.
+// Detects that a file or folder has changed.
 #pragma once
 
 #include <cstdint>
@@ -12,25 +12,27 @@ class FileWatch {
  public:
   explicit FileWatch(std::string path) : path_(std::move(path)) {}
 
-  // Whether the file or folder may have changed since the last call; the first time, yes.  One that
-  // changed just before that call may have changed again without its time showing it, so for a
-  // second the answer stays yes.  Throws Fault if it cannot be looked at.
+  // Whether the file may have changed since the last call.  The first call returns true.
+  //
+  // File times are coarse: two changes within a second can have the same time.  So if the file
+  // changed within a second of the last call that returned true, this returns true again.
+  // Throws Fault if the file's status cannot be read.
   [[nodiscard]] bool has_changed();
-  // As the last call found it.
-  [[nodiscard]] bool exists() const { return mark_.size >= 0; }
+  // Whether the file existed at the last call of has_changed().
+  [[nodiscard]] bool exists() const { return last_.size >= 0; }
 
  private:
-  struct Mark {
+  struct Snapshot {
     std::uint64_t inode = 0;
-    std::int64_t size = -1;  // of no file
+    std::int64_t size = -1;  // -1: there is no file
     std::int64_t nanoseconds = 0;
-    friend bool operator==(const Mark&, const Mark&) = default;
+    friend bool operator==(const Snapshot&, const Snapshot&) = default;
   };
-  [[nodiscard]] Mark look() const;
+  [[nodiscard]] Snapshot take_snapshot() const;
 
   std::string path_;
-  Mark mark_;
-  Time looked_at_{};  // when has_changed() last said yes
+  Snapshot last_;
+  Time reported_at_{};  // when has_changed() last returned true
 };
 
 }  // namespace sealpost

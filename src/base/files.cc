@@ -26,13 +26,12 @@ bool write_all(int file, ByteView bytes) {
   return true;
 }
 
-// A dot and the process before and behind its name: two processes may write at once, and whoever
-// lists the folder passes it over.
+// The process id keeps two writers apart.  The dot hides the file from those who list the folder.
 std::string unfinished_name(const std::string& name) {
   return "." + name + "." + std::to_string(getpid());
 }
 
-// The process that an unfinished file's name ends in; 0 for any other name.
+// The process id at the end of an unfinished file's name, or 0 for any other name.
 pid_t writer_of(std::string_view name) {
   const std::size_t dot = name.rfind('.');
   if (!name.starts_with('.') || dot == 0 || dot == std::string_view::npos) return 0;
@@ -42,12 +41,12 @@ pid_t writer_of(std::string_view name) {
   return error == std::errc() && rest == end && writer > 0 ? writer : 0;
 }
 
-// Its number may be another's by now, but nobody writes for as long as an hour.
+// Another process may have the same id by now, but no write takes an hour.
 bool is_abandoned(const std::filesystem::directory_entry& file, pid_t writer) {
   if (kill(writer, 0) != 0 && errno == ESRCH) return true;
-  std::error_code gone;
-  const auto written = file.last_write_time(gone);
-  return !gone && written < std::filesystem::file_time_type::clock::now() - std::chrono::hours(1);
+  std::error_code error;
+  const auto written = file.last_write_time(error);
+  return !error && written < std::filesystem::file_time_type::clock::now() - std::chrono::hours(1);
 }
 
 }  // namespace
@@ -62,9 +61,9 @@ void write_private_file(const std::string& path, ByteView bytes) {
   try {
     const int file = open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     const bool written = file >= 0 && write_all(file, bytes) && fsync(file) == 0;
-    const int trouble = errno;
+    const int error = errno;
     if (file >= 0) close(file);
-    errno = trouble;
+    errno = error;
     if (!written) throw_errno(path, "written");
     rename_durably(unfinished, path);
   } catch (const Fault&) {
@@ -73,7 +72,7 @@ void write_private_file(const std::string& path, ByteView bytes) {
   }
 }
 
-void sweep_unfinished(const std::string& folder) {
+void remove_unfinished(const std::string& folder) {
   std::error_code unreadable;
   for (const auto& file : std::filesystem::directory_iterator(folder, unreadable)) {
     const pid_t writer = writer_of(file.path().filename().string());

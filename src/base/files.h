@@ -1,5 +1,5 @@
-// Files and folders that are nobody else's business, written so that a crash leaves the old or the
-// new one.
+// Files and folders that other users cannot read.  A crash during a write leaves the old file or
+// the new one, whole.
 #pragma once
 
 #include <string>
@@ -8,23 +8,22 @@
 
 namespace sealpost {
 
-// All of these but one throw Fault, with the path and what the system said.
+// All functions but remove_unfinished() throw Fault with the path and the system's error message.
 
-// Makes a folder, 0700; one that is there stays as it is.
+// Creates a folder with mode 0700.  Leaves an existing one as it is.
 void make_private_folder(const std::string& path);
 
-// Puts a file in its place whole and on disk, 0600, instead of one that may be there.  Until then
-// it is called .NAME.PROCESS; where it cannot be finished nothing stays.
+// Writes a file with mode 0600, and syncs it to disk before it replaces the file at `path`.  Until
+// then its name is .NAME.PROCESS.  On an error the unfinished file is deleted.
 void write_private_file(const std::string& path, ByteView bytes);
 
-// Deletes what processes that were killed have left unfinished in a folder.  What cannot be deleted
-// stays: no Fault.
-void sweep_unfinished(const std::string& folder);
+// Deletes the unfinished files in a folder whose processes were killed.  Ignores errors.
+void remove_unfinished(const std::string& folder);
 
-// Renames within a folder; on disk when it returns.
+// Renames a file within a folder, and syncs the folder to disk.
 void rename_durably(const std::string& from, const std::string& to);
 
-// What a failed call says: "PATH cannot be WHAT: No such file or directory".
+// Throws Fault("PATH cannot be WHAT: No such file or directory") with the text of errno.
 [[noreturn]] void throw_errno(const std::string& path, const char* what);
 
 }  // namespace sealpost

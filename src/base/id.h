@@ -18,7 +18,7 @@ struct Id {
 
   std::array<std::uint8_t, N> bytes{};
 
-  // For code that only reads bytes: writers, hashes, encoders.
+  // For code that only reads the bytes: writers, hashes, encoders.
   operator ByteView() const { return bytes; }
 
   friend auto operator<=>(const Id&, const Id&) = default;

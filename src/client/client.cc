@@ -28,6 +28,7 @@ Credential parse(ByteView text, const std::string& file) {
 }
 
 // Rejects a message that no gateway accepts before it is stored.
+// NOLINTNEXTLINE(bugprone-easily-swappable-parameters): in the order of Client::send().
 void require_sendable(std::string_view topic, std::string_view body) {
   if (is_reserved_topic(topic)) {
     throw Fault("Topics that begin with sealpost/ are reserved. Use another topic.");

@@ -71,8 +71,8 @@ bool Outbox::lock(Milliseconds timeout) {
     if (std::chrono::steady_clock::now() >= deadline) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
-  sweep_unfinished(directory_);
-  sweep_unfinished(path("open"));
+  remove_unfinished(directory_);
+  remove_unfinished(path("open"));
   return true;
 }
 

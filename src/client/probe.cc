@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 using Kind = CheckResult::Kind;
 
 constexpr ClockOffset kClockTolerance{60'000};  // ms: beyond it a handshake needs two tries
-constexpr std::size_t kPrecision = 1024;          // bytes, of the limit that is found
+constexpr std::size_t kPrecision = 1024;        // bytes, of the limit that is found
 
 // A directory for the state of the probe's client.  The destructor deletes it.
 class TemporaryDirectory {
@@ -117,9 +117,10 @@ class GatewayProbe {
     const ClientState state = Outbox(directory_.path() + "/state").state();
     max_body_ = state.session ? state.session->max_body : 0;
     if (std::chrono::abs(state.offset) > kClockTolerance) {
-      report_({Kind::kBroken, "The clocks of this client and the gateway differ by " +
-                                  std::to_string(std::chrono::abs(state.offset) / std::chrono::seconds(1)) +
-                                  " s. Set the clock that is wrong."});
+      report_({Kind::kBroken,
+               "The clocks of this client and the gateway differ by " +
+                   std::to_string(std::chrono::abs(state.offset) / std::chrono::seconds(1)) +
+                   " s. Set the clock that is wrong."});
     }
     return true;
   }

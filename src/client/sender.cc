@@ -17,13 +17,14 @@ constexpr Milliseconds kFirstPause{100};
 constexpr Milliseconds kLongestPause = 5 * kSecond;
 constexpr Milliseconds kPromptAnswer = 30 * kSecond;  // a later answer does not set the clock
 constexpr Time kNoClock =
-    time_from_ms(std::uint64_t{1} << 62);  // signed sums of this and later times would overflow
+    time_from_ms(std::uint64_t{1} << 62);     // signed sums of this and later times would overflow
 constexpr std::uint32_t kMinMaxBody = 4'096;  // every gateway accepts a form of this size
 constexpr int kUnsealedLimit = 2;  // after as many unsealed answers the session is doubtful
 
 // Doubles from try to try.  A random quarter more or less keeps clients from retrying together.
 Milliseconds pause_before(int attempt) {
-  const Milliseconds pause = std::min(kFirstPause * (1 << std::min(attempt - 1, 10)), kLongestPause);
+  const Milliseconds pause =
+      std::min(kFirstPause * (1 << std::min(attempt - 1, 10)), kLongestPause);
   return pause * 3 / 4 + pause / 2 * crypto::random_array<1>()[0] / 255;
 }
 

@@ -7,9 +7,9 @@ namespace {
 
 constexpr std::string_view kProtocolName = "Noise_NNpsk0_25519_AESGCM_SHA256";
 static_assert(kProtocolName.size() == 32,
-              "a name of exactly HASHLEN bytes is h and ck as it stands");
+              "a name of exactly HASHLEN bytes is the first h and ck without hashing");
 
-// The framework's HKDF is RFC 5869's with the chaining key as salt and no info.
+// The framework's HKDF is that of RFC 5869 with the chaining key as salt and an empty info.
 template <std::size_t Count>
 std::array<Key, Count> hkdf_keys(const Key& chaining_key, ByteView input) {
   Secret<32 * Count> all;
@@ -80,7 +80,7 @@ Bytes NoiseInitiator::write(ByteView payload) {
   const PublicKey mine = x25519_public(ephemeral_);
   Bytes message(mine.bytes.begin(), mine.bytes.end());
   state_.mix_hash(mine);
-  state_.mix_key(mine);  // in a psk handshake "e" is mixed into the key as well
+  state_.mix_key(mine);  // with a psk, token "e" also mixes into the key (section 9.2)
   state_.encrypt_and_hash(payload, message);
   return message;
 }
@@ -99,6 +99,7 @@ std::optional<NoiseInitiator::Finished> NoiseInitiator::read(ByteView message2) 
   return Finished{std::move(*payload), state_.split(), state_.hash()};
 }
 
+// NOLINTNEXTLINE(bugprone-easily-swappable-parameters): the framework's order.
 std::optional<NoiseResponder> NoiseResponder::read(const Key& psk, ByteView prologue,
                                                    ByteView message1) {
   Reader reader(message1);
@@ -124,7 +125,7 @@ bool NoiseResponder::agree(const Key& ephemeral) {
 }
 
 NoiseKeys NoiseResponder::keys() const {
-  if (!mine_) throw Fault("a handshake's keys were asked for before its X25519");
+  if (!mine_) throw Fault("handshake keys requested before agree()");
   return state_.split();
 }
 

@@ -1,10 +1,10 @@
-// Noise_NNpsk0_25519_AESGCM_SHA256, and nothing else of Noise: one message each way, then Split().
+// The handshake Noise_NNpsk0_25519_AESGCM_SHA256: one message each way, then Split().
 // Source: The Noise Protocol Framework, revision 34; pattern NN with modifier psk0:
 //
 //     -> psk, e
 //     <- e, ee
 //
-// The ephemeral private keys come in as arguments and must be fresh for each handshake.
+// The caller makes the ephemeral private keys.  Each handshake needs a new one.
 #pragma once
 
 #include <optional>
@@ -15,13 +15,13 @@
 
 namespace sealpost::crypto {
 
-// What Split() gives: the keys from the initiator to the responder, and back.
+// The result of Split(): one key for each direction.
 struct NoiseKeys {
   Key to_responder;
   Key to_initiator;
 };
 
-// Sections 5.1 and 5.2 of the framework, with only what NNpsk0 needs.
+// CipherState and SymmetricState (sections 5.1 and 5.2), as far as NNpsk0 needs them.
 class NoiseState {
  public:
   explicit NoiseState(ByteView prologue);
@@ -47,7 +47,7 @@ class NoiseInitiator {
  public:
   NoiseInitiator(const Key& psk, ByteView prologue, Key ephemeral);
 
-  // Message 1: ephemeral public key (32 bytes), then the sealed payload.  Once.
+  // Returns message 1: the ephemeral public key (32 bytes) and the sealed payload.  Call it once.
   [[nodiscard]] Bytes write(ByteView payload);
 
   struct Finished {
@@ -55,7 +55,8 @@ class NoiseInitiator {
     NoiseKeys keys;
     Digest handshake_hash;
   };
-  // Nothing if message 2 does not open, or its key is a point of small order.  Once, after write().
+  // Returns nothing if message 2 does not open, or if its key is a point of small order.  Call it
+  // once, after write().
   [[nodiscard]] std::optional<Finished> read(ByteView message2);
 
  private:
@@ -65,22 +66,25 @@ class NoiseInitiator {
 
 class NoiseResponder {
  public:
-  // Nothing if message 1 does not open under psk and prologue.
+  // Returns nothing if message 1 does not open under psk and prologue.
   [[nodiscard]] static std::optional<NoiseResponder> read(const Key& psk, ByteView prologue,
                                                           ByteView message1);
 
   [[nodiscard]] ByteView payload() const { return payload_; }
 
-  // Tokens "e" and "ee" of message 2; false if message 1's key is a point of small order, and then
-  // there is nothing to answer with.  Once, before keys() and write().  It is most of a handshake's
-  // work, so that a replayed one should be known by then.  Without it the rest throws.
+  // Tokens "e" and "ee" of message 2.  Returns false if message 1's key is a point of small order;
+  // there can be no answer then.
+  //
+  // Call it once, before keys() and write().  It is most of the work of a handshake, so the caller
+  // should reject a replayed handshake first.
   [[nodiscard]] bool agree(const Key& ephemeral);
 
-  // What Split() will give.  All tokens of message 2 are mixed in by now, and its payload changes
-  // the handshake hash alone: so the keys can be put away before it is decided what to answer.
+  // The result of Split().  The payload of message 2 changes only the handshake hash, so the keys
+  // can be stored before the answer is decided.  Throws Fault before agree().
   [[nodiscard]] NoiseKeys keys() const;
 
-  // Message 2: ephemeral public key (32 bytes), then the sealed payload.  Once.
+  // Returns message 2: the ephemeral public key (32 bytes) and the sealed payload.  Call it once,
+  // after agree(); before it, throws std::bad_optional_access.
   [[nodiscard]] Bytes write(ByteView payload);
   [[nodiscard]] const Digest& handshake_hash() const { return state_.hash(); }
 
@@ -91,7 +95,7 @@ class NoiseResponder {
   NoiseState state_;
   Bytes payload_;
   PublicKey theirs_;
-  std::optional<PublicKey> mine_;  // once agreed
+  std::optional<PublicKey> mine_;  // set by agree()
 };
 
 }  // namespace sealpost::crypto

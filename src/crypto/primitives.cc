@@ -32,28 +32,29 @@ using Kdf = std::unique_ptr<EVP_KDF, FreeWith<EVP_KDF_free>>;
 using PrivateKey = std::unique_ptr<EVP_PKEY, FreeWith<EVP_PKEY_free>>;
 using KeyContext = std::unique_ptr<EVP_PKEY_CTX, FreeWith<EVP_PKEY_CTX_free>>;
 
-void require(int result, const char* what) {  // OpenSSL says success as exactly 1
+void require(int result, const char* what) {  // OpenSSL returns exactly 1 on success
   if (result != 1) throw Fault(std::string("OpenSSL failed at ") + what);
 }
 
 template <class Handle>
 Handle must(Handle handle, const char* what) {
-  if (!handle) throw Fault(std::string("OpenSSL has no ") + what);
+  if (!handle) throw Fault(std::string("OpenSSL cannot provide ") + what);
   return handle;
 }
 
 int size_of(ByteView bytes) {
-  if (bytes.size() > 1U << 30) throw Fault("more than 1 GiB for one cipher call");
+  if (bytes.size() > 1U << 30) throw Fault("cannot encrypt or decrypt more than 1 GiB at once");
   return static_cast<int>(bytes.size());
 }
 
-// OpenSSL takes null for "not given"; an empty span may hold a null pointer and mean "empty".
+// To OpenSSL a null pointer means "not given", but the pointer of an empty span may be null.
 const std::uint8_t* data_of(ByteView bytes) {
   static constexpr std::uint8_t kEmpty = 0;
   return bytes.empty() ? &kEmpty : bytes.data();
 }
 
-// Fetching an algorithm costs more than using it: once a process.  A context, once a thread.
+// Fetching an algorithm costs more than using it, so a process fetches it once and a thread makes
+// one context.
 EVP_MD* sha256_algorithm() {
   static const Hash hash = must(Hash(EVP_MD_fetch(nullptr, "SHA256", nullptr)), "SHA-256");
   return hash.get();
@@ -77,7 +78,7 @@ auto* context_of_this_thread(const char* what) {
   return context.get();
 }
 
-// With its hash, which would be fetched again whenever it is named.
+// The context keeps its hash: naming the hash at every call would fetch it again.
 EVP_MAC_CTX* new_hmac() {
   static const Mac mac = must(Mac(EVP_MAC_fetch(nullptr, "HMAC", nullptr)), "HMAC");
   std::string hash = "SHA256";
@@ -95,9 +96,9 @@ EVP_KDF_CTX* new_hkdf() {
   return EVP_KDF_CTX_new(kdf.get());
 }
 
-// The EVP_Cipher contexts keep a key schedule until the next use; the schedule is erased by OpenSSL
-// when it is replaced or freed.  One each for the two ciphers: to change a context's costs more
-// than to use it.
+// A cipher context keeps its key schedule until its next use; OpenSSL erases the schedule when it
+// replaces or frees it.  Each cipher has a context of its own, because changing the cipher of a
+// context costs more than using it.
 EVP_CIPHER_CTX* gcm_context() {
   thread_local const CipherContext context = must(CipherContext(EVP_CIPHER_CTX_new()), "context");
   return context.get();
@@ -126,7 +127,7 @@ void derive(int mode, ByteView salt, ByteView key, ByteView info, std::span<std:
       OSSL_PARAM_construct_end(),
   };
   require(EVP_KDF_derive(context, out.data(), out.size(), parameters), "HKDF");
-  EVP_KDF_CTX_reset(context);  // it would keep a copy of the key
+  EVP_KDF_CTX_reset(context);  // else it keeps a copy of the key
 }
 
 PrivateKey private_key_of(const Key& key) {
@@ -141,7 +142,7 @@ void start_lean() {
   require(OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ADD_ALL_CIPHERS |
                                   OPENSSL_INIT_NO_ADD_ALL_DIGESTS,
                               nullptr),
-          "its start");
+          "initialization");
 }
 
 void start_fully() {
@@ -198,6 +199,7 @@ void hkdf(ByteView salt, ByteView input, ByteView info, std::span<std::uint8_t> 
   derive(EVP_KDF_HKDF_MODE_EXTRACT_AND_EXPAND, salt, input, info, out);
 }
 
+// NOLINTNEXTLINE(bugprone-easily-swappable-parameters): the order of SP 800-38D.
 void gcm_seal(const Key& key, const GcmNonce& nonce, ByteView associated, ByteView plaintext,
               Bytes& out) {
   EVP_CIPHER_CTX* context = gcm_context();
@@ -216,6 +218,7 @@ void gcm_seal(const Key& key, const GcmNonce& nonce, ByteView associated, ByteVi
           "AES-GCM");
 }
 
+// NOLINTNEXTLINE(bugprone-easily-swappable-parameters): as gcm_seal().
 std::optional<Bytes> gcm_open(const Key& key, const GcmNonce& nonce, ByteView associated,
                               ByteView sealed) {
   if (sealed.size() < kTagSize) return std::nullopt;
@@ -272,8 +275,7 @@ std::optional<Key> x25519(const Key& private_key, const PublicKey& peer) {
   require(EVP_PKEY_derive_set_peer(context.get(), theirs.get()), "X25519");
   Key shared;
   std::size_t size = Key::kSize;
-  // Any 32 bytes are a point, so the one way left to fail is the all-zero result that OpenSSL
-  // refuses.
+  // Any 32 bytes are a point, so this fails only for the all-zero result, which OpenSSL rejects.
   if (EVP_PKEY_derive(context.get(), shared.fill().data(), &size) != 1) return std::nullopt;
   return shared;
 }
@@ -283,7 +285,7 @@ void random_bytes(std::span<std::uint8_t> out) {
     const ssize_t got = getrandom(out.data(), out.size(), 0);
     if (got < 0) {
       if (errno == EINTR) continue;
-      throw Fault("the kernel gives no random bytes (getrandom)");
+      throw Fault("cannot read random bytes from the kernel (getrandom failed)");
     }
     out = out.subspan(static_cast<std::size_t>(got));
   }

@@ -1,4 +1,4 @@
-// The one type a key is kept in.
+// The type of every key.
 #pragma once
 
 #include <string.h>
@@ -15,12 +15,12 @@
 
 namespace sealpost::crypto {
 
-// Constant-time for its length; views of different sizes are unequal.
+// Compares in constant time for a given length.  Views of different sizes are unequal.
 [[nodiscard]] bool equal(ByteView a, ByteView b);
 
-// N bytes nobody else should see.  It erases itself, moves but does not copy (clone() says so where
-// a second one is really wanted), compares in constant time, and cannot be printed.  reveal() is
-// the way to its bytes: look for that word to find every place a secret leaves its type.
+// N secret bytes.  The destructor erases them.  A Secret can be moved, but copied only with
+// clone(). It compares in constant time and cannot be printed.  Only reveal() gives access to the
+// bytes, so a search for reveal finds every place where a secret leaves its type.
 template <std::size_t N>
 class Secret {
  public:
@@ -45,7 +45,7 @@ class Secret {
 
   [[nodiscard]] Secret clone() const { return Secret(bytes_); }
   [[nodiscard]] std::span<const std::uint8_t, N> reveal() const { return bytes_; }
-  // Where a key is made or read into.
+  // For code that generates or reads a key.
   [[nodiscard]] std::span<std::uint8_t, N> fill() { return bytes_; }
 
   friend bool operator==(const Secret& a, const Secret& b) { return equal(a.bytes_, b.bytes_); }
@@ -73,12 +73,13 @@ struct ErasingAllocator {
   friend bool operator==(ErasingAllocator, ErasingAllocator) { return true; }
 };
 
-// Text with a key in it, such as a credential.  It erases what it frees and cannot be printed.  (Up
-// to 15 characters lie in the object itself and are not erased; no key's text is that short.)
+// Text that contains a key, such as a credential.  It erases the memory that it frees, and cannot
+// be printed.  (A text of up to 15 characters is kept inside the object and is not erased, but the
+// text of a key is longer.)
 using SecretText = std::basic_string<char, std::char_traits<char>, ErasingAllocator<char>>;
 std::ostream& operator<<(std::ostream&, const SecretText&) = delete;
 
-// Bytes with keys among them, which erase what they free.
+// Bytes that contain keys.  They erase the memory that they free.
 using SecretBytes = std::vector<std::uint8_t, ErasingAllocator<std::uint8_t>>;
 using SecretWriter = BasicWriter<SecretBytes>;
 

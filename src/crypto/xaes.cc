@@ -5,7 +5,8 @@
 namespace sealpost::crypto {
 namespace {
 
-// The key for this nonce's first half: CMAC's subkey K1, then two blocks of the counter-mode KDF.
+// Derives the key from the first half of the nonce: subkey K1 of CMAC, then two blocks of the KDF
+// in counter mode.
 Key key_for(const Key& key, const XaesNonce& nonce) {
   const Aes256 aes(key);
   ByteArray<16> k1 = aes.encrypt({});
@@ -15,7 +16,7 @@ Key key_for(const Key& key, const XaesNonce& nonce) {
     k1[i] = static_cast<std::uint8_t>(k1[i] << 1 | carry);
     carry = next;
   }
-  k1[15] ^= static_cast<std::uint8_t>(0x87 & -carry);  // no branch on a key's bit
+  k1[15] ^= static_cast<std::uint8_t>(0x87 & -carry);  // without a branch on a key bit
 
   Key derived;
   for (std::size_t half = 0; half < 2; ++half) {

@@ -1,6 +1,6 @@
-// XAES-256-GCM: AES-256-GCM with a 24-byte nonce, so that a random half is enough to keep two seals
-// apart even where a counter has been restored from a copy.
-// Source: the C2SP specification "XAES-256-GCM".
+// XAES-256-GCM: AES-256-GCM with a 24-byte nonce.  Half of it can be random, so nonces stay
+// distinct even if the counter in the other half was restored from an old copy. Source: the C2SP
+// specification "XAES-256-GCM".
 #pragma once
 
 #include <optional>
@@ -12,11 +12,12 @@ namespace sealpost::crypto {
 
 using XaesNonce = ByteArray<24>;
 
-// Appends ciphertext and 16-byte tag to `out`.
+// Appends the ciphertext and its 16-byte tag to `out`.  A nonce must never repeat under the same
+// key.
 void xaes_seal(const Key& key, const XaesNonce& nonce, ByteView associated, ByteView plaintext,
                Bytes& out);
 
-// The plaintext, or nothing if key, nonce, associated data or a single bit differ.
+// Returns the plaintext, or nothing if key, nonce, associated data or any bit differs.
 [[nodiscard]] std::optional<Bytes> xaes_open(const Key& key, const XaesNonce& nonce,
                                              ByteView associated, ByteView sealed);
 

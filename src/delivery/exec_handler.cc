@@ -21,19 +21,19 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kErrorsMax = 65'536;
-// Between looks at the clock, the word to stop, and a program that does not say that it ends.
+// The time between two checks of the clock, the stop flag, and whether the program has ended.
 using Tick = std::chrono::microseconds;
 constexpr Tick kFirstTick{25};
 constexpr Tick kTick = std::chrono::milliseconds(20);
 
-// One end of a pipe, closed when it goes.
-class End {
+// One end of a pipe.  The destructor closes it.
+class PipeEnd {
  public:
-  End() = default;
-  explicit End(int file) : file_(file) {}
-  ~End() { shut(); }
-  End(const End&) = delete;
-  End& operator=(const End&) = delete;
+  PipeEnd() = default;
+  explicit PipeEnd(int file) : file_(file) {}
+  ~PipeEnd() { shut(); }
+  PipeEnd(const PipeEnd&) = delete;
+  PipeEnd& operator=(const PipeEnd&) = delete;
   void set(int file) { file_ = file; }
   void shut() {
     if (file_ >= 0) close(file_);
@@ -47,12 +47,12 @@ class End {
 };
 
 struct Pipe {
-  End out;
-  End in;
+  PipeEnd out;
+  PipeEnd in;
   Pipe() {
     std::array<int, 2> ends{};
     if (pipe2(ends.data(), O_CLOEXEC) != 0) {
-      throw Fault(std::string("no pipe for a handler: ") + std::strerror(errno));
+      throw Fault(std::string("cannot create a pipe for a handler: ") + std::strerror(errno));
     }
     out.set(ends[0]);
     in.set(ends[1]);
@@ -78,7 +78,7 @@ std::vector<std::string> environment_of(const DeliveryJob& job) {
   return all;
 }
 
-// The program as a child of this process.  Never left a zombie, never left running.
+// The handler program as a child process.  The destructor kills it and removes its process entry.
 class Child {
  public:
   Child(const std::string& path, const DeliveryJob& job);
@@ -88,13 +88,14 @@ class Child {
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
 
-  // Whether it has ended; it stays a zombie so that its id, and its group's, are nobody else's.
+  // Whether the program has ended.  It stays a zombie, so that its process id and its group id are
+  // not used again yet.
   [[nodiscard]] bool has_ended() const {
     siginfo_t info{};
     return waitid(P_PID, static_cast<id_t>(id_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
            info.si_pid == id_;
   }
-  // Kills what is left of its group; its status as waitpid gives it.
+  // Kills the rest of its process group.  Returns its status as waitpid does.
   int end() {
     kill(-id_, SIGKILL);
     int status = 0;
@@ -112,8 +113,8 @@ class Child {
   pid_t id_ = -1;
 };
 
-// Everything is made before the fork: in the child of a process with threads only system calls are
-// safe.
+// All memory is allocated before the fork, because only system calls are safe in the child of a
+// process with threads.
 Child::Child(const std::string& path, const DeliveryJob& job) {
   std::string program = path;
   std::array<char*, 2> arguments{program.data(), nullptr};
@@ -128,9 +129,10 @@ Child::Child(const std::string& path, const DeliveryJob& job) {
   sigemptyset(&none);
 
   id_ = fork();
-  if (id_ < 0) throw Fault(std::string("no process for a handler: ") + std::strerror(errno));
+  if (id_ < 0)
+    throw Fault(std::string("cannot start a process for a handler: ") + std::strerror(errno));
   if (id_ > 0) {
-    setpgid(id_, id_);  // in both, because either may be the first
+    setpgid(id_, id_);  // parent and child both call it, because either may run first
     input.out.shut();
     output.in.shut();
     errors.in.shut();
@@ -140,7 +142,7 @@ Child::Child(const std::string& path, const DeliveryJob& job) {
     return;
   }
   setpgid(0, 0);
-  prctl(PR_SET_PDEATHSIG, SIGKILL);  // a gateway that is killed takes it along
+  prctl(PR_SET_PDEATHSIG, SIGKILL);  // if the gateway is killed, the handler is killed too
   if (getppid() != parent) _exit(127);
   dup2(input.out.file(), STDIN_FILENO);
   dup2(output.in.file(), STDOUT_FILENO);
@@ -148,7 +150,8 @@ Child::Child(const std::string& path, const DeliveryJob& job) {
   if (close_range(3, ~0U, 0) != 0) {
     for (int file = 3; file < most_files; ++file) close(file);  // before Linux 5.9
   }
-  for (int one = 1; one < NSIG; ++one) signal(one, SIG_DFL);  // what is ignored would stay so
+  for (int one = 1; one < NSIG; ++one)
+    signal(one, SIG_DFL);  // an ignored signal would stay ignored
   sigprocmask(SIG_SETMASK, &none, nullptr);
   if (chdir(folder.c_str()) == 0) execve(program.c_str(), arguments.data(), environment.data());
   const char* why = strerrordesc_np(errno);  // needs no memory
@@ -156,8 +159,8 @@ Child::Child(const std::string& path, const DeliveryJob& job) {
   _exit(127);
 }
 
-// Keeps at most `most` bytes of what is there, and one more so that it can be seen that there were
-// more; how many there were, or what read(2) says.
+// Reads once and appends to `into`, which keeps at most `most` + 1 bytes: the one too many shows
+// that there was more.  Returns the result of read(2).
 template <class Container>
 ssize_t read_some(int file, Container& into, std::size_t most) {
   std::array<char, 16384> piece;
@@ -170,21 +173,21 @@ ssize_t read_some(int file, Container& into, std::size_t most) {
 
 bool would_wait(ssize_t done) { return done < 0 && (errno == EAGAIN || errno == EINTR); }
 
-// Reads an output that can be read; closes it at its end.
+// Reads an output that is readable, and closes it at its end.
 template <class Container>
-void follow(End& output, Container& into, std::size_t most) {
+void follow(PipeEnd& output, Container& into, std::size_t most) {
   const ssize_t got = read_some(output.file(), into, most);
   if (got <= 0 && !would_wait(got)) output.shut();
 }
 
-// Reads what is left in the pipe of a program that has ended.
+// Reads the rest of the pipe after the program has ended.
 template <class Container>
-void drain(const End& output, Container& into, std::size_t most) {
+void drain(const PipeEnd& output, Container& into, std::size_t most) {
   while (output.is_open() && read_some(output.file(), into, most) > 0) {
   }
 }
 
-// False when there is nothing left to write, or nobody who reads it.
+// Returns false if nothing is left to write or nobody reads the pipe.
 bool write_some(int file, ByteView& left) {
   const ssize_t put = write(file, left.data(), left.size());
   if (put < 0) return would_wait(put);
@@ -192,12 +195,12 @@ bool write_some(int file, ByteView& left) {
   return !left.empty();
 }
 
-// Moves what can be moved, waiting at most a tick for it.
+// Writes input and reads output as far as possible, after waiting for at most a tick.
 void exchange(Child& child, ByteView& body, HandlerResult& result, Tick tick) {
-  End& input = child.input.in;
-  End& output = child.output.out;
-  End& errors = child.errors.out;
-  // poll passes over negative descriptors
+  PipeEnd& input = child.input.in;
+  PipeEnd& output = child.output.out;
+  PipeEnd& errors = child.errors.out;
+  // poll ignores negative descriptors
   std::array<pollfd, 3> files{
       {{input.file(), POLLOUT, 0}, {output.file(), POLLIN, 0}, {errors.file(), POLLIN, 0}}};
   const timespec time{0, static_cast<long>(std::chrono::nanoseconds(tick).count())};
@@ -245,14 +248,14 @@ HandlerResult run_exec_handler(const std::string& path, const DeliveryJob& job,
                    first_line(result.errors);
       return result;
     }
-    // Whoever has closed its outputs is about to end, as a rule.
+    // A program that has closed its outputs usually ends at once.
     const bool silent = !child.output.out.is_open() && !child.errors.out.is_open();
     tick = silent ? std::min(2 * tick, kTick) : kTick;
     exchange(child, body, result, tick);
     if (!silent) tick = kFirstTick;
   }
   const int status = child.end();
-  // What others still hold open is not waited for.
+  // Descendants may still hold the pipes open; they are not waited for.
   drain(child.output.out, result.reply, kReplyMax);
   drain(child.errors.out, result.errors, kErrorsMax);
   conclude(result, status);

@@ -26,18 +26,18 @@ using Protocol = asio::generic::stream_protocol;
 using Request = http::request<http::span_body<const std::uint8_t>>;
 using Reply = http::response<http::vector_body<std::uint8_t>>;
 
-constexpr auto kTick = std::chrono::milliseconds(20);  // between looks at the word to stop
+constexpr auto kTick = std::chrono::milliseconds(20);  // between two checks of the stop flag
 
-// Ends a step that was cut short from outside.
+// Thrown if the stop flag interrupts a step.
 struct Interrupted {};
 
-// One connection to an application, kept from one message to the next.
+// One connection to an application, which is kept for later messages.
 class Connection {
  public:
   explicit Connection(const Protocol::endpoint& to) : to_(to) {}
 
-  // Sends a request and waits for the answer.  Throws boost::system::system_error or Interrupted,
-  // and is of no more use then.
+  // Sends a request and waits for the answer.  Throws boost::system::system_error or Interrupted;
+  // the connection cannot be used afterwards.
   Reply exchange(const Request& request, Clock::time_point deadline,
                  const std::atomic<bool>& stop) {
     stream_.expires_at(deadline);
@@ -54,7 +54,7 @@ class Connection {
       http::async_read_header(stream_, buffer_, parser,
                               [done](auto error, std::size_t) { done(error); });
     });
-    // Beast 1.74 keeps to its limit only where no length was announced.
+    // Beast 1.74 applies its limit only if the answer has no Content-Length.
     if (parser.content_length().value_or(0) > kReplyMax) {
       throw boost::system::system_error(make_error_code(http::error::body_limit));
     }
@@ -65,7 +65,7 @@ class Connection {
     return parser.release();
   }
 
-  // Whether it can be used again, as far as can be seen: the other side has not closed it.
+  // Whether it can be used again: as far as this side knows, the other side has not closed it.
   [[nodiscard]] bool is_alive() {
     char next = 0;
     const int file = stream_.socket().native_handle();
@@ -73,7 +73,7 @@ class Connection {
         recv(file, &next, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EINTR);
     return keep_ && silent;
   }
-  // Whether it failed without a word from the other side, not even a late one.
+  // Whether it failed without a byte from the other side and without a timeout.
   [[nodiscard]] bool was_silent(const boost::system::error_code& error) const {
     return buffer_.size() == 0 && error != beast::error::timeout;
   }
@@ -104,11 +104,9 @@ Protocol::endpoint endpoint_of(const std::string& address, std::uint16_t port) {
   return asio::ip::tcp::endpoint(asio::ip::make_address(address), port);
 }
 
-// The keys of claims are a-z 0-9 _, and _ is no good in a header's name: many servers drop it.
-// Their values are UTF-8 without control characters (PROTOCOL 2), so none can end its line.
-Request request_of(const std::string& host, const std::string& target, const DeliveryJob& job) {
-  Request request{http::verb::post, target, 11};
-  request.set(http::field::host, host);
+// In header names "_" becomes "-", because many servers drop headers with "_".  Claims' values have
+// no control characters (PROTOCOL 2), so a value cannot end its header line.
+void set_message(Request& request, const DeliveryJob& job) {
   request.set(http::field::user_agent, "sealpost/" SEALPOST_VERSION);
   request.set(http::field::content_type, "application/octet-stream");
   request.set("X-Sealpost-Name", job.name);
@@ -124,7 +122,6 @@ Request request_of(const std::string& host, const std::string& target, const Del
   request.set("Idempotency-Key", idempotency_key(job));
   request.body() = {job.body.data(), job.body.size()};
   request.prepare_payload();
-  return request;
 }
 
 HandlerResult result_of(Reply reply) {
@@ -138,7 +135,7 @@ HandlerResult result_of(Reply reply) {
   return result;
 }
 
-// Whether it is this process that lacks what it takes to ask.
+// Whether this process lacks descriptors or memory.
 bool is_ours(const boost::system::error_code& error) {
   return error == asio::error::no_descriptors || error == asio::error::no_memory ||
          error == asio::error::no_buffer_space;
@@ -146,8 +143,8 @@ bool is_ours(const boost::system::error_code& error) {
 
 std::string sentence_of(const boost::system::error_code& error) {
   if (error == beast::error::timeout) return "no answer in time";
-  if (error == http::error::body_limit) return "it answered more than 64 KiB";
-  if (error == http::error::partial_message) return "it answered half";
+  if (error == http::error::body_limit) return "the answer is larger than 64 KiB";
+  if (error == http::error::partial_message) return "the answer ended early";
   if (error == http::error::end_of_stream) return "it closed the connection without an answer";
   return error.message();
 }
@@ -166,7 +163,9 @@ HandlerResult run_http_handler(const std::string& address, std::uint16_t port,
           ? "localhost"
           : (std::ostringstream() << asio::ip::tcp::endpoint(asio::ip::make_address(address), port))
                 .str();
-  const Request request = request_of(host, request_target, job);
+  Request request{http::verb::post, request_target, 11};
+  request.set(http::field::host, host);
+  set_message(request, job);
   for (;;) {
     const bool kept = connection && connection->is_alive();
     if (!kept) connection = std::make_unique<Connection>(to);
@@ -176,11 +175,11 @@ HandlerResult run_http_handler(const std::string& address, std::uint16_t port,
       connection.reset();
       return {.kind = HandlerResult::Kind::kInterrupted};
     } catch (const boost::system::system_error& error) {
-      // A kept connection may have been closed just before we wrote: then a new one is tried.
-      const bool stale = kept && connection->was_silent(error.code());
+      // The application may have closed a kept connection just before the write: try a new one.
+      const bool is_stale = kept && connection->was_silent(error.code());
       connection.reset();
       if (is_ours(error.code())) throw;
-      if (!stale) return {.why = sentence_of(error.code())};
+      if (!is_stale) return {.why = sentence_of(error.code())};
     }
   }
 }

@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::string_view kBlanks = " \t\r";
 
-// A line that cannot be read ends its reading here.
+// Thrown for a line that cannot be read.
 struct Unreadable {
   std::string reason;
 };
@@ -46,7 +46,7 @@ std::string topic_of(std::string_view word) {
   };
   if (!consists_of(word, is_good)) {
     throw Unreadable{"\"" + std::string(word) +
-                     "\" is no topic: A-Z a-z 0-9 . _ - /, with * and |"};
+                     "\" is not a topic: use A-Z a-z 0-9 . _ - /, with * and |"};
   }
   return std::string(word);
 }
@@ -58,7 +58,8 @@ std::pair<std::string, std::string> claim_of(std::string_view word) {
     return (one >= 'a' && one <= 'z') || (one >= '0' && one <= '9') || one == '_';
   };
   if (!consists_of(key, is_good)) {
-    throw Unreadable{"\"" + std::string(word) + "\" is no claim: key=value, the key of a-z 0-9 _"};
+    throw Unreadable{"\"" + std::string(word) +
+                     "\" is not a claim: write key=value, with a key of a-z 0-9 _"};
   }
   return {std::string(key), std::string(word.substr(equals + 1))};
 }
@@ -68,7 +69,7 @@ std::uint16_t port_of(std::string_view text) {
   const char* end = text.data() + text.size();
   const auto [rest, error] = std::from_chars(text.data(), end, port);
   if (error != std::errc() || rest != end || port == 0) {
-    throw Unreadable{"\"" + std::string(text) + "\" is no port: 1 to 65535"};
+    throw Unreadable{"\"" + std::string(text) + "\" is not a port from 1 to 65535"};
   }
   return port;
 }
@@ -77,7 +78,7 @@ std::string request_target_of(std::string_view text) {
   if (text.empty()) return "/";
   const auto is_good = [](char one) { return one > ' ' && one < 0x7f && one != '#'; };
   if (!consists_of(text, is_good)) {
-    throw Unreadable{"\"" + std::string(text) + "\" is no path of a URL"};
+    throw Unreadable{"\"" + std::string(text) + "\" is not the path of a URL"};
   }
   return std::string(text);
 }
@@ -100,10 +101,10 @@ void read_url(std::string_view text, Target& to) {
   to.address = authority.substr(bracketed ? 1 : 0, bracketed ? end - 1 : end);
   authority.remove_prefix(bracketed ? end + 1 : end);
   if (!is_ip(to.address)) {
-    throw Unreadable{"\"" + to.address + "\" is no IP address: a name would have to be looked up"};
+    throw Unreadable{"\"" + to.address + "\" is not an IP address (names are not resolved)"};
   }
   if (!authority.empty() && !authority.starts_with(':')) {
-    throw Unreadable{"\"" + std::string(authority) + "\" is no port"};
+    throw Unreadable{"\"" + std::string(authority) + "\" is not a port"};
   }
   to.port = authority.empty() ? std::uint16_t{80} : port_of(authority.substr(1));
 }
@@ -115,7 +116,7 @@ void read_unix(std::string_view text, Target& to) {
   to.address = text.substr(0, has_path ? colon : text.size());
   to.request_target = request_target_of(has_path ? text.substr(colon + 1) : "");
   if (!to.address.starts_with('/') || to.address.size() > 107) {
-    throw Unreadable{"\"" + to.address + "\" is no absolute path of a unix socket"};
+    throw Unreadable{"\"" + to.address + "\" is not an absolute path of a unix socket"};
   }
 }
 
@@ -123,13 +124,13 @@ Target target_of(std::string_view rest) {
   Target to;
   to.text = trimmed(rest);
   const std::string_view kind = take_word(rest);
-  if (kind == "inbox" || kind == "refuse") {
+  if (kind == "inbox" || kind == "reject") {
     to.kind = kind == "inbox" ? Target::Kind::kInbox : Target::Kind::kReject;
-    if (!rest.empty()) throw Unreadable{"nothing may stand behind " + std::string(kind)};
+    if (!rest.empty()) throw Unreadable{"nothing may follow " + std::string(kind)};
   } else if (kind == "exec") {
     to.kind = Target::Kind::kExec;
     to.program = rest;
-    if (!rest.starts_with('/')) throw Unreadable{"exec needs the whole path of a program, from /"};
+    if (!rest.starts_with('/')) throw Unreadable{"exec needs the absolute path of a program"};
   } else if (kind == "http" && rest.starts_with("http://")) {
     to.kind = Target::Kind::kHttp;
     read_url(rest.substr(7), to);
@@ -139,17 +140,17 @@ Target target_of(std::string_view rest) {
   } else if (kind == "http") {
     throw Unreadable{"http needs http://ADDRESS:PORT/PATH or unix:SOCKET:/PATH"};
   } else if (kind.empty()) {
-    throw Unreadable{"it does not say where to: inbox, exec, http or refuse"};
+    throw Unreadable{"the target is missing: inbox, exec, http or reject"};
   } else {
     throw Unreadable{"\"" + std::string(kind) +
-                     "\" is neither a claim nor inbox, exec, http or refuse"};
+                     "\" is neither a claim nor inbox, exec, http or reject"};
   }
   return to;
 }
 
 Route route_of(std::string_view line, int number) {
-  // What runs a program or opens a socket ends its path there, and would take another one.
-  if (line.find('\0') != std::string_view::npos) throw Unreadable{"there is a zero byte in it"};
+  // A path ends at its first zero byte, so another file would be used.
+  if (line.find('\0') != std::string_view::npos) throw Unreadable{"the line contains a zero byte"};
   Route route;
   route.line = number;
   route.topic = topic_of(take_word(line));
@@ -162,17 +163,18 @@ Route route_of(std::string_view line, int number) {
       route.claims.push_back(claim_of(word));
       line = rest;
     }
-    if (route.claims.empty()) throw Unreadable{"the claims are missing: key=value, or - for none"};
+    if (route.claims.empty())
+      throw Unreadable{"the claims are missing: write key=value, or - for none"};
   }
   route.to = target_of(line);
   return route;
 }
 
-// Whether a pattern of * alone matches; a * that was passed may take more, if the rest fails.
+// Whether a pattern without | matches.  If the rest fails, the last * takes one character more.
 bool matches_one(std::string_view pattern, std::string_view text) {
   std::size_t at = 0;
   std::size_t star = std::string_view::npos;
-  std::size_t taken = 0;  // by the last *
+  std::size_t taken = 0;  // the end of what the last * matches
   for (std::size_t i = 0; i < text.size();) {
     if (at < pattern.size() && pattern[at] == '*') {
       star = at++;
@@ -245,7 +247,8 @@ const Routes& RoutesFile::read() {
   }
   std::ifstream in(path_, std::ios::binary);
   const std::string text(std::istreambuf_iterator<char>(in), {});
-  if (!in) throw Fault(path_ + " cannot be read: give it to the user the gateway runs as");
+  if (!in)
+    throw Fault(path_ + " cannot be read: make it readable for the user that the gateway runs as");
   routes_ = Routes::parse(text);
   return routes_;
 }
@@ -255,7 +258,7 @@ const Routes& RoutesFile::current() {
   if (routes.complaints.empty()) return routes;
   const Complaint& first = routes.complaints.front();
   throw Fault(path_ + ", line " + std::to_string(first.line) + ": " + first.reason +
-              "; `sealpost routes check` looks at the whole file");
+              "; `sealpost routes check` checks the whole file");
 }
 
 }  // namespace sealpost

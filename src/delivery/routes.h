@@ -1,16 +1,17 @@
-// The operator's file of routes: who may send what, and where it goes.
+// The routes file, which the operator writes: who may send what, and where it is delivered.
 //
 //   # topic        claims                     to
 //   telemetry/*    role=sensor                inbox
 //   orders         role=shop|operator site=*  exec /home/u/bin/take-order
 //   app/*          role=*                     http http://127.0.0.1:8080/in
 //   app2/*         role=*                     http unix:/home/u/app.sock:/in
-//   *              -                          refuse
+//   *              -                          reject
 //
-// One route a line; the first that matches decides, and what none matches is refused.  In a topic
-// and in a claim's value, * stands for any run of characters and | parts alternatives; every claim
-// that is named must be there and match, - names none.  The path behind exec goes to the end of
-// its line.  Empty lines and lines that begin with # say nothing.
+// Each line is a route.  The first route that matches a message decides.  A message that no route
+// matches is rejected.  In a topic and in a claim's value, * matches any characters and | separates
+// alternatives.  The client must have every claim of the route, with a value that matches; - means
+// no claims.  The path after exec ends at the end of the line.  Empty lines and lines that begin
+// with # are ignored.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +25,7 @@
 
 namespace sealpost {
 
-// Where a message goes.
+// Where a message is delivered.
 struct Target {
   enum class Kind : std::uint8_t { kInbox, kExec, kHttp, kReject };
   Kind kind = Kind::kInbox;
@@ -32,19 +33,19 @@ struct Target {
   std::string address;         // http: an IP address, or the path of a unix socket
   std::uint16_t port = 0;      // http: 0 for a unix socket
   std::string request_target;  // http: the path, and a query if there is one
-  std::string text = "inbox";  // as it stands in the file
+  std::string text = "inbox";  // as in the file
 
-  // Whether somebody must be handed the message.
+  // Whether the message must be given to a handler.
   [[nodiscard]] bool has_handler() const { return kind == Kind::kExec || kind == Kind::kHttp; }
 };
 
 struct Route {
-  int line = 0;  // 0: nobody wrote it
+  int line = 0;  // 0: the default route
   std::string topic = "*";
   std::vector<std::pair<std::string, std::string>> claims;
   Target to;
 
-  // Empty if it matches; else the first thing that does not, in words: "role is sensor, not shop".
+  // Returns "" if the route matches, else why it does not: "role is sensor, not shop".
   [[nodiscard]] std::string mismatch(std::string_view of_topic, const Claims& of) const;
 };
 
@@ -54,23 +55,23 @@ struct Complaint {
 };
 
 struct Routes {
-  std::vector<Route> routes{Route{}};  // without a file everything goes to the inbox
-  std::vector<Complaint> complaints;   // of the lines that cannot be read
+  std::vector<Route> routes{Route{}};  // without a file: everything to the inbox
+  std::vector<Complaint> complaints;   // about lines that cannot be read
 
   [[nodiscard]] static Routes parse(std::string_view text);
 
-  // The first route that matches, or null.
+  // Returns the first route that matches, or null.
   [[nodiscard]] const Route* match(std::string_view topic, const Claims& claims) const;
 };
 
-// The file, read when it has changed.
+// Reads the routes file when it has changed.
 class RoutesFile {
  public:
   explicit RoutesFile(std::string path) : path_(std::move(path)), watch_(path_) {}
 
-  // Whatever the file says, complaints and all.  Throws Fault if it is there and cannot be read.
+  // Returns the routes with all complaints.  Throws Fault if the file exists and cannot be read.
   [[nodiscard]] const Routes& read();
-  // The same, and throws Fault, with file, line and reason, if any line cannot be read.
+  // The same, but throws Fault with file, line and reason if a line cannot be read.
   [[nodiscard]] const Routes& current();
 
  private:
@@ -79,7 +80,7 @@ class RoutesFile {
   Routes routes_;
 };
 
-// Whether a pattern of * and | matches all of a text.
+// Whether a pattern with * and | matches the whole text.
 [[nodiscard]] bool matches(std::string_view pattern, std::string_view text);
 
 }  // namespace sealpost

@@ -33,11 +33,11 @@ std::string line_of(const Json& json) {
 
 // A request's line is assembled member by member, because a JSON object would cost as much as
 // opening a seal.  The library escapes what needs it.
-void put_key(std::string& line, std::string_view key) {
+void put_key(std::string& line, const char* key) {
   line.append(line.empty() ? "{\"" : ",\"").append(key).append("\":");
 }
 
-void put_member(std::string& line, std::string_view key, std::string_view text) {
+void put_member(std::string& line, const char* key, std::string_view text) {
   if (text.empty()) return;
   const bool plain = std::all_of(text.begin(), text.end(), [](char one) {
     return one >= ' ' && one < 0x7f && one != '"' && one != '\\';
@@ -50,7 +50,7 @@ void put_member(std::string& line, std::string_view key, std::string_view text) 
   }
 }
 
-void put_number(std::string& line, std::string_view key, std::uint64_t number) {
+void put_number(std::string& line, const char* key, std::uint64_t number) {
   put_key(line, key);
   line.append(std::to_string(number));
 }

@@ -19,8 +19,7 @@ bool is_key(std::string_view key) {
   });
 }
 
-// The length of the UTF-8 sequence at the front, 0 if there is no valid one (Unicode 15, table
-// 3-7).
+// The length of the first UTF-8 sequence, or 0 if it is invalid (Unicode 15, table 3-7).
 std::size_t utf8_length(ByteView text) {
   const std::uint8_t lead = text[0];
   if (lead < 0x80) return 1;

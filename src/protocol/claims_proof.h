@@ -1,6 +1,5 @@
-// What a client states of itself inside every seal: how far the server has counted it, its claims,
-// and the MAC that shows it was issued them.  The same bytes in a handshake and in a record
-// (PROTOCOL 5, 6).
+// What a client proves inside every seal: its last receipt, its claims, and the MAC that shows that
+// the claims were issued to it.  A handshake and a record contain the same bytes (PROTOCOL 5, 6).
 #pragma once
 
 #include <optional>
@@ -19,14 +18,15 @@ struct ClaimsProof {
   Claims claims;
   KeyUseHmac key_use_hmac;
 
-  // receipt, lp16(claims block), lp8(key_use_hmac or empty).  `in_clear` is the form's field: of
-  // the two places exactly one must hold the MAC.
+  // receipt, lp16(claims block), lp8(key_use_hmac or empty).  The MAC must be either here or in the
+  // form, not in both; `in_clear` is the form's field.
   [[nodiscard]] static Result<ClaimsProof, Reason> read(Reader& reader,
                                                         const std::optional<KeyUseHmac>& in_clear);
   void write(Writer& writer, bool hmac_in_clear) const;
 };
 
-// Whether name and generation were issued these claims under kid; in constant time.
+// Whether these claims were issued to this name and generation under `kid`.  Compares in constant
+// time.
 [[nodiscard]] bool was_issued(const Keyring& keyring, Kid kid, const Installation& to,
                               const ClaimsProof& proof);
 

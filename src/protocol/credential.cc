@@ -8,17 +8,17 @@
 namespace sealpost {
 namespace {
 
-// Every string in it, the parser's own buffer too, erases itself.
+// All its strings erase themselves, and so does the parser's buffer.
 using Json = nlohmann::basic_json<nlohmann::ordered_map, std::vector, crypto::SecretText>;
 
 [[noreturn]] void reject(const std::string& what) {
-  throw Fault("this is no sealpost credential: " + what +
+  throw Fault("this is not a sealpost credential: " + what +
               "; ask the operator for the file that `sealpost client add` wrote");
 }
 
 const crypto::SecretText& text_at(const Json& json, const char* key) {
   const auto found = json.find(key);
-  if (found == json.end() || !found->is_string()) reject(std::string(key) + " is no text");
+  if (found == json.end() || !found->is_string()) reject(std::string(key) + " is not a text");
   return found->get_ref<const crypto::SecretText&>();
 }
 
@@ -38,10 +38,10 @@ void decode_at(const Json& json, const char* key, std::span<std::uint8_t> out) {
 
 Claims claims_at(const Json& json) {
   const auto found = json.find("claims");
-  if (found == json.end() || !found->is_object()) reject("claims is no object");
+  if (found == json.end() || !found->is_object()) reject("claims is not a JSON object");
   Claims::Map values;
   for (const auto& [key, value] : found->items()) {
-    if (!value.is_string()) reject("a claim is no text");
+    if (!value.is_string()) reject("a claim's value is not a text");
     values.emplace(key, value.get_ref<const crypto::SecretText&>());
   }
   Result<Claims, ClaimsError> claims = Claims::of(std::move(values));

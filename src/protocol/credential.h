@@ -1,4 +1,4 @@
-// What a client is given once, on paper or by a safe way, and needs for ever after.
+// The credential that the operator gives a client over a secure channel.
 #pragma once
 
 #include <string>
@@ -11,11 +11,11 @@
 
 namespace sealpost {
 
-// Whether a gateway can be at it: http:// or https://, a host, and no blank or control character.
+// Whether a URL is http:// or https:// with a host, and without blanks and control characters.
 [[nodiscard]] bool is_gateway_url(std::string_view url);
 
 struct Credential {
-  std::string url;  // where the gateway is; empty if the operator has not said
+  std::string url;  // of the gateway; empty if the operator has not set it
   ServerId server_id;
   std::string name;
   Kid kid;
@@ -24,15 +24,16 @@ struct Credential {
   Claims claims;
   KeyUseHmac key_use_hmac;
 
-  // Derives it all from the master key `kid` (PROTOCOL 3).
+  // Derives the keys from the master key `kid` (PROTOCOL 3).  Throws Fault if the keyring has no
+  // such key.
   [[nodiscard]] static Credential issue(const Keyring& keyring, Kid kid, std::string name,
                                         Generation generation, Claims claims, std::string url);
 
-  // Reads the JSON form.  Throws Fault, with what is wrong in a sentence, for any other text.
+  // Reads the JSON form.  For any other text throws Fault, which says what is wrong.
   [[nodiscard]] static Credential parse(std::string_view json);
 
   // {"sealpost":1,"url":...,"server_id":...,"name":...,"kid":...,"generation":...,"client_key":...,
-  // "claims":{"role":...},"key_use_hmac":...}, one line; binary values are base64url.
+  // "claims":{"role":...},"key_use_hmac":...} in one line.  Binary values are base64url.
   [[nodiscard]] crypto::SecretText json() const;
 };
 

@@ -25,7 +25,7 @@ Result<Envelope, Reason> Envelope::parse(std::string_view body) {
     const std::size_t end = rest.find('&');
     values[field] = rest.substr(0, end).substr(kFields[field].size());
     if (end == std::string_view::npos) break;
-    rest.remove_prefix(end + 1);  // what follows an '&' must be a field again
+    rest.remove_prefix(end + 1);  // after an '&' another field must follow
   }
 
   Envelope envelope;

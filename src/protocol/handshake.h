@@ -1,5 +1,5 @@
-// The handshake of PROTOCOL 5: how a client is installed on a server, and comes back with a new
-// session. Reading and writing of each message stand side by side; the gateway's half first.
+// The handshake (PROTOCOL 5), with which a client begins a session.  OpenedHandshake is the
+// gateway's side, ClientHandshake the client's.
 #pragma once
 
 #include <optional>
@@ -18,26 +18,26 @@
 
 namespace sealpost {
 
-// What message 1 carries besides the time.
+// The payload of message 1 without the time.
 struct HandshakeRequest {
   InstallNonce install_nonce;
   ClaimsProof proof;
 };
 
-// What message 2 carries when its status is accepted.
+// The payload of message 2 if its status is accepted.
 struct SessionGrant {
   SessionId session_id;
   Epoch epoch;
   Time expires_at;
   Receipt receipt;
-  std::uint32_t max_body;  // bytes of a whole HTTP body
+  std::uint32_t max_body;  // bytes of an HTTP body
 };
 
-// A handshake whose seal has opened; opening is the only way to make one.
+// A handshake whose seal has opened.  Only open() can make one.
 class OpenedHandshake {
  public:
-  // PROTOCOL 5, steps 2 and 3 but for X25519.  A rejection here is a stranger's: its reason is for
-  // the log alone.
+  // PROTOCOL 5, steps 2 and 3 without X25519.  After a rejection the client is not authenticated,
+  // so the reason is only for the log.
   [[nodiscard]] static Result<OpenedHandshake, Reason> open(const Envelope& envelope,
                                                             const Keyring& keyring);
 
@@ -46,17 +46,18 @@ class OpenedHandshake {
   [[nodiscard]] Generation generation() const { return generation_; }
   // SHA-256 of the decoded encrypted_message.
   [[nodiscard]] const crypto::Digest& digest() const { return digest_; }
-  // The rest of step 3, once the digest is known to be new; false where the result would be all
-  // zero.  Before all that follows.
+  // X25519, the rest of step 3.  Returns false if its result would be all zero.  Call it after the
+  // check that the digest is new, and before keys(), reject() and accept().  `ephemeral` must be
+  // fresh.
   [[nodiscard]] bool agree(const crypto::Key& ephemeral) { return noise_.agree(ephemeral); }
-  // The client's estimate of this server's clock; nothing if the payload is too short to hold it.
+  // The client's estimate of this server's clock, or nothing if the payload is too short.
   [[nodiscard]] std::optional<Time> sent_at() const;
-  // Refuses every payload but the exact shape.
+  // Rejects every payload that does not have exactly the required fields.
   [[nodiscard]] Result<HandshakeRequest, Reason> request() const;
-  // The session's keys, should there be one.
+  // The keys of the session, if the handshake is accepted.
   [[nodiscard]] SessionKeys keys() const;
 
-  // encrypted_message's answer, 0x91 and message 2: either of them, once.
+  // The answer: 0x91 and message 2.  Call one of the two, once.
   [[nodiscard]] Bytes reject(Status status, Time server_time);
   [[nodiscard]] Bytes accept(const SessionGrant& grant, Time server_time);
 
@@ -78,10 +79,10 @@ class OpenedHandshake {
   crypto::Digest digest_;
 };
 
-// The client's half: one handshake, from its request to its answer.
+// The client's side of one handshake.
 class ClientHandshake {
  public:
-  // `ephemeral` must be fresh.  With `hmac_in_clear` the form has all three fields.
+  // `ephemeral` must be fresh.  With `hmac_in_clear`, key_use_hmac is a field of the form.
   ClientHandshake(const Credential& credential, const InstallNonce& install_nonce,
                   const Receipt& receipt, Time sent_at, bool hmac_in_clear, crypto::Key ephemeral);
 
@@ -91,10 +92,10 @@ class ClientHandshake {
     Status status;
     Time server_time;
     std::optional<SessionGrant> grant;  // if and only if accepted
-    std::optional<SessionKeys> keys;    // likewise
+    std::optional<SessionKeys> keys;    // if and only if accepted
   };
-  // Refuses whatever this server, or someone with this client's key, did not answer to this call.
-  // Once.
+  // Returns nothing unless somebody with this client's key has answered this very request.  Call it
+  // once.
   [[nodiscard]] std::optional<Answer> finish(ByteView answer);
 
  private:

@@ -1,4 +1,4 @@
-// The names and numbers of PROTOCOL 2, and which bytes may stand in them.
+// The names and numbers of PROTOCOL 2, and the checks of their syntax.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace sealpost {
 // Specification constants.
 constexpr std::size_t kNameMax = 64;
 constexpr std::size_t kTopicMax = 128;
-constexpr std::uint64_t kCounterEnd = std::uint64_t{1} << 63;  // counters are below it
+constexpr std::uint64_t kCounterEnd = std::uint64_t{1} << 63;  // every counter is below it
 constexpr std::uint64_t kWindow = 1024;
 constexpr std::string_view kPingTopic = "sealpost/ping";
 
@@ -27,7 +27,7 @@ using KeyUseHmac = Id<struct KeyUseHmacTag, 32>;
 using Generation = std::uint32_t;
 using Kid = std::uint8_t;
 
-// What counts messages, across all its sessions.
+// One installation of a client.  Its messages are counted across all its sessions.
 struct Installation {
   std::string name;
   Generation generation = 0;
@@ -36,11 +36,11 @@ struct Installation {
 
 // 1-64 bytes of A-Z a-z 0-9 . _ -
 [[nodiscard]] bool is_name_field(std::string_view text);
-// The same, and the first a letter or digit.
+// A name field whose first byte is a letter or a digit.
 [[nodiscard]] bool is_name(std::string_view text);
 // 1-128 bytes of A-Z a-z 0-9 . _ - /
 [[nodiscard]] bool is_topic(std::string_view text);
-// Whether a topic begins with "sealpost/", which is the protocol's own.
+// Whether a topic begins with "sealpost/", which is reserved for the protocol.
 [[nodiscard]] bool is_reserved_topic(std::string_view topic);
 
 }  // namespace sealpost

@@ -73,8 +73,10 @@ SessionKeys Keyring::open_session_keys(Kid kid, const SessionId& session, std::s
   auto both =
       crypto::xaes_open(of(kid).storage_key, nonce, storage_context(session, name), reader.rest());
   if (!both || both->size() != 2 * kKeySize) {
-    throw Fault("a session's keys in the database do not open under key " + std::to_string(kid) +
-                ": they were written under another; end the sessions with `sealpost session end`");
+    throw Fault("cannot decrypt a session's keys in the database with master key " +
+                std::to_string(kid) +
+                ": they were encrypted with another key; end the sessions with `sealpost session "
+                "end`");
   }
   SessionKeys keys{crypto::Key(ByteView(*both).first<kKeySize>()),
                    crypto::Key(ByteView(*both).last<kKeySize>())};
@@ -84,7 +86,7 @@ SessionKeys Keyring::open_session_keys(Kid kid, const SessionId& session, std::s
 
 const Keyring::Derived& Keyring::of(Kid kid) const {
   const auto found = keys_.find(kid);
-  if (found == keys_.end()) throw Fault("no master key " + std::to_string(kid));
+  if (found == keys_.end()) throw Fault("there is no master key " + std::to_string(kid));
   return found->second;
 }
 

@@ -1,6 +1,6 @@
-// The key schedule of PROTOCOL 3: everything that is derived from a master key, each with a label
-// and length-prefixed parts of its own.  The master key itself is used for the first extraction
-// only and is not kept.
+// The key schedule (PROTOCOL 3): all keys that are derived from a master key.  Each derivation has
+// its own label and length-prefixed parts.  The master key is used only for the first extraction
+// and is not kept.
 #pragma once
 
 #include <map>
@@ -18,14 +18,14 @@ using ClientKey = crypto::Secret<16>;
 // The pre-shared key of the handshake: HKDF(salt = "", IKM = client_key, "sealpost/1 psk", 32).
 [[nodiscard]] crypto::Key psk_of(const ClientKey& client_key);
 
-// Both directions of a session: client to server, and back.
+// The keys of a session: client to server, and server to client.
 struct SessionKeys {
   crypto::Key c2s;
   crypto::Key s2c;
 };
 
-// The server's keys, of all its kids.  Every call names a kid that has() knows; another throws
-// Fault.
+// The server's keys of all its kids.  Every function that takes a kid throws Fault if has(kid) is
+// false.
 class Keyring {
  public:
   explicit Keyring(const ServerId& server_id) : server_id_(server_id) {}
@@ -42,11 +42,11 @@ class Keyring {
 
   [[nodiscard]] const crypto::Key& receipt_key(Kid kid) const { return of(kid).receipt_key; }
 
-  // Session keys as they may lie in the database: XAES-256-GCM under storage_key, with
-  // session_id and name as associated data (PROTOCOL 8).  `nonce` must be fresh.
+  // Encrypts session keys for the database: XAES-256-GCM under storage_key, with session_id and
+  // name as associated data (PROTOCOL 8).  `nonce` must be fresh.
   [[nodiscard]] Bytes seal_session_keys(Kid kid, const SessionId& session, std::string_view name,
                                         const SessionKeys& keys, const ByteArray<24>& nonce) const;
-  // Throws Fault if the bytes were not sealed for this session here.
+  // Throws Fault if seal_session_keys() did not make these bytes for this session and name.
   [[nodiscard]] SessionKeys open_session_keys(Kid kid, const SessionId& session,
                                               std::string_view name, ByteView sealed) const;
 

@@ -1,6 +1,5 @@
-// A receipt is the server's proof, in the client's hands, of how far it has counted an
-// installation: whoever shows one above what the database knows proves that the database is an old
-// copy (PROTOCOL 6, 7).
+// A receipt proves to the server how far it has counted an installation.  If a client shows one
+// that is above the database's count, the database is an old copy (PROTOCOL 6, 7).
 #pragma once
 
 #include "base/bytes.h"
@@ -9,7 +8,8 @@
 
 namespace sealpost {
 
-// `next` is the lowest counter above all used ones; 0, and a zero proof, is "no receipt".
+// `next` is the lowest counter above all used ones.  If it is 0 and the proof is zero, there is no
+// receipt.
 struct Receipt {
   std::uint64_t next = 0;
   ByteArray<16> proof{};
@@ -21,7 +21,7 @@ struct Receipt {
   friend bool operator==(const Receipt&, const Receipt&) = default;
 };
 
-// No receipt for next = 0: nothing has been counted.
+// With next = 0 nothing has been counted, and the result is no receipt.
 [[nodiscard]] Receipt make_receipt(const crypto::Key& receipt_key, const Epoch& epoch,
                                    const Installation& installation, std::uint64_t next);
 

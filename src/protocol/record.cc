@@ -8,8 +8,9 @@ namespace {
 constexpr std::uint8_t kAnswerKind = 0x92;
 constexpr std::size_t kHeaderSize = 41;
 
-// Half of the nonce is random, and hedged: a copied machine that repeats its generator repeats a
-// nonce only for the same plaintext.  The counter is the other half.
+// The counter is half of the nonce; this is the other half.  It is random and depends on the
+// plaintext: if a cloned machine repeats its random numbers, a nonce repeats only for the same
+// plaintext.
 template <std::size_t N>
 ByteArray<N> hedged_random(const ByteArray<32>& fresh, ByteView plaintext) {
   const crypto::Digest digest = crypto::sha256({fresh, plaintext});

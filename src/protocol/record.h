@@ -1,4 +1,4 @@
-// Records and their answers (PROTOCOL 6).  Reading and writing of each stand side by side.
+// Records and their answers (PROTOCOL 6).
 #pragma once
 
 #include <optional>
@@ -16,7 +16,7 @@
 
 namespace sealpost {
 
-// Whose record it is, as the database tells.
+// The session of a record, as the database has it.
 struct Session {
   SessionId id;
   Kid kid;
@@ -28,11 +28,11 @@ struct RecordHeader {
   std::uint64_t counter;
   ByteArray<16> random;
 
-  // Refuses what is too short, of another kind, or counts past 2^63: a stranger's.
+  // Rejects a message that is too short or of another kind, or whose counter is not below 2^63.
   [[nodiscard]] static Result<RecordHeader, Reason> read(ByteView message);
 };
 
-// What one message of a client is, however often it is sealed.
+// One message of a client.  It stays the same however often it is sealed.
 struct Message {
   std::uint64_t counter;
   MessageId id;
@@ -43,16 +43,16 @@ struct Message {
   [[nodiscard]] crypto::Digest digest() const;
 };
 
-// A plaintext whose seal has opened; nobody has looked at its shape yet.
+// A plaintext whose seal has opened, but whose fields were not read yet.  Only open() can make one.
 class OpenedSeal {
  public:
-  // The rejection is a stranger's.
+  // After a rejection the client is not authenticated.
   [[nodiscard]] static Result<OpenedSeal, Reason> open(const Envelope& envelope,
                                                        const RecordHeader& header,
                                                        const Session& session,
                                                        const crypto::Key& c2s);
 
-  // SHA-256 of the decoded encrypted_message: what the answer is bound to.
+  // SHA-256 of the decoded encrypted_message.  The answer is bound to it.
   [[nodiscard]] const crypto::Digest& request_hash() const { return request_hash_; }
   [[nodiscard]] const Session& session() const { return session_; }
   [[nodiscard]] std::uint64_t counter() const { return counter_; }
@@ -76,11 +76,11 @@ class OpenedSeal {
   Bytes plaintext_;
 };
 
-// An authenticated message of a known client.  An opened seal is the only thing it can be made of,
-// and it is the only thing Store::admit takes.
+// An authenticated message of a known client.  Only read() can make one, from an opened seal, and
+// Store::admit takes nothing else.
 class OpenedRecord {
  public:
-  // Refuses every plaintext but the exact shape: `malformed`.
+  // Rejects every plaintext that does not have exactly the required fields (status malformed).
   [[nodiscard]] static Result<OpenedRecord, Reason> read(OpenedSeal seal);
 
   [[nodiscard]] const Session& session() const { return session_; }
@@ -105,8 +105,8 @@ class OpenedRecord {
   std::uint64_t oldest_;
 };
 
-// The client's side of the same bytes.  `fresh` must be 32 new random bytes; `clear` names the
-// fields that go beside the seal, and comes back with the sealed message in it.
+// Seals a record, as the client does.  `fresh` must be 32 new random bytes.  `clear` has the fields
+// in clear; the result is `clear` with the sealed message.
 [[nodiscard]] Envelope seal_record(const crypto::Key& c2s, const SessionId& session_id,
                                    const ByteArray<32>& fresh, Envelope clear,
                                    const Message& message, const ClaimsProof& proof, Time sent_at,
@@ -119,11 +119,11 @@ struct Answer {
   Bytes body;
 };
 
-// 0x92, 24 random bytes, ciphertext.  `fresh` must be 32 new random bytes.
+// Returns 0x92, 24 random bytes, ciphertext.  `fresh` must be 32 new random bytes.
 [[nodiscard]] Bytes seal_answer(const crypto::Key& s2c, const crypto::Digest& request_hash,
                                 const ByteArray<32>& fresh, const Answer& answer);
 
-// Refuses what was not sealed as the answer to this very request.
+// Returns nothing unless `bytes` were sealed as the answer to this very request.
 [[nodiscard]] std::optional<Answer> open_answer(const crypto::Key& s2c,
                                                 const crypto::Digest& request_hash, ByteView bytes);
 

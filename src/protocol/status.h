@@ -21,7 +21,7 @@ enum class Status : std::uint8_t {
   kUnavailable = 10,
 };
 
-// Nothing for a number this version does not know.
+// Returns nothing for a number that this version does not know.
 [[nodiscard]] std::optional<Status> status_of(std::uint8_t number);
 // "accepted", "too_old", ...
 [[nodiscard]] std::string_view name_of(Status status);

@@ -97,13 +97,13 @@ ClientRow Clients::find(const std::string& name) {
   return row.front();
 }
 
-std::vector<ClientRow> Clients::select(const std::string& where, const std::string& name) {
-  SQLite::Statement statement(database_.handle(), R"sql(
+std::vector<ClientRow> Clients::select(const char* where, const std::string& name) {
+  SQLite::Statement statement(database_.handle(), std::string(R"sql(
       SELECT name, generation, kid, claims, issued_at, revoked_at,
              (SELECT max(message.received_at)
               FROM message JOIN installation ON installation.id = message.installation
               WHERE installation.name = client.name)
-      FROM client )sql" + where + " ORDER BY name");
+      FROM client )sql") + where + " ORDER BY name");
   Query query(statement, name);
   std::vector<ClientRow> rows;
   while (query.row()) {

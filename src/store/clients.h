@@ -65,7 +65,7 @@ class Clients {
   int end_sessions_where(const std::string& condition,
                          const std::function<void(SQLite::Statement&)>& bind);
   void withdraw(const std::string& name, bool remove, Time now);
-  std::vector<ClientRow> select(const std::string& where, const std::string& name);
+  std::vector<ClientRow> select(const char* where, const std::string& name);
 
   Database& database_;
 };

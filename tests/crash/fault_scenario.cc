@@ -23,7 +23,7 @@ FaultScenario::FaultScenario()
   fixture_.set(kHandlerTimeout, "1s");
   fixture_.set(kQuotaBytes, "3000");
   fixture_.routes("ask/* - http unix:" + (fixture_.folder / "app") +
-                  ":/\nno - refuse\n* - inbox\n");
+                  ":/\nno - reject\n* - inbox\n");
   ann_.credential = fixture_.client("ann").credential.json();
   bob_.credential = fixture_.client("bob").credential.json();
   fixture_.restart();

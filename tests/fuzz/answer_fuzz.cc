@@ -14,7 +14,7 @@ using fuzz::require;
 constexpr int kStatuses = 11;
 
 void answer_to_record(ByteView plaintext) {
-  const crypto::Digest request = fuzz::filled<32>(1);
+  const auto request = fuzz::filled_id<crypto::Digest>(1);
   const auto nonce = fuzz::filled<24>(2);
   Bytes sealed = Writer().u8(0x92).put(nonce).take();
   const Bytes context = Writer().put("sealpost/1 answer").put(request).take();
@@ -23,11 +23,12 @@ void answer_to_record(ByteView plaintext) {
   const auto answer = open_answer(fuzz::key(3), request, sealed);
   const bool shaped = plaintext.size() >= 33 && plaintext[0] < kStatuses;
   require(static_cast<bool>(answer) == shaped, "a known status, a time and a receipt");
-  require(!open_answer(fuzz::key(3), fuzz::filled<32>(4), sealed), "of this request alone");
+  require(!open_answer(fuzz::key(3), fuzz::filled_id<crypto::Digest>(4), sealed),
+          "of this request alone");
   require(!open_answer(fuzz::key(4), request, sealed), "under this key alone");
   if (!answer) return;
   require(static_cast<int>(answer->status) == plaintext[0], "the same status");
-  require(answer->server_time == fuzz::naive_number(plaintext, 1, 8), "the same time");
+  require(to_ms(answer->server_time) == fuzz::naive_number(plaintext, 1, 8), "the same time");
   require(answer->receipt.next == fuzz::naive_number(plaintext, 9, 8), "the same receipt");
   require(fuzz::same(answer->body, plaintext.subspan(33)), "the same body");
   const auto again = open_answer(fuzz::key(3), request,
@@ -39,13 +40,13 @@ void answer_to_record(ByteView plaintext) {
 
 void check_welcome(const ClientHandshake::Answer& answer, ByteView payload) {
   require(static_cast<int>(answer.status) == payload[0], "the same status");
-  require(answer.server_time == fuzz::naive_number(payload, 1, 8), "the same time");
+  require(to_ms(answer.server_time) == fuzz::naive_number(payload, 1, 8), "the same time");
   require(answer.grant.has_value() == (payload[0] == 0), "a grant if accepted");
   require(answer.keys.has_value() == (payload[0] == 0), "and keys");
   if (!answer.grant) return;
   Writer again;
-  again.u8(0).u64(answer.server_time).put(answer.grant->session_id).put(answer.grant->epoch);
-  again.u64(answer.grant->expires_at);
+  again.u8(0).time(answer.server_time).put(answer.grant->session_id).put(answer.grant->epoch);
+  again.time(answer.grant->expires_at);
   answer.grant->receipt.write(again);
   again.u32(answer.grant->max_body);
   require(fuzz::same(again.view(), payload), "written again, it is the same");
@@ -53,7 +54,8 @@ void check_welcome(const ClientHandshake::Answer& answer, ByteView payload) {
 
 void answer_to_handshake(ByteView payload) {
   const Credential& me = fuzz::credential();
-  ClientHandshake call(me, fuzz::filled<16>(1), {}, 1, false, fuzz::key(2));
+  ClientHandshake call(me, fuzz::filled_id<InstallNonce>(1), {}, time_from_ms(1), false,
+                       fuzz::key(2));
   const ByteView message = call.envelope().message;
   Writer prologue;
   prologue.put("sealpost/1 handshake").put(me.server_id).put(message.first(6));
@@ -69,8 +71,10 @@ void answer_to_handshake(ByteView payload) {
 }
 
 void bare_answer(ByteView bytes) {
-  require(!open_answer(fuzz::key(3), fuzz::filled<32>(1), bytes), "a stranger's does not open");
-  ClientHandshake call(fuzz::credential(), fuzz::filled<16>(1), {}, 1, false, fuzz::key(2));
+  require(!open_answer(fuzz::key(3), fuzz::filled_id<crypto::Digest>(1), bytes),
+          "a stranger's does not open");
+  ClientHandshake call(fuzz::credential(), fuzz::filled_id<InstallNonce>(1), {}, time_from_ms(1),
+                       false, fuzz::key(2));
   require(!call.finish(bytes), "neither does it here");
 }
 

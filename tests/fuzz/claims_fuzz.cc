@@ -80,8 +80,8 @@ std::optional<Claims::Map> naive_decode(ByteView block) {
 bool naive_valid_at(const Claims::Map& claims, Time now) {
   const auto from = claims.find("not_before");
   const auto until = claims.find("not_after");
-  return (from == claims.end() || std::stoull(from->second) <= now / 1000) &&
-         (until == claims.end() || now / 1000 < std::stoull(until->second));
+  return (from == claims.end() || std::stoull(from->second) <= to_ms(now) / 1000) &&
+         (until == claims.end() || to_ms(now) / 1000 < std::stoull(until->second));
 }
 
 }  // namespace
@@ -98,8 +98,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   fuzz::require(fuzz::same(claims->encode(), block), "one set of claims has one encoding");
   fuzz::require(static_cast<bool>(Claims::of(claims->values())), "its claims can be issued");
   fuzz::require(!claims->json().empty(), "they can be written as JSON");
-  for (const Time now : {Time{0}, Time{1'700'000'000'000}, ~Time{0}, claims->end().value_or(1) - 1,
-                         claims->end().value_or(0)}) {
+  for (const Time now : {Time{}, time_from_ms(1'700'000'000'000), Time::max(),
+                         claims->end().value_or(time_from_ms(1)) - Milliseconds{1},
+                         claims->end().value_or(Time{})}) {
     fuzz::require(claims->valid_at(now) == naive_valid_at(*naive, now), "valid at the same times");
   }
   return 0;

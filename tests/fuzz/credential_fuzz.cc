@@ -17,7 +17,7 @@ std::optional<Credential> parse(std::string_view text) {
   try {
     return Credential::parse(text);
   } catch (const Fault& fault) {
-    require(std::string_view(fault.what()).starts_with("this is no sealpost credential: "),
+    require(std::string_view(fault.what()).starts_with("this is not a sealpost credential: "),
             "it says what is wrong");
     return std::nullopt;
   }

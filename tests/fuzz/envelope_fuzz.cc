@@ -58,7 +58,7 @@ std::optional<Envelope> naive_parse(const std::string& body) {
       const auto bytes = naive_base64url(value);
       if (value.size() != 43 || !bytes) return std::nullopt;
       envelope.key_use_hmac.emplace();
-      std::copy(bytes->begin(), bytes->end(), envelope.key_use_hmac->begin());
+      std::copy(bytes->begin(), bytes->end(), envelope.key_use_hmac->bytes.begin());
     } else if (key == "encrypted_message") {
       const auto bytes = naive_base64url(value);
       if (value.empty() || !bytes) return std::nullopt;

@@ -103,7 +103,7 @@ class FuzzRun {
       generation = std::max(generation, one.generation);
     }
     model_.epoch = epoch();
-    for (InstallNonce& nonce : nonces_) nonce = crypto::random_array<16>();
+    for (InstallNonce& nonce : nonces_) nonce = crypto::random_id<InstallNonce>();
   }
 
   void run() {
@@ -148,7 +148,8 @@ class FuzzRun {
   void pass_time() {
     deliver();
     constexpr std::array<Milliseconds, 7> kSpans{
-        1, 30 * kSecond, 59 * kSecond, kMinute, 150 * kSecond, 301 * kSecond, Model::kSessionLife};
+        Milliseconds{1}, 30 * kSecond,  59 * kSecond,       kMinute,
+        150 * kSecond,   301 * kSecond, Model::kSessionLife};
     const std::size_t which = choices_.of(kSpans.size() + 2);
     if (which == kSpans.size()) return shared_.fixture.restart();
     if (which > kSpans.size()) return renew();
@@ -171,10 +172,13 @@ class FuzzRun {
                                                   60'001, 300'000, -300'001, 4'000'000'000'000};
     return kShifts.at(choices_.of(kShifts.size()));
   }
-  Time shifted() { return static_cast<Time>(static_cast<std::int64_t>(now()) + shift()); }
+  Time shifted() {
+    return time_from_ms(
+        static_cast<std::uint64_t>(static_cast<std::int64_t>(to_ms(now())) + shift()));
+  }
 
   Claims claims(std::size_t client) {
-    const std::uint64_t seconds = now() / kSecond;
+    const std::uint64_t seconds = now().time_since_epoch() / kSecond;
     switch (choices_.of(5)) {
       case 1:
         return *Claims::of({{"role", "shop"}, {"not_after", std::to_string(seconds + 100)}});
@@ -191,7 +195,7 @@ class FuzzRun {
     const crypto::Key& key = keyring_.receipt_key(1);
     const std::uint64_t next = model_.next_of(who);
     Installation other = who;
-    other.nonce[0] ^= 1;
+    other.nonce.bytes[0] ^= 1;
     switch (choices_.of(16)) {
       case 1:
         return make_receipt(key, *model_.epoch, who, next);
@@ -210,11 +214,11 @@ class FuzzRun {
 
   void put_statement(Writer& writer, std::size_t client, const Installation& who, bool in_clear) {
     const Credential& me = shared_.credentials[client];
-    ClaimsProof statement{receipt(who), claims(client), {}};
-    statement.key_use_hmac =
-        keyring_.key_use_hmac(me.kid, me.name, me.generation, statement.claims.encode());
-    if (choices_.of(16) == 15) statement.key_use_hmac[0] ^= 1;
-    statement.write(writer, in_clear);
+    ClaimsProof proof{receipt(who), claims(client), {}};
+    proof.key_use_hmac =
+        keyring_.key_use_hmac(me.kid, me.name, me.generation, proof.claims.encode());
+    if (choices_.of(16) == 15) proof.key_use_hmac.bytes[0] ^= 1;
+    proof.write(writer, in_clear);
   }
 
   Installation installation(std::size_t client) {
@@ -227,7 +231,7 @@ class FuzzRun {
     const bool in_clear = choices_.of(4) == 3;
     const Installation who = installation(client);
     Writer payload;
-    payload.u64(shifted()).put(who.nonce);
+    payload.time(shifted()).put(who.nonce);
     put_statement(payload, client, who, in_clear);
     return handshake(client, payload.take(), in_clear);
   }
@@ -238,7 +242,7 @@ class FuzzRun {
     const Time at = shifted();
     const InstallNonce nonce = nonces_.at(choices_.of(nonces_.size()));
     Bytes payload = choices_.bytes();
-    const Bytes front = Writer().u64(at).put(nonce).take();
+    const Bytes front = Writer().time(at).put(nonce).take();
     std::copy_n(front.begin(), std::min(front.size(), payload.size()), payload.begin());
     return payload;
   }
@@ -252,7 +256,7 @@ class FuzzRun {
     if (choices_.of(16) == 15) {  // 0 or 1, which lead to an all-zero result
       sent.model.small_order = true;
       point.emplace();
-      point->at(0) = choices_.yes() ? 1 : 0;
+      point->bytes[0] = choices_.yes() ? 1 : 0;
     }
     sent.sealed = std::make_shared<fuzz::Handshake>(me, std::move(payload), in_clear, point);
     sent.model.digest = crypto::sha256({sent.sealed->envelope().message});
@@ -293,7 +297,7 @@ class FuzzRun {
     const std::string topic(kTopics.at(choices_.of(kTopics.size())));
     const std::uint64_t number = counter(from.who);
     Writer plaintext;
-    plaintext.u64(shifted()).u64(choices_.yes() ? number : choices_.number());
+    plaintext.time(shifted()).u64(choices_.yes() ? number : choices_.number());
     put_statement(plaintext, from.client, from.who, in_clear);
     plaintext.put(crypto::random_array<16>()).lp8(topic).put(choices_.bytes());
     return record(session, number, plaintext.take(), in_clear);
@@ -413,13 +417,13 @@ class FuzzRun {
     auto opened = sent.sealed->open(bytes_of(response.body));
     require(opened && opened->payload.size() == 77 && opened->payload[0] == 0, "it is a grant");
     Reader reader(ByteView(opened->payload).subspan(9));
-    const SessionId id = reader.array<16>();
-    const Epoch epoch = reader.array<16>();
+    const auto id = reader.id<SessionId>();
+    const auto epoch = reader.id<Epoch>();
     if (!model_.epoch) model_.epoch = epoch;  // rolled back earlier in this batch
     require(!model_.sessions.contains(id) && epoch == model_.epoch, "in this epoch, a new session");
     model_.begin(sent.model, id);
     const Model::LiveSession& live = model_.sessions.at(id);
-    require(reader.u64() == live.expires_at, "which ends when it should");
+    require(reader.time() == live.expires_at, "which ends when it should");
     std::size_t client = 0;
     while (shared_.credentials[client].name != live.who.name ||
            shared_.credentials[client].generation != live.who.generation) {
@@ -466,11 +470,11 @@ class FuzzRun {
   void check_welcome(ByteView payload, const SentHandshake& sent, const Verdict& verdict) {
     Reader reader(payload);
     require(reader.u8() == static_cast<int>(*verdict.status), "the status that the model says");
-    require(reader.u64() == now(), "with the time");
+    require(reader.time() == now(), "with the time");
     if (verdict.status != Status::kAccepted) return require(reader.expect_end(), "and no more");
     (void)reader.take(40);
     Installation who = sent.model.who;
-    std::copy_n(sent.model.payload.begin() + 8, 16, who.nonce.begin());
+    std::copy_n(sent.model.payload.begin() + 8, 16, who.nonce.bytes.begin());
     check_receipt(Receipt::read(reader), who, verdict);
   }
 
@@ -491,7 +495,7 @@ class FuzzRun {
     SQLite::Statement query(*shared_.eye, "SELECT epoch FROM server");
     require(query.executeStep(), "the database has an epoch");
     Epoch epoch;
-    std::memcpy(epoch.data(), query.getColumn(0).getBlob(), epoch.size());
+    std::memcpy(epoch.bytes.data(), query.getColumn(0).getBlob(), epoch.bytes.size());
     return epoch;
   }
 
@@ -505,7 +509,7 @@ class FuzzRun {
       for (const InstallNonce& nonce : nonces_) {
         query.bind(1, one.name);
         query.bind(2, static_cast<std::int64_t>(one.generation));
-        query.bind(3, nonce.data(), static_cast<int>(nonce.size()));
+        query.bind(3, nonce.bytes.data(), static_cast<int>(nonce.bytes.size()));
         for (const auto& [counter, used] : model_.used[{one.name, one.generation, nonce}]) {
           require(query.executeStep(), "what was counted is stored");
           const auto blob = [&](int at) {

@@ -22,10 +22,10 @@ Receipt receipt_of(const NaiveClaimsProof& statement) {
 }
 
 bool issued(const Keyring& keyring, const Installation& who, const NaiveClaimsProof& statement,
-            const std::optional<crypto::Digest>& in_clear) {
-  const auto right = keyring.key_use_hmac(1, who.name, who.generation, statement.claims);
+            const std::optional<KeyUseHmac>& in_clear) {
+  const KeyUseHmac right = keyring.key_use_hmac(1, who.name, who.generation, statement.claims);
   const ByteView said = in_clear ? ByteView(*in_clear) : ByteView(statement.key_use_hmac);
-  return std::equal(right.begin(), right.end(), said.begin(), said.end());
+  return std::equal(right.bytes.begin(), right.bytes.end(), said.begin(), said.end());
 }
 
 struct NaiveRecord {
@@ -68,13 +68,14 @@ Verdict Model::handshake(const ModelHandshake& sent) {
   if (sent.small_order) return kRefused;
   const ByteView payload = sent.payload;
   if (payload.size() < 8) return sealed(Status::kMalformed);
-  if (apart(naive_number(payload, 0, 8), now) > 60 * kSecond) return sealed(Status::kLate);
+  if (apart(time_from_ms(naive_number(payload, 0, 8)), now) > 60 * kSecond)
+    return sealed(Status::kLate);
   std::size_t at = 24;
   if (payload.size() < at) return sealed(Status::kMalformed);
   const auto statement = naive_statement(payload, at, sent.hmac_in_clear.has_value());
   if (!statement || at != payload.size()) return sealed(Status::kMalformed);
   Installation who = sent.who;
-  std::copy_n(payload.begin() + 8, 16, who.nonce.begin());
+  std::copy_n(payload.begin() + 8, 16, who.nonce.bytes.begin());
   if (!issued(keyring_, who, *statement, sent.hmac_in_clear)) return sealed(Status::kForbidden);
   if (!Claims::decode(statement->claims)->valid_at(now)) return sealed(Status::kForbidden);
   const auto row = clients.find(who.name);
@@ -95,7 +96,7 @@ void Model::begin(const ModelHandshake& sent, const SessionId& id) {
   std::size_t at = 24;
   const auto statement = naive_statement(sent.payload, at, sent.hmac_in_clear.has_value());
   LiveSession session{sent.who, true, now + 60 * kSecond, now + kSessionLife};
-  std::copy_n(sent.payload.begin() + 8, 16, session.who.nonce.begin());
+  std::copy_n(sent.payload.begin() + 8, 16, session.who.nonce.bytes.begin());
   if (const auto end = Claims::decode(statement->claims)->end()) {
     session.expires_at = std::min(session.expires_at, *end);
   }
@@ -171,7 +172,7 @@ std::optional<Verdict> Model::admit_one(const ModelRecord& sent) {
     const bool accepted = old->second.status == Status::kAccepted;
     return verdict(accepted ? Status::kDuplicate : old->second.status, true);
   }
-  if (apart(naive_number(sent.plaintext, 0, 8), now) > 300 * kSecond) {
+  if (apart(time_from_ms(naive_number(sent.plaintext, 0, 8)), now) > 300 * kSecond) {
     return verdict(Status::kLate, false);
   }
   const Status status = allowed(record, now) ? Status::kAccepted : Status::kForbidden;

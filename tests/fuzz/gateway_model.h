@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "crypto/primitives.h"
 #include "protocol/ids.h"
 #include "protocol/keyring.h"
 #include "protocol/receipt.h"
@@ -34,20 +35,20 @@ struct ModelHandshake {
   crypto::Digest digest;
   bool small_order = false;
   Bytes payload;
-  std::optional<crypto::Digest> hmac_in_clear;
+  std::optional<KeyUseHmac> hmac_in_clear;
 };
 struct ModelRecord {
   SessionId session;
   std::uint64_t counter;
   Bytes plaintext;
-  std::optional<crypto::Digest> hmac_in_clear;
+  std::optional<KeyUseHmac> hmac_in_clear;
 };
 
 class Model {
  public:
   explicit Model(const Keyring& keyring) : keyring_(keyring) {}
 
-  Time now = 0;
+  Time now{};
   std::optional<Epoch> epoch;  // none: it has been replaced, and nobody has heard by what
   std::map<std::string, Generation> clients;  // the generation of each name's row
 
@@ -62,8 +63,8 @@ class Model {
   struct LiveSession {
     Installation who;
     bool pending = true;
-    Time until = 0;
-    Time expires_at = 0;
+    Time until{};
+    Time expires_at{};
   };
   std::map<SessionId, LiveSession> sessions;
 
@@ -93,7 +94,7 @@ class Model {
 // The routes of the fuzzed gateway.
 inline constexpr const char* kModelRoutes =
     "shop/* role=shop inbox\n"
-    "no/* - refuse\n"
+    "no/* - reject\n"
     "* - inbox\n";
 
 }  // namespace sealpost::fuzz

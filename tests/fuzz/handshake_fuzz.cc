@@ -35,21 +35,21 @@ void sealed_payload(ByteView payload, bool hmac_in_clear) {
   require(static_cast<bool>(read) == (naive && at == payload.size()),
           "both take the same payloads");
   if (!read) return;
-  require(*opened->sent_at() == fuzz::naive_number(payload, 0, 8), "the same time");
+  require(to_ms(*opened->sent_at()) == fuzz::naive_number(payload, 0, 8), "the same time");
   require(fuzz::same(read->install_nonce, payload.subspan(8, 16)), "the same installation");
-  require(read->statement.receipt.next == naive->next, "the same receipt");
+  require(read->proof.receipt.next == naive->next, "the same receipt");
   Writer again;
-  again.u64(*opened->sent_at()).put(read->install_nonce);
-  read->statement.write(again, hmac_in_clear);
+  again.time(*opened->sent_at()).put(read->install_nonce);
+  read->proof.write(again, hmac_in_clear);
   require(fuzz::same(again.view(), payload), "written again, it is the same");
 
   const Installation who{me.name, me.generation, read->install_nonce};
-  const bool issued = read->statement.key_use_hmac == me.key_use_hmac &&
-                      read->statement.claims.values() == me.claims.values();
-  require(was_issued(fuzz::keyring(), me.kid, who, read->statement) == issued,
+  const bool issued = read->proof.key_use_hmac == me.key_use_hmac &&
+                      read->proof.claims.values() == me.claims.values();
+  require(was_issued(fuzz::keyring(), me.kid, who, read->proof) == issued,
           "no claims but those that were issued");
   require(opened->agree(fuzz::key(4)), "X25519 agrees");
-  require(!opened->refuse(Status::kLate, 1).empty(), "it can be answered");
+  require(!opened->reject(Status::kLate, time_from_ms(1)).empty(), "it can be answered");
 }
 
 // Nobody seals by chance.

@@ -14,11 +14,16 @@ ByteArray<N> filled(std::uint8_t with) {
   return array;
 }
 
+template <class T>
+T filled_id(std::uint8_t with) {
+  return {filled<T::kSize>(with)};
+}
+
 inline crypto::Key key(std::uint8_t with) { return crypto::Key(filled<32>(with)); }
 
 inline const Keyring& keyring() {
   static const Keyring keyring = [] {
-    Keyring made(filled<16>(1));
+    Keyring made(filled_id<ServerId>(1));
     made.add(1, key(2));
     return made;
   }();

@@ -16,8 +16,8 @@ struct Holder {
 
 Holder holder(fuzz::Choices& choices) {
   Holder holder{};
-  holder.epoch.fill(choices.byte());
-  holder.installation.nonce.fill(choices.byte());
+  holder.epoch.bytes.fill(choices.byte());
+  holder.installation.nonce.bytes.fill(choices.byte());
   holder.installation.generation = static_cast<Generation>(choices.number());
   holder.installation.name = choices.text().substr(0, kNameMax);
   return holder;
@@ -31,12 +31,12 @@ bool same(const Holder& a, const Holder& b) {
 
 // HMAC-SHA-256 by its definition, over bytes put together by hand.
 Bytes naive_proof(ByteView key, const Holder& to, std::uint64_t next) {
-  std::string subject(to.epoch.begin(), to.epoch.end());
+  std::string subject(to.epoch.bytes.begin(), to.epoch.bytes.end());
   subject += static_cast<char>(to.installation.name.size());
   subject += to.installation.name;
   for (int shift = 24; shift >= 0; shift -= 8)
     subject += static_cast<char>(to.installation.generation >> shift);
-  subject.append(to.installation.nonce.begin(), to.installation.nonce.end());
+  subject.append(to.installation.nonce.bytes.begin(), to.installation.nonce.bytes.end());
   for (int shift = 56; shift >= 0; shift -= 8) subject += static_cast<char>(next >> shift);
   Bytes inner(64, 0x36);
   Bytes outer(64, 0x5c);
@@ -45,7 +45,7 @@ Bytes naive_proof(ByteView key, const Holder& to, std::uint64_t next) {
     outer[i] ^= key[i];
   }
   const auto mac = crypto::sha256({outer, crypto::sha256({inner, bytes_of(subject)})});
-  return {mac.begin(), mac.begin() + 16};
+  return {mac.bytes.begin(), mac.bytes.begin() + 16};
 }
 
 }  // namespace

@@ -11,7 +11,8 @@ namespace {
 using fuzz::require;
 
 const Session& session() {
-  static const Session session{fuzz::filled<16>(5), 1, {"client1", 1, fuzz::filled<16>(6)}};
+  static const Session session{
+      fuzz::filled_id<SessionId>(5), 1, {"client1", 1, fuzz::filled_id<InstallNonce>(6)}};
   return session;
 }
 
@@ -57,7 +58,7 @@ std::optional<NaiveRecord> naive_record(ByteView plaintext, bool hmac_in_clear) 
 }
 
 void compare(const OpenedRecord& read, const NaiveRecord& naive, ByteView plaintext) {
-  require(read.sent_at() == fuzz::naive_number(plaintext, 0, 8), "the same time");
+  require(to_ms(read.sent_at()) == fuzz::naive_number(plaintext, 0, 8), "the same time");
   require(read.oldest() == fuzz::naive_number(plaintext, 8, 8), "the same oldest");
   require(read.proof().receipt.next == naive.statement.next, "the same receipt");
   require(fuzz::same(read.message().id, naive.id), "the same message_id");
@@ -73,7 +74,7 @@ void sealed_plaintext(ByteView plaintext, std::uint64_t counter, bool hmac_in_cl
   if (!read) return;
   compare(*read, *naive, plaintext);
   Writer again;
-  again.u64(read->sent_at()).u64(read->oldest());
+  again.time(read->sent_at()).u64(read->oldest());
   read->proof().write(again, hmac_in_clear);
   again.put(read->message().id).lp8(read->message().topic).put(read->message().body);
   require(fuzz::same(again.view(), plaintext), "written again, it is the same");

@@ -96,7 +96,7 @@ bool naive_is_route(const std::string& line) {
   const std::string& kind = words[at];
   std::string rest = line.substr(0, line.find_last_not_of(" \t\r") + 1);
   if (at + 1 >= words.size()) {
-    return kind == "inbox" || kind == "refuse";
+    return kind == "inbox" || kind == "reject";
   }
   for (std::size_t i = 0; i <= at; ++i) {
     rest = rest.substr(rest.find(words[i]) + words[i].size());
@@ -158,7 +158,7 @@ void check_match(const Routes& routes, const std::string& topic) {
     require(found == &route, "the first that matches decides");
     return;
   }
-  require(found == nullptr, "what none matches is refused");
+  require(found == nullptr, "what no route matches is rejected");
 }
 
 void check_file(const std::string& text, const std::string& topic) {

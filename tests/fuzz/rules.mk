@@ -28,7 +28,7 @@ $(FUZZ_BUILD)/obj/sql.o: $(BUILD)/obj/sql.cc
 	@mkdir -p $(@D)
 	@$(FUZZ_COMPILE) -c -o $@ $<
 
-$(FUZZ_ARCHIVE): $(foreach room,transport client $(SERVER_ROOMS),$(call fuzz_objects,src/$(room)/*.cc)) \
+$(FUZZ_ARCHIVE): $(foreach layer,server client $(SERVER_LAYERS),$(call fuzz_objects,src/$(layer)/*.cc)) \
     $(FUZZ_BUILD)/obj/sql.o $(FUZZ_SUPPORT)
 	@rm -f $@
 	@ar rcsD $@ $^

@@ -33,7 +33,7 @@ Handshake::Handshake(const Credential& as, Bytes payload, bool hmac_in_clear,
 crypto::NoiseState Handshake::begin(Bytes& message) const {
   crypto::NoiseState state(prologue_);
   state.mix_key_and_hash(psk_);
-  message.insert(message.end(), point_.begin(), point_.end());
+  message.insert(message.end(), point_.bytes.begin(), point_.bytes.end());
   state.mix_hash(point_);
   state.mix_key(point_);
   state.encrypt_and_hash(payload_, message);
@@ -45,7 +45,7 @@ std::optional<Handshake::Opened> Handshake::open(ByteView answer) const {
   Bytes ignored;
   crypto::NoiseState state = begin(ignored);
   Reader reader(answer.subspan(1));
-  const auto theirs = reader.array<32>();
+  const auto theirs = reader.id<crypto::PublicKey>();
   const auto shared = crypto::x25519(key(kEphemeral), theirs);
   if (!shared) return std::nullopt;
   state.mix_hash(theirs);

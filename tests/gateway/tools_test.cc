@@ -185,7 +185,7 @@ BOOST_AUTO_TEST_CASE(rejects_url_that_a_client_cannot_post_to) {
   expect_error(
       test::run({test::program("sealpost-client"), "--state", operator_tool.folder / "state",
                  "install", operator_tool.folder / "bad.json"}),
-      "bad.json: this is no sealpost credential: url is not http://HOST/...");
+      "bad.json: this is not a sealpost credential: url is not http://HOST/...");
 }
 
 BOOST_AUTO_TEST_CASE(init_rejects_home_whose_keys_are_lost) {
@@ -476,7 +476,7 @@ BOOST_AUTO_TEST_CASE(client_names_what_is_wrong_with_its_arguments) {
   expect_error(r.tool({"send", "--file", r.site.folder.path()}), "is a directory. Name a file.");
   test::write_text(r.site.folder / "rubbish", "x");
   expect_error(r.tool({"install", r.site.folder / "rubbish"}),
-               "rubbish: this is no sealpost credential");
+               "rubbish: this is not a sealpost credential");
   BOOST_TEST(r.site.bodies().empty());
   expect_error(shell("unset HOME XDG_STATE_HOME; " + test::program("sealpost-client") + " status"),
                "Use --state DIR or set HOME");

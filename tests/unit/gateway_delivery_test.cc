@@ -25,7 +25,7 @@ struct HandlerFixture {
                           Claims::Map more = {})
       : peer(fixture.client("client1", "shop", std::move(more))) {
     write(text);
-    fixture.routes("run/* - exec " + script + "\nbox role=shop|sensor inbox\nno - refuse\n");
+    fixture.routes("run/* - exec " + script + "\nbox role=shop|sensor inbox\nno - reject\n");
     peer.handshake();
     BOOST_REQUIRE(peer.send("", "sealpost/ping").status == "accepted");
   }
@@ -117,7 +117,7 @@ BOOST_AUTO_TEST_CASE(message_without_allowed_route_uses_its_counter) {
     s.fixture.routes("* - inbox\n");
     BOOST_TEST(s.peer.send(message).status == "forbidden", "the rules have changed: too late");
     BOOST_TEST(s.peer.send("y", topic).status == "accepted");
-    s.fixture.routes("no - refuse\n");
+    s.fixture.routes("no - reject\n");
   }
   BOOST_TEST(s.fixture.inbox().size() == 3U);
   s.fixture.routes("* role=sensor inbox\n");

@@ -271,8 +271,8 @@ BOOST_AUTO_TEST_CASE(application_with_bad_answer_fails) {
   const Row rows[] = {
       {"HTTP/1.1 500 No\r\nContent-Length: 6\r\n\r\nsecret", "HTTP status 500"},
       {"HTTP/1.1 302 No\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n", "HTTP status 302"},
-      {"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", "half"},
-      {"HTTP/1.1 200 OK\r\nCont", "half"},
+      {"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", "ended early"},
+      {"HTTP/1.1 200 OK\r\nCont", "ended early"},
       {"", "without an answer"},
       {"nonsense\r\n\r\n", "bad"},
       {"HTTP/1.1 200 OK\r\nContent-Length: 65537\r\n\r\n" + large, "64 KiB"},

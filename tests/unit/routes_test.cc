@@ -19,7 +19,7 @@ orders         role=shop|operator site=*  exec /home/u/bin/take-order
 app/*          role=*                     http http://127.0.0.1:8080/in
 
   app2/*	role=*	http unix:/home/u/app.sock:/in
-*              -                          refuse
+*              -                          reject
 )";
 
 BOOST_AUTO_TEST_CASE(pattern_matches_whole_topic) {
@@ -132,18 +132,18 @@ BOOST_AUTO_TEST_CASE(names_unreadable_line_and_reason) {
   const std::pair<const char*, const char*> rows[] = {
       {"a", "claims"},
       {"a inbox", "claims"},
-      {"a -", "where"},
-      {"a role=x", "where"},
+      {"a -", "target is missing"},
+      {"a role=x", "target is missing"},
       {"a - role=x inbox", "neither"},
       {"a - fly", "neither"},
-      {"a - inbox now", "behind inbox"},
-      {"a - refuse me", "behind refuse"},
+      {"a - inbox now", "follow inbox"},
+      {"a - reject me", "follow reject"},
       {"a b - inbox", "claims"},
-      {"sp$ce - inbox", "no topic"},
-      {"a Role=x inbox", "no claim"},
-      {"a =x inbox", "no claim"},
-      {"a - exec", "whole path"},
-      {"a - exec bin/x", "whole path"},
+      {"sp$ce - inbox", "not a topic"},
+      {"a Role=x inbox", "not a claim"},
+      {"a =x inbox", "not a claim"},
+      {"a - exec", "absolute path"},
+      {"a - exec bin/x", "absolute path"},
       {"a - http", "http needs"},
       {"a - http https://127.0.0.1/", "http needs"},
       {"a - http http://localhost/", "IP address"},
@@ -165,7 +165,7 @@ BOOST_AUTO_TEST_CASE(names_unreadable_line_and_reason) {
 }
 
 BOOST_AUTO_TEST_CASE(mismatch_names_what_does_not_match) {
-  const Routes routes = Routes::parse("orders role=shop site=* refuse\n");
+  const Routes routes = Routes::parse("orders role=shop site=* reject\n");
   const Route& route = routes.routes[0];
   BOOST_TEST(route.mismatch("x", claims({{"role", "shop"}})) == "the topic is not orders");
   BOOST_TEST(route.mismatch("orders", claims({{"role", "a"}})) == "role is a, not shop");
