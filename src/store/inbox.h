@@ -38,7 +38,7 @@ struct InboxFilter {
 
 struct StatsRow {
   std::string day;
-  std::string name;     // '' for strangers
+  std::string name;     // '' if the client was not authenticated
   std::string outcome;  // 'accepted', or the code of a rejection's reason
   std::int64_t count;
 };

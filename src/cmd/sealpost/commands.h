@@ -18,7 +18,7 @@ struct CommandContext {
   bool json = false;
   std::function<void()> work;  // of the command that was parsed
 
-  // The home that --home names, whoever owns it.  Throws Fault if --home is not given.
+  // The home that --home names, also if another user owns it.  Throws Fault if --home is not given.
   [[nodiscard]] Home named_home() const;
   // The same, but throws Fault if another user owns it: that user's gateway could not read what
   // this user writes there.
