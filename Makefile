@@ -222,7 +222,7 @@ dist:  ## a tarball for a host, with static programs: build/dist
 	@tests/tools/install-deps build
 	@$(MAKE) --no-print-directory -j$$(nproc) $(TARBALL)
 
-$(TARBALL): $(PROGRAMS) README.md CHANGELOG.md LICENSE src/protocol/PROTOCOL.md Makefile \
+$(TARBALL): $(PROGRAMS) README.md CHANGELOG.md SECURITY.md LICENSE src/protocol/PROTOCOL.md Makefile \
     $(shell find htaccess deploy -type f)
 	@echo "  pack    $@"
 	@$(PACKAGING)/dist $(BUILD)/bin $(DIST) $(@D)
