@@ -146,7 +146,7 @@ $(BUILD)/obj/faulty/%.o: %.cc
 	@echo "  compile $< with fault points"
 	@$(COMPILE) -c -o $@ $<
 $(FAULTY): LIBS := -lfcgi -lSQLiteCpp -lsqlite3 -lcrypto
-$(FAULTY): $(BUILD)/obj/faulty/src/gateway/gateway.o \
+$(FAULTY): $(BUILD)/obj/faulty/src/gateway/commit.o \
     $(BUILD)/obj/faulty/src/gateway/pending_delivery.o $(BUILD)/obj/faulty/src/cmd/sealpost.fcgi/main.o \
     $(call objects,src/cmd/*.cc) \
     $(foreach layer,server $(SERVER_LAYERS),$(call archive,$(layer)))

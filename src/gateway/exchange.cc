@@ -29,4 +29,9 @@ Answered answer_record(Requester&& requester, Reason reason, const Answer& answe
   return answer_sealed(std::move(requester), answer.status, reason, sealed);
 }
 
+Receipt receipt_for(const Session& session, const Keyring& keyring, const Epoch& epoch,
+                    std::uint64_t next) {
+  return make_receipt(keyring.receipt_key(session.kid), epoch, session.installation, next);
+}
+
 }  // namespace sealpost

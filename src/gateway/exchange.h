@@ -46,4 +46,8 @@ using Exchange = std::variant<Answered, Admissible, PendingDelivery>;
 // kernel gives no random bytes.
 [[nodiscard]] Answered answer_record(Requester&& requester, Reason reason, const Answer& answer);
 
+// The receipt that an answer to this session carries: how far the server has counted (PROTOCOL 6).
+[[nodiscard]] Receipt receipt_for(const Session& session, const Keyring& keyring,
+                                  const Epoch& epoch, std::uint64_t next);
+
 }  // namespace sealpost

@@ -73,9 +73,8 @@ Answered Gateway::conclude(PendingDelivery& delivery, SavedResult saved, const S
     return answer_sealed(std::move(requester), saved.status,
                          interrupted ? Reason::kInterrupted : Reason::kClaimed, {});
   }
-  const Session& session = requester.session->session;
-  const Receipt receipt = make_receipt(snapshot.keyring.receipt_key(session.kid), saved.epoch,
-                                       session.installation, saved.next);
+  const Receipt receipt =
+      receipt_for(requester.session->session, snapshot.keyring, saved.epoch, saved.next);
   return answer_record(std::move(requester), interrupted ? Reason::kInterrupted : Reason::kNone,
                        {saved.status, now, receipt, std::move(saved.reply)});
 }

@@ -1,0 +1,126 @@
+// The second step of the walk: the store admits all opened records of a batch (PROTOCOL 6, steps 5
+// to 9), and each is answered or goes to its handler.
+#include <utility>
+
+#include "base/fault_point.h"
+#include "gateway/gateway.h"
+
+namespace sealpost {
+
+// PROTOCOL 6, steps 5 to 9, for all records of the batch, in one transaction.
+void Gateway::commit(std::vector<Exchange>& exchanges, const SnapshotResult& snapshot, Time now) {
+  std::vector<Candidate*> candidates;
+  for (Exchange& exchange : exchanges) {
+    if (auto* admissible = std::get_if<Admissible>(&exchange)) {
+      candidates.push_back(&admissible->candidate);
+    }
+  }
+  if (candidates.empty()) return;
+
+  const auto& [settings, keyring, routes, store] = *snapshot;
+  std::vector<Admission> admissions;
+  std::optional<std::string> fault_of_all;
+  try {
+    const AdmissionLimits limits{settings.lease(), settings.quota_messages, settings.quota_bytes};
+    admissions = store.admit(candidates, keyring, limits, now);
+    FAULT_POINT("committed");
+  } catch (const std::exception& fault) {
+    fault_of_all = fault.what();
+  }
+  auto admission = admissions.begin();
+  for (Exchange& exchange : exchanges) {
+    auto* admissible = std::get_if<Admissible>(&exchange);
+    if (admissible == nullptr) continue;
+    try {
+      if (fault_of_all) throw Fault(*fault_of_all);
+      exchange = conclude(*admissible, std::move(*admission++), *snapshot, now);
+    } catch (const std::exception& fault) {
+      exchange = fail(admissible->requester, fault);
+    }
+  }
+}
+
+Exchange Gateway::conclude(Admissible& admissible, Admission admission, const Snapshot& snapshot,
+                           Time now) {
+  using Verdict = Admission::Verdict;
+  Requester& requester = admissible.requester;
+  const Session& session = admissible.candidate.record.session();
+  const std::string& name = session.installation.name;
+  const auto answer = [&](Status status, Reason reason) {
+    const Receipt receipt = receipt_for(session, snapshot.keyring, admission.epoch, admission.next);
+    return answer_record(std::move(requester), reason,
+                         {status, now, receipt, std::move(admission.reply)});
+  };
+  // The counter is not used, so the answer carries no receipt.
+  const auto leave_open = [&](Status status, Reason reason) {
+    return answer_record(std::move(requester), reason, {status, now, {}, {}});
+  };
+  const auto reject = [&](Reason reason) {
+    return answer_plainly(std::move(requester), rejected(reason));
+  };
+  requester.entry.number = admission.number;
+  switch (admission.verdict) {
+    case Verdict::kNew:
+      return conclude_new(admissible, std::move(admission), snapshot, now);
+    case Verdict::kUsed:
+      return answer(admission.status == Status::kAccepted ? Status::kDuplicate : admission.status,
+                    Reason::kUsed);
+    case Verdict::kConflict:
+      if (admission.alarm) {
+        log_.alarm("conflict", name,
+                   "Two copies of one client's state are in use: a restored backup, a clone, or a "
+                   "stolen credential.",
+                   now);
+      }
+      return answer(Status::kConflict, Reason::kCounter);
+    case Verdict::kTooOld:
+      return answer(Status::kTooOld, Reason::kBelowWindow);
+    case Verdict::kLate:
+      return leave_open(Status::kLate, Reason::kClock);
+    case Verdict::kBusy:
+      return leave_open(Status::kUnavailable, Reason::kNoHandler);
+    case Verdict::kDiskFull:
+      return leave_open(Status::kUnavailable, Reason::kNoStorage);
+    case Verdict::kOverQuota:
+      if (admission.alarm) {
+        log_.alarm("quota", name,
+                   "This client has used up SEALPOST_QUOTA_MESSAGES or SEALPOST_QUOTA_BYTES.", now);
+      }
+      return leave_open(Status::kUnavailable, Reason::kOverQuota);
+    case Verdict::kRevoked:
+      return leave_open(Status::kRevoked, Reason::kGeneration);
+    case Verdict::kNoSession:
+      sessions_.remove(session.id);
+      return reject(Reason::kSession);
+    case Verdict::kRolledBack:
+      return reject(Reason::kRollback);
+  }
+  throw Fault("the store returned an unknown verdict");
+}
+
+// The message is committed: it is answered, or its handler starts.
+Exchange Gateway::conclude_new(Admissible& admissible, Admission admission,
+                               const Snapshot& snapshot, Time now) {
+  Requester& requester = admissible.requester;
+  const OpenedRecord& record = admissible.candidate.record;
+  const Session& session = record.session();
+  requester.stored = true;
+  if (admission.status != Status::kInProgress) {
+    const bool accepted = admission.status == Status::kAccepted;
+    return answer_record(std::move(requester), accepted ? Reason::kNone : Reason::kClaimsOrTopic,
+                         {admission.status, now,
+                          receipt_for(session, snapshot.keyring, admission.epoch, admission.next),
+                          std::move(admission.reply)});
+  }
+  const Message& message = record.message();
+  return PendingDelivery{
+      .job = {admission.number, admission.attempt, session.installation.name, record.proof().claims,
+              message.topic, message.id, message.digest(), message.body},
+      .target = *admissible.handler,
+      .limits = {snapshot.settings.handler_timeout, &pool_.stop_flag()},
+      .requester = std::move(requester),
+      .place = admissible.candidate.place.take(),
+  };
+}
+
+}  // namespace sealpost
