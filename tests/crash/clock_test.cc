@@ -1,5 +1,5 @@
-// The server's clock jumps an hour, either way, in the middle of everything.  Nothing is lost,
-// nothing is taken twice, and the clients go on by themselves.
+// The server's clock jumps an hour, forward or back.  No message is lost or accepted twice, and the
+// clients continue without help.
 #define BOOST_TEST_MODULE clock
 #include <boost/test/unit_test.hpp>
 
@@ -126,7 +126,7 @@ BOOST_AUTO_TEST_CASE(replayed_handshake_never_ends_live_session) {
     j.jump(by);
     BOOST_TEST(replay() != 200, "forgotten, it is late");
     Peer other = j.fixture.client("other");
-    other.handshake();  // the transaction that forgets
+    other.handshake();  // the transaction that deletes expired rows
     BOOST_TEST(replay() != 200);
     j.jump(-by);
     for (int i = 0; i < 6; ++i) (void)replay();
@@ -172,7 +172,7 @@ BOOST_AUTO_TEST_CASE(claims_message_of_killed_handler_after_clock_jump) {
     BOOST_TEST(std::holds_alternative<PendingDelivery>(j.fixture.handle(request)));
     j.fixture.restart();
     j.jump(by);
-    // After a jump back its lease seems to last an hour more: it waits, and is not lost.
+    // After a jump back its lease lasts an hour longer: the message waits and is not lost.
     const auto lease = static_cast<std::int64_t>(Settings{}.lease().count());
     const std::int64_t waits = std::max<std::int64_t>(0, lease - by);
     if (waits > 0) BOOST_TEST(j.peer.send(message).status == "in_progress");

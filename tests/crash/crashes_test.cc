@@ -1,6 +1,6 @@
-// GatewayRegistry are killed at random moments, many times over, while several clients talk.  What
-// each client was told is kept here, outside of what is killed: what was acknowledged is stored
-// once, what was not at most once, and the database is whole.
+// Gateways are killed at random moments, many times, while several clients send.  This test keeps
+// what each client was told.  An acknowledged message is stored once, another at most once, and the
+// database is intact.
 //
 //   SEALPOST_CRASH_ROUNDS  how often something is killed (50)
 //   SEALPOST_CRASH_SEED    the moments of another run, as far as threads repeat themselves
@@ -25,7 +25,7 @@ using test::Reply;
 using test::ResendingClient;
 using test::SocketSite;
 
-// The client library, with its state on disk; it only rests less.
+// The client library with its state on disk, and with shorter pauses.
 class LibraryClient : public LoadClient {
  public:
   LibraryClient(SocketSite& site, const std::string& name, test::MessageTracker& tracker,
@@ -65,7 +65,7 @@ class LibraryClient : public LoadClient {
   std::optional<Sender> sender_;
 };
 
-// Sends most of its messages once or twice, and leaves before it is told anything.
+// Sends most of its messages once or twice, and disconnects before the answer.
 class AbandoningClient : public ResendingClient {
  public:
   AbandoningClient(const SocketSite& site, const std::string& name, test::MessageTracker& tracker,
@@ -104,8 +104,8 @@ struct LoadedGateways {
     }
   }
 
-  // Of two gateways the older one or both.  Every other time within a gateway's first moments, when
-  // it opens the database and finds what the last one has left.
+  // Kills the older of two gateways, or both.  Half of the time within 6 ms of a gateway's start,
+  // when it opens the database that the killed gateway has left.
   void kill(Random& random) {
     const int within = one_in(random, 2) ? 6'000 : 60'000;
     std::this_thread::sleep_for(std::chrono::microseconds(random_up_to(random, within)));
@@ -131,7 +131,8 @@ BOOST_AUTO_TEST_CASE(stores_acknowledged_messages_exactly_once_when_killed_at_an
   for (unsigned round = 1; round <= rounds; ++round) {
     load.kill(random);
     if (round % 10 == 0) {
-      test::eventually("they go on", [&] { return load.tracker.acknowledged_count() > round; });
+      test::eventually("the clients continue",
+                       [&] { return load.tracker.acknowledged_count() > round; });
     }
     if (round % 100 == 0) load.tracker.expect_stored(load.site);
   }
@@ -141,7 +142,7 @@ BOOST_AUTO_TEST_CASE(stores_acknowledged_messages_exactly_once_when_killed_at_an
   std::cout << "crashes: " << load.tracker.figures() << std::endl;
   load.tracker.expect_no_errors(load.site);
   test::expect_whole(load.site);
-  // It did happen: none of this is true of nothing.
+  // Requests were really cut off and acknowledged.
   BOOST_TEST(load.tracker.cut_off_count() > static_cast<int>(rounds) / 4);
   BOOST_TEST(load.tracker.acknowledged_count() > rounds);
 }

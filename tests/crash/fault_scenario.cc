@@ -5,7 +5,7 @@
 namespace sealpost::test {
 namespace {
 
-// What is said of a settled message that was told before.
+// The status of a settled message when it is sent again.
 std::string again(const std::string& status) { return status == "accepted" ? "duplicate" : status; }
 
 bool is_in_inbox(const std::string& status, const Message& message) {
@@ -28,7 +28,7 @@ FaultScenario::FaultScenario()
   bob_.credential = fixture_.client("bob").credential.json();
   fixture_.restart();
   empty_ = fixture_.folder / "empty.db";
-  // Whoever closes leaves the WAL as it is.
+  // Closing the database does not checkpoint the WAL.
   (void)fixture_.sql("PRAGMA wal_checkpoint(TRUNCATE)");
   std::filesystem::copy_file(fixture_.home.store_paths().database, empty_);
   start_ = fixture_.now;
@@ -135,15 +135,16 @@ void FaultScenario::deliver(ScenarioClient& who, const Message& message) {
       require_fault_for(exchange);
     }
   }
-  throw Fault("nobody settles " + std::string(text_of(message.body)));
+  throw Fault("no answer settles " + std::string(text_of(message.body)));
 }
 
-// Only the fault itself may leave a client without an answer, and once.
+// Only the fault may leave a client without an answer, and only once.
 void FaultScenario::require_fault_for(const RoundTrip& exchange) {
   ++unserved_;
   const std::string what = std::to_string(exchange.reply.status) + " " + exchange.status;
-  expect(disk_.has_faulted(), "not served, and nothing was wrong: " + what);
-  expect(exchange.reply.status == 503 || exchange.reply.status == 0, "a strange answer: " + what);
+  expect(disk_.has_faulted(), "not served, though no fault happened: " + what);
+  expect(exchange.reply.status == 503 || exchange.reply.status == 0,
+         "an unexpected answer: " + what);
   expect(unserved_ < 2, "not served a second time: " + what);
 }
 

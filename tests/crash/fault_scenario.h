@@ -1,7 +1,6 @@
-// What happens at a gateway in a few minutes, small enough to be told some thousand times, each
-// time with another fault of the disk: installations, messages alone and in a batch, handlers and
-// what they answer, checkpoints, a quota, the proof of a rollback.  Its clients behave: they ask
-// until they are told, and remember what they were told.
+// A few minutes of a gateway, small enough to run some thousand times, each time with another fault
+// of the disk: handshakes, messages alone and in a batch, handlers, checkpoints, a quota, and the
+// proof of a rollback.  Its clients send a message until it is settled, and keep its status.
 #pragma once
 
 #include <atomic>
@@ -15,12 +14,11 @@
 
 namespace sealpost::test {
 
-// What goes wrong, and when.
+// The fault, and when it happens.
 struct ScenarioFault {
   std::optional<FaultyDisk::Plan> plan;
-  Loss loss = Loss::kUnsynced;  // where the plan is that all stops
-  bool power_fails_next =
-      false;  // once the next sealed answer after the fault has reached its client
+  Loss loss = Loss::kUnsynced;    // if the fault stops the process or the machine
+  bool power_fails_next = false;  // after the next sealed answer that follows the fault
   unsigned seed = 0;
 };
 
@@ -28,15 +26,15 @@ class FaultScenario {
  public:
   FaultScenario();
 
-  // Tells it from the start, and says whether it came to the fault.  Every promise that was
-  // broken is added to `errors`.
+  // Runs it from the start, and returns whether the fault happened.  Adds every broken promise to
+  // `errors`.
   bool run(const ScenarioFault& fault, std::vector<std::string>& errors);
 
  private:
-  static constexpr int kTries = 5;  // more than one fault can cost
+  static constexpr int kTries = 5;  // more than one fault can use up
   static constexpr Milliseconds kLease = (WorkerPool::kQueue + 2) * kSecond;
 
-  // What a client was told of a message.
+  // A message with the status that its client got.
   struct SettledMessage {
     Message message;
     InstallNonce install_nonce;
@@ -53,7 +51,7 @@ class FaultScenario {
   void exchange_messages();
   void check();
 
-  // Parts of it.
+  // The steps of the scenario.
   void send_batch();
   void kill_gateway_during_handler();
   void exceed_a_quota();
@@ -64,16 +62,16 @@ class FaultScenario {
   void tidy();
   void claim_overdue();
 
-  // A handshake, until there is a session; its form.
+  // Repeats a handshake until there is a session, and returns its form.
   std::string start_session(ScenarioClient& who);
-  // A message, until it is settled.
+  // Sends a message until it is settled.
   void deliver(ScenarioClient& who, const std::string& body, const std::string& topic = "t");
   void deliver(ScenarioClient& who, const Message& message);
   static bool is_settled(const std::string& status);
   void expect_same_answer(ScenarioClient& who, const SettledMessage& told);
 
   Reply post(const std::string& form);
-  // Whether the power was on all the while; where it was not, all is on again.
+  // Whether the power was on since the last call.  If not, turns everything on again.
   bool has_power();
   void lose_power(Loss loss);
   void restart();
@@ -82,9 +80,9 @@ class FaultScenario {
 
   FaultyDisk& disk_ = FaultyDisk::install();
   GatewayFixture fixture_;
-  std::atomic<int> answers_ = 0;  // of the application, no two the same
+  std::atomic<int> answers_ = 0;  // of the application; every answer is different
   WebApplication application_;
-  std::string empty_;  // the database before anything has happened
+  std::string empty_;  // a copy of the database at the start
   Time start_;
   ScenarioClient ann_;
   ScenarioClient bob_;

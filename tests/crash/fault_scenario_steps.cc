@@ -1,4 +1,4 @@
-// The parts of the scenario, each as a client, the operator or the gateway's own process acts it.
+// The steps of the scenario: what the clients, the operator and the gateway's process do.
 #include "crash/fault_scenario.h"
 
 namespace sealpost::test {
@@ -32,7 +32,7 @@ void FaultScenario::send_batch() {
   }
 }
 
-// The process ends while a handler is at work; another one takes the message up.
+// The process ends while a handler runs.  The next process claims the message.
 void FaultScenario::kill_gateway_during_handler() {
   const Message message = ann_.peer->message("cut short", "ask/it");
   const Request request = GatewayFixture::request(ann_.peer->seal(message, 0, 0).form());
@@ -63,7 +63,7 @@ void FaultScenario::claim_overdue() {
   }
 }
 
-// Another process's, as the thousandth page of a WAL is reached.
+// A checkpoint by another process, as when the WAL reaches its page limit.
 void FaultScenario::checkpoint() {
   for (int i = 0; i < 2; ++i) {
     try {
@@ -90,10 +90,11 @@ void FaultScenario::exceed_a_quota() {
   bool told = false;
   for (int i = 0; i < 2; ++i) {
     const RoundTrip exchange = bob_.peer->post(bob_.peer->seal(message, 0, 0));
-    expect(!is_settled(exchange.status), "the quota let one through: " + exchange.status);
+    expect(!is_settled(exchange.status),
+           "a message over the quota was settled: " + exchange.status);
     told = told || exchange.status == "unavailable";
   }
-  expect(told, "nobody says that the quota is used up");
+  expect(told, "no answer says that the quota is used up");
   --bob_.peer->next;  // its counter is not used
 }
 
@@ -118,16 +119,16 @@ void FaultScenario::prove_a_rollback() {
     else if (exchange.status != "accepted")
       require_fault_for(exchange);
     else
-      expect(ann.session->epoch != old, "the proof was not heard");
+      expect(ann.session->epoch != old, "the proof was ignored");
   }
-  expect(refused <= 1, "a new epoch was begun, and forgotten");
+  expect(refused <= 1, "a new epoch was started and lost");
   expect(ann.session->epoch != old, "no new epoch");
   ann.receipt = ann.session->receipt;
 }
 
 void FaultScenario::replay(const std::string& handshake) {
   const int status = post(handshake).status;
-  expect(status != 200, "a handshake was taken twice");
+  expect(status != 200, "a handshake was accepted twice");
 }
 
 }  // namespace sealpost::test

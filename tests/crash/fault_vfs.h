@@ -19,7 +19,7 @@
 
 namespace sealpost::test {
 
-// What SQLite asks of a disk.
+// SQLite's calls to a disk.
 enum class Call { kWrite, kSync, kOpen, kTruncate, kDelete, kLock, kRead };
 [[nodiscard]] const char* name_of(Call call);
 
@@ -27,15 +27,15 @@ enum class Call { kWrite, kSync, kOpen, kTruncate, kDelete, kLock, kRead };
 enum class Harm {
   kFail,      // it fails, with nothing done
   kFull,      // a write finds no room
-  kBusy,      // a lock is another's
+  kBusy,      // another process holds the lock
   kTear,      // half of a write is done, then it fails
-  kForget,    // a sync fails, and the kernel never tries again to write what it was to write
-  kStop,      // nothing is done, and nothing is from here on
+  kForget,    // a sync fails, and the kernel drops the data
+  kStop,      // nothing is done, now and later
   kTearStop,  // the same after half of a write
 };
 [[nodiscard]] const char* name_of(Harm harm);
 
-// What is left on the platter when the power has gone.
+// What is on the disk after the fault.
 enum class Loss {
   kNothing,   // the process ended, not the machine: all that was written is there
   kUnsynced,  // nothing that was not synced is there
@@ -58,13 +58,13 @@ class FaultyDisk {
   // not be open.  With an empty path none is.
   void watch(const std::string& database);
   void plan(const std::optional<Plan>& plan);
-  // Whether it has come to that.
+  // Whether the planned fault has happened.
   [[nodiscard]] bool has_faulted() const { return faulted_; }
   // Whether every call fails.
   [[nodiscard]] bool is_off() const { return off_; }
   void turn_off() { off_ = true; }
-  // Leaves the files as they are when the process, or the machine, is there again.  The database
-  // may not be open.
+  // Writes the files as they are after a restart of the process or the machine.  The database must
+  // not be open.
   void turn_on(Loss loss, unsigned seed);
 
   // For the VFS's functions.

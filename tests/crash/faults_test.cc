@@ -1,4 +1,4 @@
-// The same scenario told again and again, each time with another fault of the disk: a write, sync,
+// The same scenario runs again and again, each time with another fault of the disk: a write, sync,
 // open, truncation, deletion, lock or read fails, the process dies there, or the power fails; with
 // a WAL, as on a local disk, and with a rollback journal, as on a network's.
 //
@@ -16,7 +16,7 @@
 namespace sealpost::test {
 namespace {
 
-// No file is really synced, so memory will do for a disk.
+// No file is really synced, so a file system in memory is enough.
 struct InMemory {
   InMemory() {
     const char* memory = "/dev/shm";
@@ -42,7 +42,7 @@ std::string name_of(const Kind& kind, int at) {
   return name;
 }
 
-// What can be wrong with a call, the machine going on.
+// The faults of a call after which the machine continues.
 std::vector<Harm> harms_of(Call call) {
   if (call == Call::kWrite) return {Harm::kFail, Harm::kFull, Harm::kTear};
   if (call == Call::kSync) return {Harm::kFail, Harm::kForget};
@@ -50,7 +50,8 @@ std::vector<Harm> harms_of(Call call) {
   return {Harm::kFail};
 }
 
-// How a process or a machine can end at it: only what changes the disk makes a difference.
+// The faults of a call that stop the process or the machine.  Only calls that change the disk
+// matter.
 std::vector<Harm> stops_of(Call call) {
   if (call == Call::kWrite) return {Harm::kStop, Harm::kTearStop};
   if (call == Call::kOpen || call == Call::kLock || call == Call::kRead) return {};
@@ -71,7 +72,7 @@ std::vector<Kind> kinds_of(Call call) {
   return all;
 }
 
-// Every step-th call; how many of them there were.
+// Runs with a fault at every step-th call, and returns how many runs there were.
 int run_every_step(FaultScenario& scenario, const Kind& kind, int first, int step) {
   int runs = 0;
   for (int at = first;; at += step) {
@@ -80,7 +81,7 @@ int run_every_step(FaultScenario& scenario, const Kind& kind, int first, int ste
     std::vector<std::string> errors;
     const bool faulted = scenario.run(fault, errors);
     for (const std::string& one : errors) BOOST_ERROR(name_of(kind, at) + ": " + one);
-    BOOST_REQUIRE(errors.empty());  // a gateway that is broken takes its time over each
+    BOOST_REQUIRE(errors.empty());  // otherwise a broken gateway would need hours
     if (!faulted) return runs;
     ++runs;
   }

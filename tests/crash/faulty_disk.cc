@@ -1,4 +1,4 @@
-// What of a disk is kept, and what is lost: no SQLite here.
+// What a disk keeps and what it loses.  This file does not use SQLite.
 #include <filesystem>
 
 #include "crash/fault_vfs.h"

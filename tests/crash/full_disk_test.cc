@@ -1,4 +1,4 @@
-// A disk that is really full: a small file system of its own, which only root can mount.
+// A disk that is really full: a small file system, which only root can mount.
 #define BOOST_TEST_MODULE full_disk
 #include <sys/mount.h>
 #include <sys/statvfs.h>
@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::size_t kBlock = 4096;
 
-// Two MiB of it, with $TMPDIR in them.
+// A file system of 2 MiB, which contains $TMPDIR.
 class SmallDisk {
  public:
   SmallDisk() {
@@ -38,7 +38,7 @@ class SmallDisk {
 
   [[nodiscard]] bool is_there() const { return is_there_; }
 
-  // Leaves room for so many blocks.
+  // Leaves so many blocks free.
   void fill(std::size_t left) const {
     make_room();
     struct statvfs status {};
@@ -63,7 +63,7 @@ struct FullDiskClient {
   Peer peer = fixture.client();
   std::set<std::string> told;
 
-  // Whether it is there now; its client was told so.
+  // Sends, and returns whether the message is accepted.
   bool send(const Message& message) {
     const RoundTrip exchange = peer.send(message);
     if (exchange.status == "accepted" || exchange.status == "duplicate") {
@@ -78,13 +78,13 @@ struct FullDiskClient {
     peer.handshake();
     BOOST_REQUIRE(send(peer.message("hello")));
   }
-  // Sends until there is no room.
+  // Sends until the disk is full, and returns the message that was not accepted.
   Message send_all(const std::string& name) {
     for (int i = 0; i < 200; ++i) {
       const Message message = peer.message(name + std::to_string(i) + std::string(2000, ' '));
       if (!send(message)) return message;
     }
-    throw std::runtime_error("this disk is never full");
+    throw std::runtime_error("the disk does not get full");
   }
   void check() const {
     std::multiset<std::string> stored;
@@ -106,7 +106,7 @@ void fill_disk_and_recover() {
       disk.fill(blocks);
       const Message message = client.send_all(std::to_string(blocks) + "-");
       disk.make_room();
-      BOOST_TEST(client.send(message), "with room it is taken at once");
+      BOOST_TEST(client.send(message), "with room it is accepted at once");
     }
   }
   client.check();

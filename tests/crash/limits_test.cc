@@ -1,5 +1,5 @@
-// A gateway process that runs out of file descriptors, or of memory: it says 503, or ends and is
-// started again.  It never says what is not so.
+// A gateway process that runs out of file descriptors or memory answers 503, or ends and is started
+// again.  It never acknowledges a message that it did not store.
 #define BOOST_TEST_MODULE limits
 #include <sys/resource.h>
 
@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The descriptors a process has open.
+// How many descriptors a process has open.
 std::set<rlim_t> descriptors(const Process& process) {
   std::set<rlim_t> open;
   for (const auto& file : fs::directory_iterator("/proc/" + std::to_string(process.id()) + "/fd")) {
@@ -26,7 +26,7 @@ std::set<rlim_t> descriptors(const Process& process) {
   return open;
 }
 
-// A limit that leaves a process so many more.
+// The limit at which a process can open so many more.
 rlim_t limit_for(const Process& process, int more) {
   const std::set<rlim_t> open = descriptors(process);
   rlim_t limit = 0;
@@ -34,7 +34,7 @@ rlim_t limit_for(const Process& process, int more) {
   return limit;
 }
 
-// Whether it has all that it may have.
+// Whether it has reached its limit.
 bool is_full(const Process& process, rlim_t limit) {
   const std::set<rlim_t> open = descriptors(process);
   return std::distance(open.begin(), open.lower_bound(limit)) == static_cast<std::ptrdiff_t>(limit);
@@ -47,7 +47,7 @@ rlim_t bytes_of_memory(const Process& process) {
   return all * static_cast<rlim_t>(sysconf(_SC_PAGESIZE));
 }
 
-// Lets a process have no more; `limit` is the soft one, so that it can be given back.
+// Sets a process's soft limit, which can be raised again later.
 void allow(const Process& process, __rlimit_resource what, rlim_t limit) {
   rlimit now{};
   BOOST_REQUIRE(prlimit(process.id(), what, nullptr, &now) == 0);
@@ -55,7 +55,7 @@ void allow(const Process& process, __rlimit_resource what, rlim_t limit) {
   BOOST_REQUIRE(prlimit(process.id(), what, &now, nullptr) == 0);
 }
 
-// A site with a client that speaks to the gateway's socket itself, and keeps what it was told.
+// A site with a client that posts directly to the gateway's socket and keeps what was accepted.
 struct LimitedSite {
   NginxSite site{{.gateway = kFaultyGateway}};
   Peer peer = site.client();
@@ -64,7 +64,7 @@ struct LimitedSite {
   LimitedSite() {
     peer.wire = [this](const std::string& form) { return post(form); };
   }
-  // A reply without a status is none: the gateway has broken off, or is no more.
+  // A reply has status 0 if the gateway closed the connection or has ended.
   [[nodiscard]] Reply post(const std::string& form) const {
     try {
       FastcgiPeer connection(site.socket());
@@ -77,7 +77,8 @@ struct LimitedSite {
       return {};
     }
   }
-  // Whether it was accepted; if not, there must have been no answer, or one that asserts nothing.
+  // Sends, and returns whether the message was accepted.  If not, the answer must be 503 or
+  // missing.
   bool send(const Message& message) {
     const RoundTrip exchange = peer.send(message);
     if (exchange.status == "accepted" || exchange.status == "duplicate") {
@@ -103,7 +104,7 @@ struct LimitedSite {
   }
 };
 
-// A sanitizer needs pipes to look at memory, and the address space itself.
+// A sanitizer needs pipes and address space of its own.
 bool is_sanitized() {
   const char* sanitizer = std::getenv("SEALPOST_SANITIZE");
   return sanitizer != nullptr && *sanitizer != 0;

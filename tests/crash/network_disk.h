@@ -1,9 +1,10 @@
-// A file system that says it is another machine's.
+// A file system that reports itself as NFS.
 #pragma once
 
 namespace sealpost::test {
 
-// While one lives, every file system says that it is NFS: the gateway keeps its database as there.
+// While an object lives, every file system reports that it is NFS, so that the gateway uses a
+// rollback journal.
 class NetworkDisk {
  public:
   NetworkDisk();

@@ -1,5 +1,5 @@
-// What a client opens, well sealed by whoever can play the server to it: the answer to a record
-// (PROTOCOL 6) and message 2 of a handshake (PROTOCOL 5).
+// What a client opens, sealed with the right keys: the answer to a record (PROTOCOL 6) and message
+// 2 of a handshake (PROTOCOL 5).
 #include "crypto/xaes.h"
 #include "fuzz/fuzz.h"
 #include "fuzz/keys.h"
@@ -72,7 +72,7 @@ void answer_to_handshake(ByteView payload) {
 
 void bare_answer(ByteView bytes) {
   require(!open_answer(fuzz::key(3), fuzz::filled_id<crypto::Digest>(1), bytes),
-          "a stranger's does not open");
+          "an unauthenticated answer does not open");
   ClientHandshake call(fuzz::credential(), fuzz::filled_id<InstallNonce>(1), {}, time_from_ms(1),
                        false, fuzz::key(2));
   require(!call.finish(bytes), "neither does it here");

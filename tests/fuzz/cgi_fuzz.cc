@@ -78,7 +78,7 @@ void check_settings(const std::vector<std::string>& lines, const fuzz::Variables
   std::vector<const char*> pointers;
   for (const std::string& line : lines) pointers.push_back(line.c_str());
   pointers.push_back(nullptr);
-  const SettingTexts found = find_settings({}, pointers.data(), pointers.data());
+  const SettingViews found = find_settings({}, pointers.data(), pointers.data());
   for (std::size_t i = 0; i < found.size(); ++i) {
     require(found.at(i) == fuzz::naive_setting(variables, std::string(kSettingNames.at(i))),
             "settings come from their names alone, in order");

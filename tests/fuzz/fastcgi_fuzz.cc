@@ -75,7 +75,7 @@ const Server& server() {
   return server;
 }
 
-// One request as it goes out, and what it is to a reader who goes by the tracker.
+// One request as it is sent, and how a reader that follows the specification understands it.
 struct Stream {
   std::string bytes;
   bool whole = true;  // one request, from its BEGIN_REQUEST to the end of its STDIN, and no more

@@ -1,6 +1,5 @@
-// What PROTOCOL 5 to 7 say a gateway must answer, in the plainest way: maps in memory, no window
-// but an arithmetic one, nothing cached.  The fuzzer holds every key, so all of it is known
-// beforehand.
+// What a gateway must answer by PROTOCOL 5 to 7, written as simply as possible: maps in memory, a
+// window by arithmetic, no cache.  The fuzzer has every key, so the model knows every answer.
 #pragma once
 
 #include <map>

@@ -1,6 +1,5 @@
-// A handshake's payload, well sealed by whoever holds a client's key (PROTOCOL 5): what is read of
-// it is written again as the same bytes, and a second reader reads the same.  Message 1 itself,
-// too.
+// A handshake's payload, sealed with the client's key (PROTOCOL 5).  What is read is written again
+// as the same bytes, and a second reader reads the same.  The same for message 1 itself.
 #include "crypto/noise.h"
 #include "fuzz/fuzz.h"
 #include "fuzz/keys.h"
@@ -56,7 +55,7 @@ void sealed_payload(ByteView payload, bool hmac_in_clear) {
 void bare_message(Bytes message, bool named) {
   Envelope envelope = fuzz::clear_fields(named, false);
   envelope.message = std::move(message);
-  require(!OpenedHandshake::open(envelope, fuzz::keyring()), "a stranger's bytes do not open");
+  require(!OpenedHandshake::open(envelope, fuzz::keyring()), "unauthenticated bytes do not open");
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// A second reading of PROTOCOL 4: what the answer to a stranger's HTTP request must be.
+// A second reading of PROTOCOL 4: the answer that an unauthenticated HTTP request must get.
 #pragma once
 
 #include <map>

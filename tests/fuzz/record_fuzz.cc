@@ -1,5 +1,5 @@
-// A record's plaintext, well sealed by whoever holds a session's key (PROTOCOL 6): what is read of
-// it is written again as the same bytes, and a second reader reads the same.
+// A record's plaintext, sealed with the session's key (PROTOCOL 6).  What is read is written again
+// as the same bytes, and a second reader reads the same.
 #include "crypto/xaes.h"
 #include "fuzz/fuzz.h"
 #include "fuzz/keys.h"
@@ -98,7 +98,7 @@ void bare_message(const Bytes& message) {
   Envelope envelope;
   envelope.message = message;
   require(!OpenedSeal::open(envelope, *header, session(), fuzz::key(8)),
-          "a stranger's does not open");
+          "an unauthenticated answer does not open");
 }
 
 }  // namespace

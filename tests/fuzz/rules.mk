@@ -16,7 +16,7 @@ FUZZ_LINK = $(FUZZ_CXX) $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined
 
 fuzz_objects = $(patsubst %.cc,$(FUZZ_BUILD)/obj/%.o,$(sort $(wildcard $(1))))
 FUZZERS := $(patsubst tests/fuzz/%_fuzz.cc,$(FUZZ_BUILD)/%,$(wildcard tests/fuzz/*_fuzz.cc))
-FUZZ_SUPPORT := $(addprefix $(FUZZ_BUILD)/obj/tests/support/,house.o peer.o fastcgi_peer.o) \
+FUZZ_SUPPORT := $(addprefix $(FUZZ_BUILD)/obj/tests/support/,gateway_fixture.o peer.o fastcgi_peer.o) \
   $(filter-out %_fuzz.o,$(call fuzz_objects,tests/fuzz/*.cc))
 FUZZ_ARCHIVE := $(FUZZ_BUILD)/libsealpost.a
 

@@ -1,5 +1,5 @@
-// Seals whatever it is given, as nobody but a key's holder can: PROTOCOL 5 and 6 written once more,
-// with Noise token by token.
+// Seals any content with the right keys: PROTOCOL 5 and 6 written a second time, with Noise token
+// by token.
 #pragma once
 
 #include "crypto/noise.h"

@@ -31,7 +31,7 @@ void finds(const RunResult& ran, const std::string& broken) {
   BOOST_TEST(says(ran.out, broken), ran.out);
 }
 
-// What the doctor needs comes and goes.
+// What the doctor creates for its test is deleted again.
 void left_nothing(const Site& site) {
   BOOST_TEST(!says(site.operate({"client", "list"}).out, "sealpost-doctor"));
   BOOST_TEST(!std::filesystem::exists(site.home.root() + "/doctor.credential"));

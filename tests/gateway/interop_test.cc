@@ -1,5 +1,5 @@
-// A client that was written from PROTOCOL.md alone, in another language, finds the gateway as the
-// page says.
+// A client that was written from PROTOCOL.md alone, in another language, confirms what the page
+// says.
 #define BOOST_TEST_MODULE interop
 #include <boost/test/unit_test.hpp>
 #include <sstream>

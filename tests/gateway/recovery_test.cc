@@ -1,5 +1,4 @@
-// What the operator does to a database and to keys while clients talk: backup, restore, another
-// master key, and the end of the former.
+// Backup, restore, and a change of the master key while clients send.
 #define BOOST_TEST_MODULE recovery
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
@@ -33,7 +32,7 @@ void refused(const RunResult& ran, const std::string& word) {
 
 // --- Backup and restore ---
 
-// A client whose message the gateway accepts, and to whom no answer comes until flush().
+// A client whose message the gateway accepts, and whose answer is lost until flush().
 struct ClientWithLostAnswer {
   NginxSite& site;
   std::string body;
@@ -58,15 +57,15 @@ struct ClientWithLostAnswer {
   }
 };
 
-// What the restore makes of it: once, or never where the restore itself lost it.  A message that
-// was answered while the backup was made may or may not be in it.
+// How often a message is stored after the restore: once, or never if it came after the backup.  A
+// message that was answered during the backup may or may not be in it.
 enum class ExpectedCopies { kOnce, kNever, kEither };
 
 struct Backup {
   Clock::time_point begun;
   Clock::time_point ended;
 
-  // Of a message that its client was told is accepted; `restored` is the epoch that restore began.
+  // Of an accepted message.  `restored` is the epoch that the restore started.
   [[nodiscard]] ExpectedCopies expected_copies(const AcceptedMessage& message,
                                                const Epoch& restored) const {
     if (message.epoch == restored || message.accepted_at < begun) return ExpectedCopies::kOnce;
@@ -117,7 +116,7 @@ BOOST_AUTO_TEST_CASE(restore_under_load_loses_only_messages_after_backup) {
       BOOST_ERROR(message.body + " is in the inbox " + std::to_string(found) + " times");
     }
     if (copies == ExpectedCopies::kNever && found != 0)
-      BOOST_ERROR(message.body + " came from nowhere");
+      BOOST_ERROR(message.body + " was never sent");
   }
   for (const auto& [body, count] : times) {
     if (count > 1) BOOST_ERROR(body + " is in the inbox " + std::to_string(count) + " times");
@@ -135,7 +134,7 @@ std::string renew(const NginxSite& site, const std::string& name) {
   return file;
 }
 
-// Of the list of keys.
+// From `key list`.
 int sessions_under(const NginxSite& site, int kid) {
   std::istringstream lines(site.operate({"key", "list", "--json"}).out);
   for (std::string line; std::getline(lines, line);) {
@@ -170,7 +169,7 @@ BOOST_AUTO_TEST_CASE(rotates_master_key_under_load) {
   traffic.wait_for(3);
   traffic.stop();
   test::expect_each_exactly_once(traffic, site);
-  BOOST_TEST(sessions_under(site, 1) == -1, "the key is gone");
+  BOOST_TEST(sessions_under(site, 1) == -1, "the key is deleted");
   BOOST_TEST(sessions_under(site, 2) == 4);
 }
 
@@ -201,7 +200,7 @@ BOOST_AUTO_TEST_CASE(client_learns_of_renewal_and_no_message_is_stored_twice) {
   for (const AcceptedMessage& message : traffic.accepted()) {
     if (times[message.body] != 1) BOOST_ERROR(message.body + " is not there once");
   }
-  // What was under way at the renewal is let go of, what had never left goes out after it.
+  // A message in flight at the renewal is dropped; a message that was never sent is sent after it.
   for (std::size_t i = 0; i < traffic.size(); ++i) {
     int missing = 0;
     for (int number = 1; number <= traffic[i].sent_count(); ++number) {
@@ -216,14 +215,14 @@ BOOST_AUTO_TEST_CASE(client_learns_of_renewal_and_no_message_is_stored_twice) {
 BOOST_AUTO_TEST_CASE(retires_key_of_live_session_only_with_force) {
   NginxSite site;
   Peer quiet = site.client("quiet");
-  Peer gone = site.client("gone");
+  Peer revoked_client = site.client("revoked_client");
   quiet.handshake();
   BOOST_TEST(quiet.send("1").status == "accepted");
-  gone.handshake();
-  BOOST_TEST(gone.send("1").status == "accepted");
+  revoked_client.handshake();
+  BOOST_TEST(revoked_client.send("1").status == "accepted");
   done(site.operate({"key", "rotate"}));
   Peer renewed(Credential::parse(test::read_text(renew(site, "quiet"))), site.wire());
-  done(site.operate({"client", "revoke", "gone"}));
+  done(site.operate({"client", "revoke", "revoked_client"}));
 
   BOOST_TEST(sessions_under(site, 1) == 1, "a revoked client has none");
   refused(site.operate({"key", "retire", "1"}), "a session under key 1: quiet.");

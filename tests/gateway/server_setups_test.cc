@@ -19,7 +19,7 @@ BOOST_DATA_TEST_CASE(every_setup_gives_the_same_answers, server_setups()) {
   expect_the_same_answers(*site, sample);
 }
 
-// A home with no server before it.
+// A home without a web server.
 struct SiteWithoutServer : Site {};
 
 BOOST_AUTO_TEST_CASE(systemd_verifies_units) {
@@ -38,7 +38,7 @@ BOOST_AUTO_TEST_CASE(systemd_verifies_units) {
   BOOST_TEST(walls.status == 0, walls.out << walls.err);
 }
 
-// What the .htaccess files say of AllowOverride.
+// The .htaccess files' comments promise this about AllowOverride.
 BOOST_AUTO_TEST_CASE(host_with_too_narrow_allowoverride_answers_500_and_logs_why) {
   for (const char* file :
        {"cgi.htaccess", "fcgid.htaccess", "proxy-fcgi.htaccess", "suexec.htaccess"}) {

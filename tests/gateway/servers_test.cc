@@ -65,7 +65,7 @@ void plain_answers(Site& site) {
   is(http(site.url(), "POST", {kForm}, std::string(1 << 20, 'x')), 400, "form\n", "1 MiB");
   is(http(site.url(), "POST", {"Content-Type: Application/X-WWW-Form-Urlencoded; charset=x"},
           "encrypted_message=EQE"),
-     403, "refused\n", "a stranger");
+     403, "refused\n", "an unauthenticated request");
 }
 
 // As large as it may be: the seal and base64url take their part of 1 MiB.
@@ -177,7 +177,7 @@ BOOST_AUTO_TEST_CASE(one_process_serves_two_homes) {
   const test::TempDir folder;
   const Home other(folder / "home");
   other.create(system_now());
-  // Straight to the gateway's socket, as a web server with two locations would.
+  // Directly to the gateway's socket, as from a web server with two locations.
   const auto wire_of = [&](const Home& home) {
     return [&](const std::string& form) -> test::Reply {
       test::FastcgiPeer peer(site.socket());

@@ -35,7 +35,7 @@ class AsRoot {
   }
 };
 
-// LeakSanitizer, which looks at the process in the end, must be whom it belongs to.
+// LeakSanitizer reads the process at its end, and must be its owner.
 struct RootAtExit {
   ~RootAtExit() { (void)!seteuid(0); }
 };

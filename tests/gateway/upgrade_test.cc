@@ -1,5 +1,5 @@
-// Life after the first day, with real gateways and clients that talk all the while: the program is
-// replaced, its log is moved away, its database is an old one.
+// Real gateways under load while the program is replaced, its log is moved, or its database has an
+// old schema.
 #define BOOST_TEST_MODULE upgrade
 #include <signal.h>
 #include <sys/stat.h>
@@ -50,7 +50,7 @@ struct UpgradableSite {
     fs::copy_file(test::program(test::kFaultyGateway), gateway);
   }
 
-  // As `spawn-fcgi -n` starts it, which is the gateway itself then, or multiwatch.
+  // Starts it with `spawn-fcgi -n`, which becomes the gateway itself, or multiwatch.
   Process start(const Words& watcher = {}) {
     Words words = {"/usr/bin/spawn-fcgi", "-n", "-s", site.socket(), "-M", "0600", "--"};
     words.insert(words.end(), watcher.begin(), watcher.end());
@@ -60,18 +60,18 @@ struct UpgradableSite {
     return started;
   }
 
-  // In one step, as an installation should.
+  // Replaces the program in one step, as an installation should.
   void replace() const {
     fs::copy_file(test::program(test::kFaultyGateway), gateway + ".new");
     fs::rename(gateway + ".new", gateway);
   }
 
-  // Whether nobody takes what comes to the socket.
+  // Whether no gateway accepts connections.
   [[nodiscard]] bool is_closing() const {
-    test::FastcgiPeer stranger(site.socket());
-    stranger.request("x", false);
-    for (int i = 0; i < 40 && !stranger.is_read(); ++i) usleep(5'000);
-    return !stranger.is_read();
+    test::FastcgiPeer client(site.socket());
+    client.request("x", false);
+    for (int i = 0; i < 40 && !client.is_read(); ++i) usleep(5'000);
+    return !client.is_read();
   }
 };
 
@@ -218,10 +218,9 @@ std::size_t waiting(const std::vector<pid_t>& processes) {
   return found.size();
 }
 
-// There is no gateway left that knew only the first schema.  What is shown: a database as it left
-// it, with its clients, their live sessions and their messages, is found at once by several new
-// gateways and the operator's tool, with clients talking from the first moment.  All of them see
-// the old schema before one of them has the gate, so that all want to migrate, and one may.
+// A database of the first schema, with clients, live sessions and messages, is opened at the same
+// moment by several gateways and the operator's tool, while clients send.  All of them see the old
+// schema before one has the write lock, so that all want to migrate and one does.
 BOOST_AUTO_TEST_CASE(migrates_first_schema_under_load) {
   NginxSite site({.processes = 3});
   Traffic traffic(site, 8);

@@ -13,7 +13,7 @@
 namespace sealpost::test {
 namespace {
 
-// The body of one HTTP request with a Content-Length; empty if the client broke off.
+// The body of one HTTP request with a Content-Length; empty if the client closed the connection.
 std::string read_request(int connection) {
   std::string all;
   std::array<char, 65536> piece;
@@ -51,7 +51,7 @@ Adversary::Adversary(std::string target, unsigned seed)
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   if (bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
       listen(listener_, 64) != 0) {
-    throw std::runtime_error("the adversary cannot listen");
+    throw std::runtime_error("the proxy cannot listen");
   }
   url_ = "http://127.0.0.1:" + std::to_string(port) + "/";
   for (int i = 0; i < 8; ++i) threads_.emplace_back([this] { serve(); });
@@ -87,17 +87,17 @@ void Adversary::relay_badly(int connection) {
     ++counts.swallowed;
     return;
   }
-  if (random_percent() < 15) {  // an old one first, or once more
+  if (random_percent() < 15) {  // an earlier request first, or the same one twice
     ++counts.replayed;
     (void)post_form(target_, some_old_request());
   }
   Reply reply = post_form(target_, form);
   ++counts.passed;
-  if (random_percent() < 15) {  // the same bytes again, and the second answer to the client
+  if (random_percent() < 15) {  // sends the same bytes again; the client gets the second answer
     ++counts.doubled;
     reply = post_form(target_, form);
   }
-  // Chance may leave this one out of a short run, and it is what a test is after.
+  // A test needs at least one lost answer, also in a short run.
   const bool overdue = counts.passed > 10 && counts.answers_lost == 0;
   if (overdue || random_percent() < 15) {
     ++counts.answers_lost;

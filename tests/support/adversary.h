@@ -1,5 +1,4 @@
-// Someone on the way: an HTTP proxy that swallows, delays, doubles and reorders what passes, at
-// random.
+// An HTTP proxy that, at random, loses, delays, repeats and reorders requests and answers.
 #pragma once
 
 #include <atomic>
@@ -13,14 +12,14 @@ namespace sealpost::test {
 
 class Adversary {
  public:
-  // Listens on a free port of 127.0.0.1 and passes requests on to `target`.
+  // Listens on a free port of 127.0.0.1 and forwards requests to `target`.
   Adversary(std::string target, unsigned seed);
   ~Adversary();
   Adversary(const Adversary&) = delete;
   Adversary& operator=(const Adversary&) = delete;
 
   [[nodiscard]] const std::string& url() const { return url_; }
-  // What it has done so far, so that a test can see it was not idle.
+  // What it has done so far, so that a test can check that it did something.
   struct Counts {
     std::atomic<int> passed = 0, swallowed = 0, answers_lost = 0, doubled = 0, replayed = 0,
                      forged = 0;

@@ -32,7 +32,7 @@ std::string configuration(const ApacheSite& site, const ApacheOptions& options, 
           "/error.log\nListen 127.0.0.1:" + std::to_string(port) + "\nDocumentRoot " +
           site.docroot() + "\nFcgidIPCDir " + run + "/fcgid\nFcgidProcessTableFile " + run +
           "/fcgid_shm\nMutex file:" + run + "\nStartServers 1\n";
-  // mod_fcgid insists on being started as root where suEXEC is there.
+  // mod_fcgid must be started as root if suEXEC is enabled.
   text += options.start ? "" : "Suexec Off\n";
   if (!options.prefork) text += "ScriptSock " + run + "/cgisock\n";
   if (options.tls) {
@@ -47,7 +47,7 @@ std::string configuration(const ApacheSite& site, const ApacheOptions& options, 
 ApacheSite::ApacheSite(const std::string& htaccess) : ApacheSite(on_a_generous_host(htaccess)) {}
 
 ApacheSite::ApacheSite(const ApacheOptions& options) {
-  // What the web serves may be read by the web server, whoever it is; the home was made before.
+  // Every user may read what the web server serves.  The home was created before.
   const mode_t before = umask(022);
   chmod(folder.path().c_str(), 0755);
   std::filesystem::create_directory(docroot());

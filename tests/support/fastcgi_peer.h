@@ -1,4 +1,4 @@
-// The web server's end of a FastCGI connection, record by record, so that a test can break off
+// The web server's end of a FastCGI connection.  A test writes it record by record and can stop
 // anywhere.
 #pragma once
 
@@ -21,21 +21,21 @@ class FastcgiPeer {
   void params(const std::map<std::string, std::string>& values);
   void body(const std::string& bytes);  // one STDIN record or more
   void end_body();                      // the empty one
-  // All of them, with what a POST of this body has.
+  // A whole request: a POST with this body.
   void request(const std::string& bytes, bool keep, std::map<std::string, std::string> more = {});
 
-  // Whether the other side has read all that was sent.
+  // Whether the gateway has read everything that was sent.
   [[nodiscard]] bool is_read() const;
 
-  // What came on STDOUT until END_REQUEST; ended is false if the connection broke off before.
+  // What came on STDOUT until END_REQUEST. `ended` is false if the connection closed before that.
   struct Answer {
     std::string text;
     bool ended = false;
     [[nodiscard]] int status() const;        // of the "Status:" line, 0 for none
-    [[nodiscard]] std::string body() const;  // behind the empty line
+    [[nodiscard]] std::string body() const;  // after the empty line
   };
   [[nodiscard]] Answer read() const;
-  // Whether the other side has closed.
+  // Whether the gateway has closed the connection.
   [[nodiscard]] bool is_closed() const;
   void close();
 

@@ -1,5 +1,5 @@
-// A home in a throw-away folder with a gateway in this very process, and a clock that only moves
-// when told.
+// A home in a temporary folder, a gateway in this process, and a clock that moves only when a test
+// sets it.
 #pragma once
 
 #include <string>
@@ -21,20 +21,20 @@ class GatewayFixture {
   Home home;
   Time now = system_now();
 
-  // Other settings from here on, by their index in kSettingNames.
+  // Changes a setting and restarts the gateway.
   void set(Setting which, const std::string& value);
-  // As if the gateway's process had ended and another one begun.
+  // As if the gateway's process had ended and another had started.
   void restart();
   [[nodiscard]] Gateway& gateway() { return *gateway_; }
-  // Who may send what, from here on.
+  // Writes the home's routes file.
   void routes(const std::string& text) const { write_text(home.routes_file(), text); }
 
-  // A database of the operator's, beside the gateway's own.
+  // The operator's own connection to the database.
   [[nodiscard]] Database database() const { return {home.store_paths(), home.server_id()}; }
-  // Issues a client and gives it a wire to this gateway.
+  // Issues a client that posts to this gateway.
   [[nodiscard]] Peer client(const std::string& name = "client1", const std::string& role = "sensor",
                             Claims::Map more = {});
-  // The next generation of it, with all else as it was.
+  // The same client, renewed: its next generation with the same claims.
   [[nodiscard]] Peer renewed(const Peer& peer);
   [[nodiscard]] Wire wire();
   [[nodiscard]] static Request request(const std::string& body);
@@ -49,11 +49,11 @@ class GatewayFixture {
 
   // Rows of the inbox, oldest first.
   [[nodiscard]] std::vector<InboxRow> inbox() const;
-  // Everything in the database as text, to see whether anything was written.
+  // The whole database as text, so that a test can check that nothing was written.
   [[nodiscard]] std::string dump() const;
-  // One value out of the database, behind everybody's back.
+  // One value from the database, over a connection of its own.
   std::string sql(const std::string& statement) const;
-  // The gateway's log so far.
+  // The gateway's log.
   [[nodiscard]] std::string log() const { return read_text(folder / "log"); }
 
  private:

@@ -10,10 +10,10 @@ namespace {
 
 constexpr auto kTimeout = std::chrono::seconds(20);
 
-// What tells a message from all others; the rest is ballast.
+// The unique part of a message; the rest is filler.
 std::string name_of(const std::string& body) { return body.substr(0, body.find(' ')); }
 
-// A crash loses answers.  It never loses a session, or refuses anybody.
+// A crash may lose an answer.  It never loses a session or rejects a client.
 bool may_go_on(const RoundTrip& told) { return told.reply.status == 0; }
 
 std::string words(const RoundTrip& told) {
@@ -70,7 +70,7 @@ void MessageTracker::expect_no_errors(const Site& site) const {
   expect_stored(site);
   const std::set<std::string> sent = copy(sent_);
   for (const auto& [body, count] : times_stored(site)) {
-    if (!sent.contains(body)) BOOST_ERROR(name_of(body) + " came from nowhere");
+    if (!sent.contains(body)) BOOST_ERROR(name_of(body) + " was never sent");
   }
 }
 

@@ -1,5 +1,5 @@
-// Clients that send one message after the other, each in a thread of its own, and the tracker in
-// which they note what they were told.
+// Clients that send one message after another, each in its own thread, and a tracker of what was
+// sent and acknowledged.
 #pragma once
 
 #include <atomic>
@@ -15,28 +15,29 @@
 namespace sealpost::test {
 
 using Random = std::mt19937;
-// From 0 to `most`.
+// A random number from 0 to `most`.
 [[nodiscard]] int random_up_to(Random& random, int most);
 [[nodiscard]] bool one_in(Random& random, int times);
-// Of an environment variable.
+// The number in an environment variable, or `otherwise` if it is not set.
 [[nodiscard]] unsigned number_from(const char* variable, unsigned otherwise);
 
 class MessageTracker {
  public:
   void sent(const std::string& body) { add(sent_, body); }
   void acknowledged(const std::string& body) { add(acknowledged_, body); }
-  // What no client must ever be told, or find.
+  // An error that no client may meet.
   void error(const std::string& sentence) { add(errors_, sentence); }
   void cut_off() { ++cut_off_; }
 
   [[nodiscard]] std::size_t acknowledged_count() const;
-  // Requests that were begun and got no answer.
+  // Requests that got no answer.
   [[nodiscard]] int cut_off_count() const { return cut_off_; }
-  // All on one line.
+  // All counts in one line.
   [[nodiscard]] std::string figures() const;
 
-  // Fail the test unless all that is acknowledged is stored, and nothing twice.  More may come
-  // meanwhile; at the end, nothing may be there that was never sent, nor any error.
+  // Fail the test unless every acknowledged message is stored, and none twice.  The second also
+  // fails on a stored message that was never sent and on any error; call it when the clients have
+  // stopped.
   void expect_stored(const Site& site) const;
   void expect_no_errors(const Site& site) const;
 
@@ -57,29 +58,29 @@ class MessageTracker {
   std::atomic<int> cut_off_ = 0;
 };
 
-// Fails the test unless the database is whole, and no client had to prove that it lost something.
+// Fails the test if the database is damaged, or if a client had to prove that it was rolled back.
 void expect_whole(const Site& site);
 
 class LoadClient {
  public:
   LoadClient(std::string name, MessageTracker& tracker, unsigned seed)
       : name_(std::move(name)), tracker_(tracker), random_(seed) {}
-  // Whoever derives from it calls stop() first.
+  // A derived class must call stop() in its destructor.
   virtual ~LoadClient() = default;
   LoadClient(const LoadClient&) = delete;
   LoadClient& operator=(const LoadClient&) = delete;
 
   void start();
-  // Returns when the message at hand is settled, or timeout is at its end.
+  // Returns when the current message is settled, or after the timeout.
   void stop();
 
  protected:
-  // Sees one message through; asks require_time_left() before every try.
+  // Sends one message until it is settled.  Calls require_time_left() before every try.
   virtual void send(const std::string& body) = 0;
 
   void require_time_left() const;
   void report_error(const std::string& what) { tracker_.error(name_ + ": " + what); }
-  // An answer, or that none came.
+  // Counts a missing answer.
   Reply recorded(Reply reply);
   [[nodiscard]] Random& random() { return random_; }
   [[nodiscard]] MessageTracker& tracker() { return tracker_; }
@@ -95,8 +96,8 @@ class LoadClient {
   std::thread thread_;
 };
 
-// Keeps its connection, often makes a new session, and sends the very same bytes again, or seals
-// the same message anew, until it is told.
+// Keeps its connection and often starts a new session.  Sends a message again, with the same bytes
+// or sealed again, until it is acknowledged.
 class ResendingClient : public LoadClient {
  public:
   ResendingClient(const SocketSite& site, const std::string& name, MessageTracker& tracker,
@@ -108,7 +109,7 @@ class ResendingClient : public LoadClient {
   [[nodiscard]] Peer& peer() { return peer_; }
 
  private:
-  // Goes on with the session it has where four answers in a row were lost: no more may wait.
+  // If four answers in a row were lost, no more sessions may be pending: then it keeps its session.
   void handshake_until_answered();
 
   GatewayConnection connection_;

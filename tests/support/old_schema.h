@@ -1,4 +1,4 @@
-// A database as the first sealpost left it.
+// A database with sealpost's first schema.
 #pragma once
 
 #include <string>
@@ -7,12 +7,12 @@
 
 namespace sealpost::test {
 
-// Puts one in place of the home's, with all that is there: nothing may have it open.
+// Converts the home's database, with its content.  No process may have it open.
 void downgrade_database(const Site& site);
 
 // Version, tables, indexes and views.
 [[nodiscard]] std::string schema_of(const std::string& database);
-// Of a new home.
+// The schema of a new home.
 [[nodiscard]] std::string newest_schema();
 
 }  // namespace sealpost::test

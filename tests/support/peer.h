@@ -1,5 +1,4 @@
-// A client for tests: it speaks the protocol byte by byte over any wire, and does not behave unless
-// told to.
+// A client for tests.  It builds every message itself and applies no rule of the client library.
 #pragma once
 
 #include <functional>
@@ -20,9 +19,9 @@ struct Reply {
 // Carries a form to a gateway and an answer back.
 using Wire = std::function<Reply(const std::string& form)>;
 
-// What a peer knows of one exchange.
+// A request and its answer, as a peer knows them.
 struct RoundTrip {
-  std::string form;  // what went out: to be kept and sent again
+  std::string form;  // what was sent; a test can send it again
   Reply reply;
   std::string status;  // "accepted", ...; empty if the answer did not open
   Receipt receipt{};
@@ -40,7 +39,7 @@ class Peer {
   bool name_in_clear = false;
   bool hmac_in_clear = false;
   InstallNonce install_nonce = crypto::random_id<InstallNonce>();
-  Receipt receipt;  // shown in every seal; the highest heard
+  Receipt receipt;  // the highest that it got; sent in every message
   std::optional<SessionGrant> session;
   std::optional<SessionKeys> keys;
   std::uint64_t next = 0;
@@ -56,12 +55,12 @@ class Peer {
     return send(message(body, topic));
   }
 
-  // Only sealed, not sent.  It awaits no answer below its own counter, unless `oldest` says so.
+  // Seals without sending.  `oldest` is the message's own counter unless given.
   [[nodiscard]] Envelope seal(const Message& message, std::int64_t shift = 0,
                               std::optional<std::uint64_t> oldest = {}) const;
-  // Any plaintext under this session's key, well shaped or not.
+  // Seals any plaintext with this session's key, well formed or not.
   [[nodiscard]] Envelope seal_plaintext(std::uint64_t counter, ByteView plaintext) const;
-  // Sends what was sealed, and opens the answer if this peer can.
+  // Sends a sealed message, and opens the answer if this peer has the key.
   RoundTrip post(const Envelope& envelope);
 };
 

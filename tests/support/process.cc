@@ -18,10 +18,10 @@
 namespace sealpost::test {
 namespace {
 
-// Between fork and exec only what is safe there; the lists are made before.
+// Between fork and exec only async-signal-safe calls are allowed, so the lists are made before.
 pid_t start(const std::vector<std::string>& arguments, int input, const std::string& out,
             const std::string& err, const std::map<std::string, std::string>& environment) {
-  // Daemons that lose their parent become ours, so that their end can be waited for.
+  // This process adopts daemons that lose their parent, so that it can wait for them.
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   std::vector<char*> list;
   for (const std::string& argument : arguments) list.push_back(const_cast<char*>(argument.c_str()));
@@ -35,7 +35,8 @@ pid_t start(const std::vector<std::string>& arguments, int input, const std::str
 
   const pid_t id = fork();
   if (id != 0) return id;
-  // A test that is root acts as others for a while: what it starts then is never root again.
+  // A root test may act as another user.  What it starts then must not be able to become root
+  // again.
   const bool changed = setresgid(getegid(), getegid(), getegid()) == 0 &&
                        setresuid(geteuid(), geteuid(), geteuid()) == 0;
   if (!changed) _exit(126);

@@ -1,4 +1,4 @@
-// Programs under test, started by a test and ended by it, each by its own id.
+// Programs that a test starts and ends, each by its process id.
 #pragma once
 
 #include <sys/types.h>
@@ -14,7 +14,7 @@ namespace sealpost::test {
 
 using Clock = std::chrono::steady_clock;
 
-// Asks until it is so, or 20 s are over: then the test fails with `what`.
+// Polls until `is_so` returns true.  After 20 s the test fails with `what`.
 void eventually(const std::string& what, const std::function<bool()>& is_so);
 
 // A free TCP port on 127.0.0.1.
@@ -22,7 +22,8 @@ void eventually(const std::string& what, const std::function<bool()>& is_so);
 
 // The path of a program under test: "sealpost", "sealpost.fcgi", "sealpost-client".
 [[nodiscard]] std::string program(const std::string& name);
-// The gateway with fault points.  Unlike the real one it lets others look into its /proc.
+// The gateway with fault points.  Unlike the real one, it lets other processes read its /proc
+// files.
 inline const std::string kFaultyGateway = "../tests/faulty/sealpost.fcgi";
 
 class Process {
@@ -31,7 +32,7 @@ class Process {
   // is `input`, or /dev/null.
   Process(std::vector<std::string> arguments, const std::string& output,
           const std::map<std::string, std::string>& environment = {}, int input = -1);
-  // Takes over a child of this test's, or of one that has ended (a daemon).
+  // Adopts a child of this test or a daemon.
   explicit Process(pid_t id) : id_(id) {}
   ~Process();
   Process(Process&& other) noexcept : id_(other.id_), status_(other.status_) { other.id_ = -1; }
@@ -40,7 +41,7 @@ class Process {
 
   [[nodiscard]] pid_t id() const { return id_; }
   void signal(int number) const;
-  // Whether it has taken every signal that was sent to it.
+  // Whether it has received every signal that was sent to it.
   [[nodiscard]] bool has_taken_signals() const;
   // Its exit status, or minus the signal it died of; nothing if it still runs after `timeout`.
   std::optional<int> wait(std::chrono::microseconds timeout);

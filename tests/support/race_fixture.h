@@ -1,4 +1,4 @@
-// Many gateways on one socket and one database, and a way to meet all of them at once.
+// Several gateways on one socket and one database, and connections to all of them.
 #pragma once
 
 #include <functional>
@@ -18,7 +18,7 @@ inline const std::vector<std::string> kArguments = {"--threads", "8"};
 // SEALPOST_RACE_SECONDS
 [[nodiscard]] std::chrono::seconds race_time();
 
-// At least five, and then until that time is up.
+// At least five rounds, and more until race_time() is over.
 class RaceRounds {
  public:
   [[nodiscard]] bool start_next() { return ++count_ <= 5 || Clock::now() < end_; }
@@ -29,20 +29,20 @@ class RaceRounds {
   Clock::time_point end_ = Clock::now() + race_time();
 };
 
-// How often each word was said.
+// How often each answer came.
 using AnswerCounts = std::map<std::string, int>;
 [[nodiscard]] AnswerCounts count_answers(const std::vector<std::string>& answers);
 [[nodiscard]] std::string text_of(const AnswerCounts& counts);
 
-// The word of a sealed answer, or the HTTP status.
+// Posts, and returns the status of a sealed answer, or else the HTTP status.
 [[nodiscard]] std::string post(const crypto::Key& s2c, const Envelope& envelope,
                                GatewayConnection& connection);
-// To a peer that holds the keys of the session for which it was sealed.
+// The same, with the peer's session keys.
 [[nodiscard]] std::string post(const Peer& peer, const Envelope& envelope,
                                GatewayConnection& connection);
 
 [[nodiscard]] Message message_of(std::uint64_t counter, const std::string& body);
-// The same client, installed anew.
+// The same client with a new installation.
 [[nodiscard]] Peer reinstalled(const Peer& peer);
 
 struct RaceFixture {
@@ -50,19 +50,20 @@ struct RaceFixture {
   std::vector<GatewayConnection> connections = site.connections_to_each(kConnectionsEach);
   Database database{site.home.store_paths(), site.home.server_id()};
 
-  // Does it for every number below `count`, all at once, each over a connection of its own.
-  // Neighbours meet different processes.  Throws what one of them threw.
+  // Calls `work` for every number below `count`, all at once, each with its own connection.
+  // Adjacent numbers use different processes.  Throws what one of the calls threw.
   void at_once(int count, const std::function<void(int, GatewayConnection&)>& work);
 
-  // A client in a session, which is pending, or has said one thing.
+  // A client with a pending session, or with an active one in which it has sent one message.
   [[nodiscard]] Peer client_in_session(const std::string& name, bool active = true) const;
 
-  // Messages of an installation that are in the database.
+  // How many messages of the peer's installation the database has.
   [[nodiscard]] int stored(const Peer& peer);
-  // What the statistics say was accepted, pruned or not.
+  // How many messages were accepted by the statistics, including pruned ones.
   [[nodiscard]] std::int64_t accepted();
 
-  // Fails the test unless all end in order and the database is whole.
+  // Stops all gateways.  Fails the test if one does not end in order, or if the database is
+  // damaged.
   void finish();
 };
 

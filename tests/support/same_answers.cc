@@ -26,7 +26,7 @@ std::vector<Row> table(const ServerSetup& setup) {
       {"OPTIONS", "OPTIONS", {}, "", 403, ""},
       {"a POST of nothing", "POST", {kForm}, "", 400, "form\n"},
       {"a POST of garbage", "POST", {kForm}, "x", 400, "form\n"},
-      {"a stranger", "POST", {kForm}, "encrypted_message=EQE", 403, "refused\n"},
+      {"unauthenticated", "POST", {kForm}, "encrypted_message=EQE", 403, "refused\n"},
       {"another type", "POST", {"Content-Type: text/plain"}, "x", 415, "type\n"},
       {"no type", "POST", {"Content-Type:"}, "x", 415, "type\n"},
       {"compressed", "POST", {kForm, "Content-Encoding: gzip"}, "x", 415, "type\n"},
@@ -72,7 +72,7 @@ void messages(Site& site) {
   BOOST_TEST(sent.status == "accepted");
   BOOST_TEST(sent.reply.status == 200);
   BOOST_TEST(sent.reply.type == "application/octet-stream");
-  BOOST_TEST(post_form(site.url(), sent.form).status == 409, "the same once more");
+  BOOST_TEST(post_form(site.url(), sent.form).status == 409, "the same again");
   BOOST_TEST(site.bodies() == "hello\n");
 
   const auto with = [&](const std::vector<std::string>& headers, const std::string& query = "") {

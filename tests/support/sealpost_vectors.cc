@@ -41,7 +41,7 @@ Credential credential() {
                            "https://example.org/cgi-bin/sealpost.fcgi");
 }
 
-// PROTOCOL 3 once more, straight from its formulas: the keyring does not show these.
+// PROTOCOL 3, computed from its formulas: the keyring does not give these keys out.
 Json key_schedule() {
   const crypto::Key root = crypto::hkdf_extract(bytes_of("sealpost/1"), fixed_key(0x4d).reveal());
   const auto labelled = [&](const char* label) {

@@ -11,8 +11,7 @@ namespace {
 
 enum class Starter { kSpawnFcgi, kMultiwatch, kSystemd };
 
-// Calls deploy/nginx/start-sealpost; the process is the gateway's, or multiwatch's with two of
-// them.
+// Runs deploy/nginx/start-sealpost.  The process is the gateway, or multiwatch with two gateways.
 Process spawned(const Site& site, bool several) {
   std::vector<Edit> edits;
   if (several) edits.push_back({"processes=1\n", "processes=2\n"});
@@ -33,8 +32,8 @@ std::string unit_line(const std::string& unit, const std::string& name) {
   throw std::runtime_error("the unit has no " + name);
 }
 
-// What systemd does for the two units, without systemd: listen where the one says, and at the first
-// request start the program that the other names, with the listening socket as file descriptor 0.
+// Does what systemd does for the two units: listens where the socket unit says, and at the first
+// request starts the program of the service unit with the listening socket as file descriptor 0.
 Process activated(const Site& site) {
   const std::string service = site.ready_file("deploy/systemd/sealpost.service");
   const std::string socket =

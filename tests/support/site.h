@@ -1,4 +1,4 @@
-// A real web server with real gateways behind it, and a home of their own.
+// A real web server, real gateways behind it, and their own home.
 #pragma once
 
 #include <memory>
@@ -20,15 +20,15 @@ struct HttpReply {
   std::string head;
   std::string body;
 };
-// One request over a connection of its own: method, header lines, body as it is.
+// Sends one request over its own connection.
 [[nodiscard]] HttpReply http(const std::string& url, const std::string& method,
                              const std::vector<std::string>& headers, const std::string& body);
-// Whether anything answers there.
+// Whether a server answers at the URL.
 [[nodiscard]] bool answers(const std::string& url);
-// A POST of a form, as a client sends it; keeps its connection, one a thread.
+// Posts a form as a client does.  Each thread keeps one connection.
 [[nodiscard]] Reply post_form(const std::string& url, const std::string& form);
 
-// A change to a ready file, which must have the first text.
+// A change to a ready file.  The file must contain `from`.
 struct Edit {
   std::string from;
   std::string to;
@@ -47,19 +47,19 @@ class Site {
   [[nodiscard]] virtual Wire wire() const;
   // Writes the home's file of routes.
   void routes(const std::string& text) const { write_text(home.routes_file(), text); }
-  // Writes a shell script, executable, and says its path.
+  // Writes an executable shell script, and returns its path.
   [[nodiscard]] std::string script(const std::string& name, const std::string& text) const;
-  // The text of a ready file of this tree, with this site's paths for those it shows, then edited.
+  // The text of a ready file of this tree, with this site's paths and then the edits.
   [[nodiscard]] std::string ready_file(const std::string& path,
                                        const std::vector<Edit>& edits = {}) const;
-  // A key and a certificate that the site signed itself, in one file.
+  // A file with a key and a self-signed certificate.
   [[nodiscard]] std::string certificate() const;
-  // Issues a client and gives it a wire to this site.
+  // Issues a client that posts to this site.
   [[nodiscard]] Peer client(const std::string& name = "client1", const std::string& role = "sensor",
                             const std::vector<std::string>& more = {}) const;
-  // The same as a credential file for sealpost-client.
+  // Issues a client, and returns its credential file for sealpost-client.
   [[nodiscard]] std::string credential(const std::string& name, const std::string& url);
-  // The operator's tool on this home.
+  // Runs the operator's tool on this home.
   RunResult operate(std::vector<std::string> words) const;
   [[nodiscard]] std::vector<InboxRow> inbox() const;
   // The bodies in the inbox, each followed by a newline.
@@ -84,7 +84,7 @@ struct NginxOptions {
   std::string gateway = "sealpost.fcgi";
 };
 
-// nginx, and behind it gateways that spawn-fcgi has started.
+// nginx, and gateways that spawn-fcgi has started.
 class NginxSite : public Site {
  public:
   explicit NginxSite(const NginxOptions& options = {});
@@ -92,9 +92,9 @@ class NginxSite : public Site {
   // The gateway processes.
   std::vector<Process> gateways;
   void start_gateways();
-  // All at once, without a word.
+  // Kills all of them with SIGKILL.
   void kill_gateways();
-  // nginx answers 502 while there are none.
+  // The gateways' socket. nginx answers 502 while no gateway runs.
   [[nodiscard]] std::string socket() const { return folder / "socket"; }
 
  private:

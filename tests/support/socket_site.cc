@@ -31,7 +31,7 @@ std::string type_of(const std::string& answer) {
   return at == std::string::npos ? "" : answer.substr(at + 14, answer.find('\r', at) - at - 14);
 }
 
-// Open files of a process, by the start of what /proc says of them.
+// How many open files of a process have a name in /proc that begins with `kind`.
 std::ptrdiff_t files_of(const Process& process, const std::string& kind) {
   const std::filesystem::directory_iterator files("/proc/" + std::to_string(process.id()) + "/fd");
   return std::count_if(begin(files), end(files), [&](const auto& file) {
@@ -101,7 +101,7 @@ Wire SocketSite::wire() const {
   };
 }
 
-// Only one of them is awake at a time.
+// Stops all other gateways while one accepts its connections.
 std::vector<GatewayConnection> SocketSite::connections_to_each(int count) const {
   std::vector<GatewayConnection> connections;
   for (const Process& one : gateways) {
@@ -109,11 +109,11 @@ std::vector<GatewayConnection> SocketSite::connections_to_each(int count) const 
     for (const Process& other : gateways) {
       if (other.id() == one.id()) continue;
       other.signal(SIGSTOP);
-      eventually("it sleeps", [&] { return is_stopped(other); });
+      eventually("it is stopped", [&] { return is_stopped(other); });
     }
     const std::ptrdiff_t before = files_of(one, "socket:");
     for (int i = 0; i < count; ++i) connections.emplace_back(socket(), true).open();
-    eventually("it has taken its connections",
+    eventually("it has accepted its connections",
                [&] { return files_of(one, "socket:") == before + count; });
     for (const Process& other : gateways) other.signal(SIGCONT);
   }

@@ -1,5 +1,5 @@
-// Real gateways on a unix socket that the test holds, as systemd would, and no web server before
-// them.  The socket stays when all of them are killed: who has connected waits for the next one.
+// Real gateways on a unix socket that the test holds, as systemd would, without a web server.  The
+// socket stays open when all gateways are killed, and connections wait for the next gateway.
 #pragma once
 
 #include <list>
@@ -12,15 +12,15 @@
 
 namespace sealpost::test {
 
-// A client's way to a socket.  Used by one thread.
+// Connects to a gateway's socket.  Used by one thread.
 class GatewayConnection {
  public:
-  // `keep`: over one connection, as long as it lasts.
+  // `keep`: uses one connection as long as it lasts.
   GatewayConnection(std::string path, bool keep) : path_(std::move(path)), keep_(keep) {}
 
-  // Status 0 where the answer did not come to its end.
+  // Returns status 0 if the answer did not end.
   [[nodiscard]] Reply post(const std::string& form);
-  // Connects where there is no connection.
+  // Connects if there is no connection.
   FastcgiPeer& open();
 
  private:
@@ -31,22 +31,24 @@ class GatewayConnection {
 
 class SocketSite : public Site {
  public:
-  // Starts so many.
+  // Starts so many gateways.
   explicit SocketSite(int processes, std::vector<std::string> arguments = {});
   ~SocketSite() override;
 
   std::list<Process> gateways;  // the oldest first
-  // One more.
+  // Starts another gateway.
   [[nodiscard]] Process start() const;
-  // Fails the test unless each ends in order: under a sanitizer, without a report.
+  // Stops all gateways.  Fails the test if one does not exit with 0 or writes anything, for example
+  // a sanitizer's report.
   void stop();
-  // All of them, without a word.
+  // Kills all gateways with SIGKILL.
   void kill();
 
   [[nodiscard]] std::string socket() const { return folder / "socket"; }
-  // A connection for each request.
+  // Uses a new connection for each request.
   [[nodiscard]] Wire wire() const override;
-  // Kept connections, so many to each gateway: those to the first one, then those to the second.
+  // So many kept connections to each gateway: those to the first gateway, then those to the second,
+  // and so on.
   [[nodiscard]] std::vector<GatewayConnection> connections_to_each(int count) const;
 
  private:

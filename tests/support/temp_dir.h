@@ -1,4 +1,4 @@
-// A folder below $TMPDIR that is gone when the test is.
+// A folder below $TMPDIR that is deleted after the test.
 #pragma once
 
 #include <unistd.h>

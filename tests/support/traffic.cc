@@ -118,7 +118,7 @@ void Traffic::stop() {
 void Traffic::wait_for(std::size_t more) const {
   std::map<const TrafficClient*, std::size_t> enough;
   for (const auto& client : clients_) enough[client.get()] = client->accepted_count() + more;
-  eventually("every client goes on", [&] {
+  eventually("every client continues", [&] {
     return std::all_of(enough.begin(), enough.end(),
                        [](const auto& one) { return one.first->accepted_count() >= one.second; });
   });
@@ -154,7 +154,8 @@ void expect_each_exactly_once(const Traffic& traffic, const Site& site,
   for (const AcceptedMessage& one : traffic.accepted()) accepted.insert(one.body);
   for (const auto& [body, count] : times) {
     if (count != 1) BOOST_ERROR(body + " is in the inbox " + std::to_string(count) + " times");
-    if (!accepted.contains(body)) BOOST_ERROR(body + " is in the inbox, and nobody was told so");
+    if (!accepted.contains(body))
+      BOOST_ERROR(body + " is in the inbox, but its client got no acceptance");
   }
   for (const std::string& body : accepted) {
     if (!times.contains(body)) BOOST_ERROR(body + " was accepted, and is not in the inbox");

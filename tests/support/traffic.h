@@ -1,5 +1,5 @@
-// Clients that talk all the time: each is the real client library in a thread of its own, with its
-// own state on disk, and keeps a ledger of what it was told.
+// Clients that send all the time.  Each is the real client library in its own thread, with its own
+// state on disk, and keeps a list of what was accepted.
 #pragma once
 
 #include <atomic>
@@ -18,12 +18,12 @@
 
 namespace sealpost::test {
 
-// A message that its client was told is accepted.
+// A message whose client got the answer accepted.
 struct AcceptedMessage {
   std::string body;
   Clock::time_point sent;
   Clock::time_point accepted_at;
-  Epoch epoch;  // of the session in which it was told so
+  Epoch epoch;  // of the session that had the answer
 };
 
 class TrafficClient {
@@ -34,10 +34,10 @@ class TrafficClient {
   TrafficClient(const TrafficClient&) = delete;
   TrafficClient& operator=(const TrafficClient&) = delete;
 
-  // Sends message after message, and one that is left open again and again before the next.
+  // Sends one message after another.  An open message is sent again before the next one.
   void start();
   void stop();
-  // Done in the client's thread, between two messages; while it talks.
+  // Runs `work` in the client's thread, between two messages.  The client must be started.
   void run_between_messages(std::function<void(Client&)> work);
 
   [[nodiscard]] const std::string& name() const { return name_; }
@@ -45,7 +45,7 @@ class TrafficClient {
   [[nodiscard]] int sent_count() const { return count_; }
   [[nodiscard]] std::size_t accepted_count() const;
   [[nodiscard]] std::vector<AcceptedMessage> accepted() const;
-  // What it was told that is no acceptance, and what the library reported.
+  // Outcomes other than accepted, and what the library reported.
   [[nodiscard]] std::vector<std::string> errors() const;
 
  private:
@@ -72,15 +72,15 @@ class Traffic {
   Traffic(Site& site, int clients);
 
   void start();
-  // Nothing is open when it returns.
+  // No message is open when it returns.
   void stop();
-  // Until each client has been told of so many messages more.
+  // Waits until so many more messages of each client are accepted.
   void wait_for(std::size_t more) const;
 
   [[nodiscard]] TrafficClient& operator[](std::size_t at) { return *clients_.at(at); }
   [[nodiscard]] std::size_t size() const { return clients_.size(); }
   [[nodiscard]] std::vector<AcceptedMessage> accepted() const;
-  // Of all, one a line.
+  // The errors of all clients, one a line.
   [[nodiscard]] std::string errors() const;
 
  private:
@@ -89,8 +89,8 @@ class Traffic {
 
 // How often each body is in the inbox.
 [[nodiscard]] std::map<std::string, int> times_in_inbox(const Site& site);
-// Fails the test unless what the clients were told is accepted, and the `others`, is in the inbox,
-// once, and nothing else is, and no client had anything to complain of.
+// Fails the test unless the inbox has exactly the accepted messages and the `others`, each once,
+// and no client reports an error.
 void expect_each_exactly_once(const Traffic& traffic, const Site& site,
                               std::set<std::string> others = {});
 

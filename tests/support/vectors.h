@@ -23,8 +23,8 @@ template <std::size_t N>
   return out;
 }
 
-// sealpost's own vectors, computed anew with fixed "random" bytes: what
-// tests/vectors/sealpost_v1.json must hold.
+// sealpost's own vectors, computed with fixed "random" bytes. tests/vectors/sealpost_v1.json must
+// be equal.
 [[nodiscard]] nlohmann::ordered_json sealpost_vectors();
 
 }  // namespace sealpost::test

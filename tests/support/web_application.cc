@@ -42,7 +42,7 @@ WebApplication::WebApplication(Behaviour behaviour, const std::string& path)
   }
   auto* plain = reinterpret_cast<sockaddr*>(&address);
   if (bind(listener_, plain, size) != 0 || listen(listener_, 64) != 0) {
-    throw std::runtime_error("no place for an upstream");
+    throw std::runtime_error("the web application cannot listen");
   }
   getsockname(listener_, plain, &size);
   port_ = path.empty() ? ntohs(reinterpret_cast<sockaddr_in&>(address).sin_port) : 0;

@@ -1,4 +1,4 @@
-// A web application for tests: answers what it is told to, and remembers what it was sent.
+// A web application for tests.  It answers as its behaviour says, and keeps the requests.
 #pragma once
 
 #include <atomic>
@@ -17,8 +17,8 @@ class WebApplication {
     std::string head;
     std::string body;
   };
-  // The bytes of an answer; the connection is closed behind them unless they are "keep:" and the
-  // answer.  An empty one closes without a word.
+  // Returns the bytes of an answer.  The connection is closed after them, unless they begin with
+  // "keep:", which is not sent.  An empty text closes the connection without an answer.
   using Behaviour = std::function<std::string(const Request&)>;
 
   // On a free port of 127.0.0.1, or on a unix socket if `path` is given.

@@ -1,4 +1,4 @@
-// Whether a client can tell by a stopwatch what the answers do not say (PROTOCOL 1).
+// Whether response times tell a client what the answers do not (PROTOCOL 1).
 //
 //   timing [SAMPLES]      of each kind, default 20000; where a pair fails, four times as many have
 //   the last word
@@ -27,7 +27,7 @@ namespace {
 using test::Peer;
 
 constexpr double kAlike = 4.5;       // dudect's
-constexpr double kSurelyNot = 10;    // likewise, the one from which it speaks of certainty
+constexpr double kSurelyNot = 10;    // likewise, the one from which the client sends of certainty
 constexpr std::size_t kForms = 256;  // of each kind, all different, one after the other
 
 enum Kind : std::size_t {
@@ -41,7 +41,7 @@ enum Kind : std::size_t {
   kKinds
 };
 constexpr std::array<const char*, kKinds> kNames{
-    "handshake: unknown name",          "handshake: unknown name (the same, once more)",
+    "handshake: unknown name",          "handshake: unknown name (the same again)",
     "handshake: known name, wrong key", "handshake: known name, wrong tag",
     "record: unknown session",          "record: known session, wrong tag",
     "handshake: unknown kid",
@@ -163,8 +163,8 @@ Samples measure(TimingSite& site, std::size_t count) {
   for (auto& of_kind : samples) of_kind.reserve(count);
   std::string form;
   for (const std::size_t kind : order) {
-    // One place for all, just written: where a form lies in this program's memory must not be
-    // measured.
+    // All forms are copied to one buffer first, so that their place in memory does not affect the
+    // times.
     form.assign(forms[kind][random() % kForms]);
     samples[kind].push_back(microseconds_of(connection, form, home));
   }
@@ -204,8 +204,8 @@ double percentile(std::vector<double> values, double part) {
   return values[static_cast<std::size_t>(at)];
 }
 
-// The greatest of Welch's t, all samples and cropped: what is slow by chance hides what is slow by
-// rule.
+// The greatest of Welch's t over all samples and over cropped ones, because a few slow samples
+// would hide a difference.
 double greatest_t(const std::vector<double>& a, const std::vector<double>& b) {
   std::vector<double> both = a;
   both.insert(both.end(), b.begin(), b.end());
@@ -247,8 +247,8 @@ int main(int argc, char** argv) {
     const std::size_t count = argc > 1 ? std::stoul(argv[1]) : 20'000;
     sealpost::TimingSite site;
     if (sealpost::report(sealpost::measure(site, count))) return 0;
-    // What is there is seen again, and better; what was chance is not.
-    std::printf("\nonce more, with four times as many:\n\n");
+    // A real difference shows again with more samples; chance does not.
+    std::printf("\nagain, with four times as many:\n\n");
     return sealpost::report(sealpost::measure(site, 4 * count)) ? 0 : 1;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "timing: %s\n", error.what());

@@ -3,10 +3,10 @@
 //   wycheproof FOLDER      one with aes_gcm_test.json, hkdf_sha256_test.json,
 //   hmac_sha256_test.json, x25519_test.json
 //
-// The project's own (github.com/C2SP/wycheproof) lie in its testvectors_v1/.  Every `valid` case
-// must give the same bytes, every `invalid` one be refused.  `acceptable` leaves it to the
-// implementation: ours takes a key that is not canonical or lies on the twist, and refuses an
-// all-zero X25519 result. Exits 1 if any case fails, or a file is missing.
+// The project's own (github.com/C2SP/wycheproof) lie in its testvectors_v1/. Every `valid` case
+// must give the same bytes, and every `invalid` one must be rejected.  `acceptable` leaves it to
+// the implementation: sealpost accepts a key that is not canonical or lies on the twist, and
+// rejects an all-zero X25519 result.  Exits 1 if any case fails, or a file is missing.
 #include <filesystem>
 #include <fstream>
 #include <iostream>

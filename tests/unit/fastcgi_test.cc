@@ -1,5 +1,5 @@
-// The hand-off to libfcgi.  It leans on two fields of FCGX_Request that its header calls private,
-// ipcFd and keepConnection: if a libfcgi treats them otherwise, this is where it is seen.
+// The hand-off to libfcgi.  It uses two fields of FCGX_Request that the header calls private, ipcFd
+// and keepConnection.  This test fails if a version of libfcgi treats them differently.
 #define BOOST_TEST_MODULE fastcgi
 #include <fcntl.h>
 #include <signal.h>
@@ -30,7 +30,7 @@ struct SocketPair {
   }
 };
 
-// A server's end and a web server's end, connected.
+// The gateway's end and the web server's end of one connection.
 struct FastcgiFixture : SocketPair {
   FastcgiConnection server{ends[0]};
   FastcgiPeer peer{ends[1]};

@@ -1,4 +1,4 @@
-// Handlers of both kinds, well behaved and not, and the pool that waits for them.
+// Handlers of both kinds, correct and faulty ones, and the worker pool.
 #define BOOST_TEST_MODULE handler
 #include <fcntl.h>
 #include <signal.h>
@@ -167,7 +167,7 @@ BOOST_AUTO_TEST_CASE(kills_remaining_child_without_waiting) {
   BOOST_TEST(text(result.reply) == "fine\n");
   BOOST_TEST((Clock::now() - start < std::chrono::seconds(2)));
   const std::string child = read_text(script.folder / "child");
-  eventually("the child is gone", [&] { return !is_alive(child); });
+  eventually("the child has ended", [&] { return !is_alive(child); });
 }
 
 BOOST_AUTO_TEST_CASE(kills_process_group_of_program_at_timeout) {
@@ -180,7 +180,7 @@ BOOST_AUTO_TEST_CASE(kills_process_group_of_program_at_timeout) {
   BOOST_TEST(result.why == "it was killed after 1000 ms: started");
   BOOST_TEST((Clock::now() - start < std::chrono::seconds(3)));
   const std::string child = read_text(script.folder / "child");
-  eventually("the group is gone", [&] { return !is_alive(child); });
+  eventually("the group has ended", [&] { return !is_alive(child); });
   BOOST_TEST((waitpid(-1, nullptr, WNOHANG) <= 0), "no zombie is left");
 }
 
@@ -253,7 +253,7 @@ BOOST_AUTO_TEST_CASE(keeps_connection_and_reconnects_if_closed) {
 BOOST_AUTO_TEST_CASE(retries_once_if_kept_connection_closes_during_write) {
   std::atomic<int> count = 0;
   const WebApplication application([&](const WebApplication::Request&) {
-    // The second request of a connection is met by its end.
+    // The server closes the connection at its second request.
     return ++count % 2 == 0 ? std::string() : test::http_ok("r");
   });
   BOOST_TEST((post(application.port()).kind == Kind::kDone));

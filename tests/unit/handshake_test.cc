@@ -138,7 +138,7 @@ BOOST_AUTO_TEST_CASE(log_reason_distinguishes_unauthenticated_requests) {
   BOOST_TEST(open(envelope).error() == Reason::kHandshakeLength);
 }
 
-// A handshake whose payload is any bytes at all, from a holder of the key.
+// A handshake with any payload, sealed with the client's key.
 Result<OpenedHandshake, Reason> open_payload(ByteView payload, bool hmac_in_clear = false) {
   const Credential as = credential();
   Envelope envelope;
@@ -179,7 +179,7 @@ BOOST_AUTO_TEST_CASE(rejects_malformed_handshake_payload) {
   BOOST_TEST(open_payload(Bytes(8))->sent_at().value() == Time{});
 }
 
-// Whether a client takes a message 2 with any payload at all, from a holder of its key.
+// Whether a client accepts a message 2 with this payload, sealed with its key.
 bool is_taken(ByteView payload) {
   const Credential as = credential();
   ClientHandshake ours = call(as);

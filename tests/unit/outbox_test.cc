@@ -120,7 +120,8 @@ bool says(const std::exception& error, const std::string& word) {
   return std::string(error.what()).find(word) != std::string::npos;
 }
 
-// A credential file, and something where an installation would write: it is cut off there.
+// A credential file, and an obstacle at a path that an installation writes: the installation stops
+// there.
 struct InterruptedInstall {
   const InstalledOutbox& it;
   std::string file = it.path + ".json";
@@ -223,7 +224,7 @@ BOOST_AUTO_TEST_CASE(skips_half_written_files_and_names_damaged_ones) {
   BOOST_CHECK_THROW((void)it.outbox.state(), Fault);
 }
 
-// The number of a process that was and is no more.
+// The id of a process that has ended.
 std::string gone_process() {
   const pid_t child = fork();
   if (child == 0) _exit(0);

@@ -76,7 +76,7 @@ BOOST_AUTO_TEST_CASE(rejects_record_with_any_bit_flipped_or_cut) {
     Envelope changed = good;
     changed.message[bit / 8] ^= static_cast<std::uint8_t>(1U << bit % 8);
     const auto opened = open(changed, key_of(1));
-    // A changed session id is another session's business: here the gateway would look that one up.
+    // A changed session id is skipped: the gateway would look that session up.
     BOOST_TEST(!opened);
   }
   for (std::size_t size = 1; size < good.message.size(); ++size) {
@@ -132,7 +132,7 @@ BOOST_AUTO_TEST_CASE(digest_covers_message_id_topic_and_body) {
              hex(crypto::sha256({MessageId{4}, bytes_of("\x0etelemetry/room"), Bytes{1, 2, 3}})));
 }
 
-// A record whose plaintext is any bytes at all, from a holder of the session's key.
+// A record with any plaintext, sealed with the session's key.
 Result<OpenedRecord, Reason> read_plaintext(ByteView plaintext, bool hmac_in_clear = false) {
   Envelope envelope = clear(false, hmac_in_clear);
   const Bytes header = Writer().u8(0x12).put(kId).u64(17).put(Bytes(16)).take();

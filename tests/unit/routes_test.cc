@@ -117,7 +117,7 @@ BOOST_AUTO_TEST_CASE(reads_whole_target) {
   BOOST_TEST(target("http unix:/s").request_target == "/");
 }
 
-// execv() and connect() would end the path there: another program than the one that was written.
+// execv() and connect() would cut the path there and use another program.
 BOOST_AUTO_TEST_CASE(rejects_line_with_zero_byte) {
   for (const char* before :
        {"a - exec /bin/take", "a - http unix:/s", "a - http http://127.0.0.1", "a role=x"}) {

@@ -1,5 +1,5 @@
-// What is left of a session's keys in the database's files once it has ended: nothing (PROTOCOL 8).
-// The bytes are looked for as they lie on the disk, sealed and bare.
+// After a session has ended, the database's files contain nothing of its keys (PROTOCOL 8).  The
+// test searches the files' bytes for sealed and plain keys.
 #define BOOST_TEST_MODULE session_keys
 #include <boost/test/unit_test.hpp>
 #include <map>
@@ -18,7 +18,7 @@ namespace {
 using test::GatewayFixture;
 using test::Peer;
 
-// How a gateway tidies up: a FastCGI process, at its leisure; a CGI process, before it ends.
+// When a gateway does its housekeeping: a FastCGI process later, a CGI process before it ends.
 enum class ProcessKind { kFastcgi, kCgi };
 constexpr ProcessKind kProcessKinds[] = {ProcessKind::kFastcgi, ProcessKind::kCgi};
 
@@ -29,12 +29,12 @@ std::ostream& operator<<(std::ostream& out, ProcessKind kind) {
 struct SessionKeyWatch {
   GatewayFixture fixture;
   ProcessKind kind;
-  // By session id: the first bytes of the sealed keys would do, but any part may be what is left.
+  // By session id: several pieces, because any part of the sealed keys may be left.
   std::map<std::string, std::vector<std::string>> secrets;
 
   explicit SessionKeyWatch(ProcessKind as) : kind(as) {}
 
-  // A client with an active session, whose keys are looked for from now on.
+  // A client with an active session, whose keys the test searches for from now on.
   Peer start(const std::string& name) {
     Peer peer = fixture.client(name);
     begin(peer);
@@ -53,7 +53,7 @@ struct SessionKeyWatch {
     const Bytes sealed = test::from_hex(text).value();
     BOOST_REQUIRE(sealed.size() == 104U);
     auto& of_this = secrets[id];
-    // The nonce, and pieces of the rest: a copy that was partly written over is one, too.
+    // The nonce and pieces of the rest, to find a partly overwritten copy as well.
     for (std::size_t at = 0; at + 16 <= sealed.size(); at += 16) {
       of_this.emplace_back(text_of(ByteView(sealed).subspan(at, 16)));
     }
@@ -80,7 +80,7 @@ struct SessionKeyWatch {
     fixture.gateway().prepare_exit();
     fixture.restart();
   }
-  // The next time that a gateway tidies up.
+  // The next housekeeping of a gateway.
   void tidy() {
     if (kind == ProcessKind::kCgi) return end_of_process();
     fixture.gateway().do_housekeeping(fixture.now, false);
@@ -136,15 +136,15 @@ BOOST_AUTO_TEST_CASE(expiry_leaves_no_key) {
   }
 }
 
-// What the operator does while a gateway is at work beside it.
+// An operator's command while a gateway runs.
 void ended_by(const char* what, const std::function<void(SessionKeyWatch&, Clients&)>& deed) {
   for (const ProcessKind kind : kProcessKinds) {
     SessionKeyWatch w(kind);
     const Peer peer = w.start("client1");
     {
       Database database = w.fixture.database();
-      Clients tracker(database);
-      deed(w, tracker);
+      Clients clients(database);
+      deed(w, clients);
     }
     BOOST_TEST(w.found(SessionKeyWatch::id_of(peer)) == 0, what << ", " << kind);
   }
@@ -152,13 +152,13 @@ void ended_by(const char* what, const std::function<void(SessionKeyWatch&, Clien
 
 BOOST_AUTO_TEST_CASE(operator_command_leaves_no_key_at_once) {
   ended_by("revoke",
-           [](SessionKeyWatch& w, Clients& tracker) { tracker.revoke("client1", w.fixture.now); });
+           [](SessionKeyWatch& w, Clients& clients) { clients.revoke("client1", w.fixture.now); });
   ended_by("remove",
-           [](SessionKeyWatch& w, Clients& tracker) { tracker.remove("client1", w.fixture.now); });
+           [](SessionKeyWatch& w, Clients& clients) { clients.remove("client1", w.fixture.now); });
   ended_by("session end",
-           [](SessionKeyWatch&, Clients& tracker) { (void)tracker.end_sessions("client1"); });
+           [](SessionKeyWatch&, Clients& clients) { (void)clients.end_sessions("client1"); });
   ended_by("key retire",
-           [](SessionKeyWatch&, Clients& tracker) { (void)tracker.end_sessions_under(1); });
+           [](SessionKeyWatch&, Clients& clients) { (void)clients.end_sessions_under(1); });
   ended_by("restore", [](SessionKeyWatch& w, Clients&) {
     Database database = w.fixture.database();
     const std::string file = w.fixture.folder / "backup";
@@ -172,8 +172,7 @@ BOOST_AUTO_TEST_CASE(new_epoch_leaves_no_key) {
     SessionKeyWatch w(kind);
     Peer peer = w.start("client1");
     const Peer other = w.start("client2");
-    // As an old copy would be: it has forgotten the last message, and this client's receipt proves
-    // it.
+    // Like an old copy: the last message is missing, and this client's receipt proves it.
     w.fixture.sql("DELETE FROM message WHERE counter = 0 AND installation = 1");
     BOOST_TEST(peer.send().reply.status == 403, "the proof");
     BOOST_TEST(w.fixture.sql("SELECT epoch_reason FROM server") == "rollback");
@@ -195,7 +194,7 @@ BOOST_AUTO_TEST_CASE(gateway_erases_keys_left_by_killed_process) {
   BOOST_TEST(w.found(old) == 0);
 }
 
-// A line of the log that names the client was written by who still had the keys to open its record.
+// A log line with the client's name shows that the process still had the keys.
 BOOST_AUTO_TEST_CASE(erases_cached_keys_of_session_ended_by_another_process) {
   SessionKeyWatch w(ProcessKind::kFastcgi);
   Peer peer = w.start("client1");
@@ -204,7 +203,7 @@ BOOST_AUTO_TEST_CASE(erases_cached_keys_of_session_ended_by_another_process) {
     const std::string log = w.fixture.log();
     return log.substr(log.rfind('\n', log.size() - 2) + 1);
   };
-  w.tidy();  // as a process that has long been at work, and has ended nothing itself since
+  w.tidy();  // like a process that has run for long and has ended no session itself
   for (Peer* one : {&peer, &other}) BOOST_TEST(one->send().status == "accepted");
   w.fixture.sql("DELETE FROM session");
   BOOST_TEST(other.send().reply.status == 403);
@@ -214,7 +213,7 @@ BOOST_AUTO_TEST_CASE(erases_cached_keys_of_session_ended_by_another_process) {
   BOOST_TEST(last_line().find("client1") == std::string::npos, last_line());
 }
 
-// SQLite moves rows from page to page as their tree grows and shrinks: no copy may stay behind.
+// SQLite moves rows between pages as a tree grows and shrinks.  No copy may be left.
 BOOST_AUTO_TEST_CASE(hundreds_of_ended_sessions_leave_no_key) {
   SessionKeyWatch w(ProcessKind::kFastcgi);
   std::vector<Peer> peers;

@@ -14,7 +14,7 @@ namespace {
 
 using Map = std::map<std::string, std::string>;
 
-// A map as a process would have it.
+// The CGI variables of a request.
 class Environment {
  public:
   Environment(const Map& map) {

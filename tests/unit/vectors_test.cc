@@ -6,8 +6,8 @@
 namespace sealpost {
 namespace {
 
-// The bytes on the wire may never change: whoever changes them meets this test.  That the file
-// itself is right, another implementation says (tests/interop).
+// The bytes on the wire may never change; this test fails if they do.  Another implementation
+// confirms the file itself (tests/interop).
 BOOST_AUTO_TEST_CASE(wire_bytes_match_published_vectors) {
   const nlohmann::json published = test::vectors("sealpost_v1.json");
   const nlohmann::json computed = test::sealpost_vectors();

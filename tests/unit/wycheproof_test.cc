@@ -1,5 +1,5 @@
-// The runner of Project Wycheproof's vectors: it passes samples in their format whose values are
-// the standards' own, and notices each one that was doctored.
+// The runner of Project Wycheproof's vectors: it passes samples in their format with the standards'
+// values, and notices each altered one.
 #define BOOST_TEST_MODULE wycheproof
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
@@ -63,7 +63,7 @@ void flip_first_bit(Json& text) {
   text = hex;
 }
 
-// Changed so that it must fail: what was valid is not any more, what was invalid is said to be.
+// Changed so that it must fail: a valid case becomes invalid, or an invalid one is marked valid.
 void doctor(Json& test) {
   if (test["result"] == "invalid") {
     test["result"] = "valid";

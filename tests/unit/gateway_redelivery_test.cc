@@ -1,0 +1,129 @@
+// Messages whose handler was interrupted, and messages that are tried again.
+#define BOOST_TEST_MODULE gateway_redelivery
+#include <boost/test/unit_test.hpp>
+
+#include "support/gateway_fixture.h"
+#include "support/handler_fixture.h"
+
+namespace sealpost {
+namespace {
+
+using test::GatewayFixture;
+using test::HandlerFixture;
+using test::kCount;
+using test::RoundTrip;
+
+BOOST_AUTO_TEST_CASE(resent_message_runs_handler_again_after_crash) {
+  HandlerFixture s(kCount + "printf \"$SEALPOST_ATTEMPT $SEALPOST_MESSAGE_ID\"");
+  const Message message = s.begin("x");
+  s.fixture.restart();
+  BOOST_TEST(s.peer.send(message).status == "in_progress", "its lease has not ended");
+  s.fixture.now += 61 * kSecond;
+  const RoundTrip again = s.peer.send(message);
+  BOOST_TEST(again.status == "accepted");
+  BOOST_TEST(again.body.starts_with("2 client1:"), again.body);
+  BOOST_TEST(s.peer.send(message).body == again.body);
+  BOOST_TEST(s.runs() == 1U);
+  BOOST_TEST(s.state() == "settled 2");
+  BOOST_TEST(s.fixture.inbox().size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(any_request_claims_abandoned_messages) {
+  HandlerFixture s(kCount + "printf \"reply $SEALPOST_ATTEMPT\"");
+  const Message one = s.begin("1");
+  const Message two = s.begin("2");
+  BOOST_TEST(s.fixture.gateway().claim_overdue(s.fixture.now).empty(),
+             "their leases have not ended");
+  s.fixture.now += 61 * kSecond;
+  auto taken = s.fixture.gateway().claim_overdue(s.fixture.now);
+  BOOST_REQUIRE(taken.size() == 2U);
+  BOOST_TEST(s.fixture.gateway().claim_overdue(s.fixture.now).empty(), "they have new ones");
+  BOOST_TEST(s.peer.send(one).status == "in_progress");
+  for (PendingDelivery& delivery : taken) {
+    delivery.run();
+    s.fixture.finish(delivery);
+    BOOST_TEST(!delivery.response.has_value(), "nobody waits");
+  }
+  BOOST_TEST(s.peer.send(one).body == "reply 2");
+  BOOST_TEST(s.peer.send(two).body == "reply 2");
+  BOOST_TEST(s.runs() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(redeliver_claims_only_waiting_messages) {
+  HandlerFixture s;
+  s.fixture.now -= kHour;  // the tool uses the real clock
+  s.peer.handshake();
+  const Message message = s.begin("hello");
+  BOOST_TEST(s.peer.send("x", "box").status == "accepted");
+  const std::vector<std::string> expected = {"2 accepted"};
+  BOOST_TEST(s.deliver() == expected, boost::test_tools::per_element());
+  BOOST_TEST(s.deliver().empty());
+  BOOST_TEST(s.peer.send(message).body == "reply to hello");
+}
+
+BOOST_AUTO_TEST_CASE(claimed_message_follows_current_routes) {
+  HandlerFixture s;
+  s.fixture.now -= kHour;
+  s.peer.handshake();
+  const Message to_inbox = s.begin("1", "run/1");
+  const Message refused = s.begin("2", "run/2");
+  s.fixture.routes("run/1 - inbox\n");
+  const std::vector<std::string> expected = {"2 accepted", "3 failed"};
+  BOOST_TEST(s.deliver() == expected, boost::test_tools::per_element());
+  BOOST_TEST(s.peer.send(to_inbox).status == "duplicate");
+  BOOST_TEST(s.peer.send(refused).status == "failed");
+}
+
+BOOST_AUTO_TEST_CASE(retries_only_failed_messages) {
+  HandlerFixture s("exit 1");
+  s.fixture.now -= kHour;
+  s.peer.handshake();
+  const Message message = s.peer.message("hello", "run/x");
+  BOOST_TEST(s.peer.send(message).status == "failed");
+  BOOST_TEST(s.peer.send("x", "box").status == "accepted");
+  s.write("printf \"reply $SEALPOST_ATTEMPT\"");
+  const auto reopen = [&](std::int64_t number) {
+    Database database = s.fixture.database();
+    Inbox(database).reopen(number, s.fixture.now);
+  };
+  reopen(2);
+  BOOST_CHECK_THROW(reopen(2), Fault);
+  BOOST_TEST(s.state() == "pending 1");
+  BOOST_TEST(s.deliver().size() == 1U);
+  BOOST_TEST(s.state() == "settled 2");
+  BOOST_TEST(s.peer.send(message).body == "reply 2");
+  for (const std::int64_t number : {1, 2, 3, 99}) BOOST_CHECK_THROW(reopen(number), Fault);
+}
+
+BOOST_AUTO_TEST_CASE(saves_first_result_of_two_handlers) {
+  HandlerFixture s(kCount + "printf \"reply $SEALPOST_ATTEMPT\"");
+  Message message = s.peer.message("x", "run/x");
+  const Request request = GatewayFixture::request(s.peer.seal(message).form());
+  PendingDelivery slow = s.fixture.begin(request);
+  slow.run();
+  s.fixture.now += 61 * kSecond;
+  auto taken = s.fixture.gateway().claim_overdue(s.fixture.now);
+  BOOST_REQUIRE(taken.size() == 1U);
+  taken[0].run();
+  s.fixture.finish(taken[0]);
+  s.fixture.finish(slow);
+  BOOST_TEST(s.peer.send(message).body == "reply 2");
+  BOOST_TEST(s.state() == "settled 2");
+}
+
+BOOST_AUTO_TEST_CASE(saves_no_result_in_replaced_database) {
+  HandlerFixture s;
+  Message message = s.peer.message("x", "run/x");
+  const Request request = GatewayFixture::request(s.peer.seal(message).form());
+  PendingDelivery delivery = s.fixture.begin(request);
+  delivery.run();
+  // Another message with its number, as in a restored copy.
+  s.fixture.sql("UPDATE message SET digest = zeroblob(32) WHERE status = 2");
+  s.fixture.finish(delivery);
+  BOOST_TEST(delivery.response->status == 403);
+  BOOST_TEST(!delivery.response->sealed);
+  BOOST_TEST(s.state() == "pending 1");
+}
+
+}  // namespace
+}  // namespace sealpost
