@@ -74,7 +74,7 @@ def post_until_known(run):
     raise last
 
 
-def refusals(workspace, figures, rounds):
+def rejections(workspace, figures, rounds):
     """32 connections, not kept.  Nothing but the log may be written."""
     clients = BenchClients(workspace)
     ours = sealpost(workspace, clients.home)
@@ -99,7 +99,7 @@ def refusals(workspace, figures, rounds):
         run = SameMessages(forms[kind], nginx.url("sealpost"), expect="other")
         runs[kind] = WithoutWrites(run, clients, "duplicate" if kind == "replays" else "rejected")
     given = take_turns(rounds, runs)
-    figures.keep("refusals", given)
+    figures.keep("rejections", given)
     for kind in kinds:
         said = kind.replace("_", " ")
         target = 1.2 if kind == "replays" else 1.3

@@ -28,7 +28,7 @@ function claims_hmac(string $name, string $claims): string
     return hash_hmac('sha256', $name . "\0" . $claims, MASTER_KEY);
 }
 
-function refuse(int $status): never
+function reject(int $status): never
 {
     http_response_code($status);
     exit("refused\n");
@@ -50,14 +50,14 @@ function answer_post(): void
     $key = key_of($name);
     $text = unseal($key, base64_decode(strtr($_POST['encrypted_message'] ?? '', '-_', '+/')));
     if ($text === false) {
-        refuse(403);
+        reject(403);
     }
     $message = json_decode($text, true);
     if (!hash_equals(claims_hmac($name, $message['claims']), $message['hmac'])) {
-        refuse(403);
+        reject(403);
     }
     if (!keep($name, $message['counter'], $message['body'])) {
-        refuse(409);
+        reject(409);
     }
     header('Content-Type: application/octet-stream');
     echo seal($key, json_encode(['status' => 'accepted', 'counter' => $message['counter']]));

@@ -12,8 +12,8 @@ ARCHIVES = {"libsqlite3.a": "SQLite", "libSQLiteCpp.a": "SQLite", "libcrypto.a":
             "libfcgi.a": "FastCGI"}
 # Names in sealpost's own rooms; the first that is found decides.
 ROOMS = (("crypto", re.compile(r"sealpost::crypto::")),
-         ("SQLite", re.compile(r"SQLite::|sealpost::(SqliteStore|Ledger|Database|Write|Gate|Quota)\b")),
-         ("FastCGI", re.compile(r"sealpost::(FastcgiConnection|Plaza|\(anonymous namespace\)::Loop)")),
+         ("SQLite", re.compile(r"SQLite::|sealpost::(SqliteStore|Ledger|Database|Write|WriteLock|Quota)\b")),
+         ("FastCGI", re.compile(r"sealpost::(FastcgiConnection|EventQueue|\(anonymous namespace\)::Loop)")),
          ("the rest", re.compile(r"sealpost::")))
 
 

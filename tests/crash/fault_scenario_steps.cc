@@ -111,17 +111,17 @@ void FaultScenario::prove_a_rollback() {
   const Credential& as = ann.credential;
   ann.receipt = make_receipt(fixture_.home.keyring().receipt_key(as.kid), old,
                              {as.name, as.generation, ann.install_nonce}, ann.next + 100);
-  int refused = 0;
-  while (ann.session->epoch == old && refused + unserved_ < kTries) {
+  int rejected = 0;
+  while (ann.session->epoch == old && rejected + unserved_ < kTries) {
     const RoundTrip exchange = ann.handshake();
     if (exchange.reply.status == 403)
-      ++refused;
+      ++rejected;
     else if (exchange.status != "accepted")
       require_fault_for(exchange);
     else
       expect(ann.session->epoch != old, "the proof was ignored");
   }
-  expect(refused <= 1, "a new epoch was started and lost");
+  expect(rejected <= 1, "a new epoch was started and lost");
   expect(ann.session->epoch != old, "no new epoch");
   ann.receipt = ann.session->receipt;
 }

@@ -115,20 +115,20 @@ BOOST_AUTO_TEST_CASE(answers_503_without_descriptors_and_recovers) {
   LimitedSite tight;
   BOOST_TEST(tight.peer.handshake().status == "accepted");
   int served = 0;
-  int refused = 0;
+  int rejected = 0;
   for (int more = 1; more < 14; ++more) {
     BOOST_TEST_CONTEXT(more << " descriptors") {
       tight.restart();
       allow(tight.gateway(), RLIMIT_NOFILE, limit_for(tight.gateway(), more));
       const Message message = tight.peer.message(std::to_string(more));
-      ++(tight.send(message) ? served : refused);
+      ++(tight.send(message) ? served : rejected);
       allow(tight.gateway(), RLIMIT_NOFILE, RLIM_INFINITY);
       BOOST_TEST(tight.send(message), "the very next request is served");
       BOOST_TEST(tight.gateway().is_running());
     }
   }
   BOOST_TEST(served > 0);
-  BOOST_TEST(refused > 2);
+  BOOST_TEST(rejected > 2);
   tight.check();
 }
 
@@ -167,7 +167,7 @@ BOOST_AUTO_TEST_CASE(handler_without_descriptor_does_not_fail_message) {
   allow(tight.gateway(), RLIMIT_NOFILE, RLIM_INFINITY);
   for (const Message& message : open) {
     RoundTrip exchange;
-    eventually("it is handed over after all", [&] {
+    eventually("its handler runs after all", [&] {
       exchange = tight.peer.send(message);
       return exchange.status != "in_progress";
     });
@@ -181,7 +181,7 @@ BOOST_AUTO_TEST_CASE(answers_503_or_ends_without_memory_and_never_acknowledges_f
   LimitedSite tight;
   BOOST_TEST(tight.peer.handshake().status == "accepted");
   int served = 0;
-  int refused = 0;
+  int rejected = 0;
   for (const rlim_t more : {0, 64, 128, 256, 512, 1024, 2048, 4096, 6144, 8192, 12288, 65536}) {
     for (const std::size_t size : {10U, 10'000U, 700'000U}) {
       BOOST_TEST_CONTEXT(more << " KiB more, a message of " << size) {
@@ -189,7 +189,7 @@ BOOST_AUTO_TEST_CASE(answers_503_or_ends_without_memory_and_never_acknowledges_f
         allow(tight.gateway(), RLIMIT_AS, bytes_of_memory(tight.gateway()) + more * 1024);
         const std::string body = std::to_string(more) + std::string(size, '-');
         const Message message = tight.peer.message(body);
-        ++(tight.send(message) ? served : refused);
+        ++(tight.send(message) ? served : rejected);
         eventually("with memory it goes on", [&] {
           if (!tight.gateway().is_running()) tight.restart();
           allow(tight.gateway(), RLIMIT_AS, RLIM_INFINITY);
@@ -200,7 +200,7 @@ BOOST_AUTO_TEST_CASE(answers_503_or_ends_without_memory_and_never_acknowledges_f
     tight.restart();
   }
   BOOST_TEST(served > 0);
-  BOOST_TEST(refused > 0);
+  BOOST_TEST(rejected > 0);
   tight.check();
 }
 

@@ -25,7 +25,7 @@ bool says(const std::string& text, const std::string& word) {
 }
 
 void done(const RunResult& ran) { BOOST_REQUIRE_MESSAGE(ran.status == 0, ran.err); }
-void refused(const RunResult& ran, const std::string& word) {
+void rejected(const RunResult& ran, const std::string& word) {
   BOOST_TEST(ran.status == 1);
   BOOST_TEST(says(ran.err, word), ran.err);
 }
@@ -151,8 +151,8 @@ BOOST_AUTO_TEST_CASE(rotates_master_key_under_load) {
   traffic.wait_for(3);
   done(site.operate({"key", "rotate"}));
   traffic.wait_for(3);  // with what they have
-  refused(site.operate({"key", "retire", "1"}),
-          "a credential under key 1: client0, client1, client2, client3.");
+  rejected(site.operate({"key", "retire", "1"}),
+           "a credential under key 1: client0, client1, client2, client3.");
   traffic.wait_for(3);
 
   for (std::size_t i = 0; i < traffic.size(); ++i) {
@@ -164,7 +164,7 @@ BOOST_AUTO_TEST_CASE(rotates_master_key_under_load) {
     });
     const bool last = i + 1 == traffic.size();
     const RunResult retired = site.operate({"key", "retire", "1"});
-    last ? done(retired) : refused(retired, "a credential under key 1");
+    last ? done(retired) : rejected(retired, "a credential under key 1");
   }
   traffic.wait_for(3);
   traffic.stop();
@@ -225,18 +225,18 @@ BOOST_AUTO_TEST_CASE(retires_key_of_live_session_only_with_force) {
   done(site.operate({"client", "revoke", "revoked_client"}));
 
   BOOST_TEST(sessions_under(site, 1) == 1, "a revoked client has none");
-  refused(site.operate({"key", "retire", "1"}), "a session under key 1: quiet.");
+  rejected(site.operate({"key", "retire", "1"}), "a session under key 1: quiet.");
   BOOST_TEST(quiet.send("2").status == "revoked", "sealed: so it knows");
 
   BOOST_TEST(renewed.handshake().status == "accepted");
-  refused(site.operate({"key", "retire", "1"}), "quiet");
+  rejected(site.operate({"key", "retire", "1"}), "quiet");
   BOOST_TEST(renewed.send("3").status == "accepted", "this ends the other one");
   done(site.operate({"key", "retire", "1"}));
   BOOST_TEST(renewed.send("4").status == "accepted");
 
   done(site.operate({"key", "rotate"}));
   done(site.operate({"client", "renew", "quiet"}));
-  refused(site.operate({"key", "retire", "2"}), "a session under key 2: quiet.");
+  rejected(site.operate({"key", "retire", "2"}), "a session under key 2: quiet.");
   done(site.operate({"key", "retire", "2", "--force"}));
   BOOST_TEST(renewed.send("5").reply.status == 403);
   BOOST_TEST(site.bodies() == "1\n1\n3\n4\n");

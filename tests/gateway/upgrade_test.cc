@@ -241,8 +241,8 @@ BOOST_AUTO_TEST_CASE(migrates_first_schema_under_load) {
   const std::map<std::string, std::string> settings = {{"SEALPOST_HOME", site.home.root()},
                                                        {"SEALPOST_LOG", site.folder / "log"}};
   {
-    WriteLock gate(site.home.store_paths().write_lock);
-    std::optional<WriteLock::Guard> hold(gate.acquire());
+    WriteLock lock(site.home.store_paths().write_lock);
+    std::optional<WriteLock::Guard> hold(lock.acquire());
     site.start_gateways();
     Process tool({test::program("sealpost"), "--home", site.home.root(), "client", "list"},
                  site.folder / "listed");

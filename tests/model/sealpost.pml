@@ -7,7 +7,7 @@
  * or never; of the answers the client gets one, a forged 403, or none.  Either side dies at any step, and comes back
  * from its disk, or from an older copy of it.
  *
- * Bytes are symbols.  A session's keys are known to the two ends alone: whoever is not in the session can only
+ * Bytes are symbols.  A session's keys are known to the two ends alone: a process that is not in the session can only
  * repeat.  An answer opens for the one request it belongs to.  A handshake is sealed anew each time, so its number is
  * its hash; a message's number is its digest.
  *
@@ -183,7 +183,7 @@ byte handshakes, records;
 
 /* The client's present request, and the answer the adversary has in hand for it. */
 mtype = { idle, shaking, posting }; /* what the client waits for */
-mtype = { accepted, duplicate, conflict, too_old, late, refused };
+mtype = { accepted, duplicate, conflict, too_old, late, rejected };
 mtype waiting = idle;
 byte request;
 mtype status; /* 0: none yet */
@@ -412,7 +412,7 @@ inline begin_session(h) {
 /* PROTOCOL 5, steps 4, 5, 9 and the writing. */
 inline handle_handshake(h) {
   if
-  :: has_seen(h) -> reached(SEEN_HANDSHAKE); verdict = refused
+  :: has_seen(h) -> reached(SEEN_HANDSHAKE); verdict = rejected
   :: else ->
     if
 #ifndef WITHOUT_TIME_LIMIT
@@ -425,7 +425,7 @@ inline handle_handshake(h) {
 #endif
     :: else ->
       if
-      :: handshake_proves(h) -> start_epoch(); verdict = refused
+      :: handshake_proves(h) -> start_epoch(); verdict = rejected
       :: else -> begin_session(h)
       fi;
 #if SERVER_RESTORES == 1
@@ -531,10 +531,10 @@ inline count(r) {
 inline handle_record(r) {
   s = rec[r].ses;
   if
-  :: db.ses[s] != current && !is_pending(s) -> verdict = refused
+  :: db.ses[s] != current && !is_pending(s) -> verdict = rejected
   :: else ->
     if
-    :: proves(rec[r].epoch, rec[r].next, ledger_of(s)) -> start_epoch(); verdict = refused
+    :: proves(rec[r].epoch, rec[r].next, ledger_of(s)) -> start_epoch(); verdict = rejected
     :: else ->
       if
       :: db.ses[s] == pending -> make_active(s)
@@ -556,7 +556,7 @@ inline pick(i, number) {
   od
 }
 
-/* The answer goes to whoever waits for it, if the adversary lets it; to nobody, if it is not the present request's. */
+/* The answer goes to the process that waits for it, if the adversary lets it; to nobody, if it is not the present request's. */
 inline answer(kind) {
   if
   :: waiting == kind && request == i && verdict != 0 && !dies ->
@@ -566,7 +566,7 @@ inline answer(kind) {
     answer_next = told
   :: waiting == kind && request == i && may_act -> spend /* dies before it answers, or the answer is lost */
 #if SCENARIO == LIVE
-     ; status = refused
+     ; status = rejected
 #endif
   :: waiting != kind || request != i
   fi
@@ -622,7 +622,7 @@ active proctype Server() {
        fi;
        handle_record(i);
        /* A receipt comes with every answer about a used counter (PROTOCOL 6). */
-       told = (verdict == late || verdict == refused -> 0 : db.next[ledger_of(rec[i].ses)]);
+       told = (verdict == late || verdict == rejected -> 0 : db.next[ledger_of(rec[i].ses)]);
        answer(posting);
 #if SCENARIO == LIVE
        held = false;
@@ -903,14 +903,14 @@ active proctype Client() {
        if
        :: status == accepted -> learn_clock(); enter_session()
        :: status == late -> learn_clock()
-       :: status == refused
+       :: status == rejected
        fi;
        hear()
      }
   :: atomic {
        waiting == posting && status != 0 ->
        if
-       :: status == refused -> doubted = true
+       :: status == rejected -> doubted = true
        :: else ->
          learn_clock();
          learn_receipt(answer_next);

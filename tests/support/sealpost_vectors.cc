@@ -79,7 +79,7 @@ Receipt receipt(std::uint64_t next) {
 }
 
 // One handshake, request and answer.
-Json handshake(bool hmac_in_clear, const Receipt& shown, std::optional<Status> refused) {
+Json handshake(bool hmac_in_clear, const Receipt& shown, std::optional<Status> rejected) {
   ClientHandshake call(credential(), kInstallation.nonce, shown, kSentAt, hmac_in_clear,
                        fixed_key(0xc1));
   auto opened = OpenedHandshake::open(call.envelope(), keyring());
@@ -87,7 +87,7 @@ Json handshake(bool hmac_in_clear, const Receipt& shown, std::optional<Status> r
   const SessionGrant grant{kSession, kEpoch, kSentAt + 24 * kHour, receipt(7), 1U << 20};
   const SessionKeys keys = opened->keys();
   const Bytes answer =
-      refused ? opened->reject(*refused, kServerTime) : opened->accept(grant, kServerTime);
+      rejected ? opened->reject(*rejected, kServerTime) : opened->accept(grant, kServerTime);
   Json json = {
       {"client_ephemeral", hex(fixed<32>(0xc1))},
       {"server_ephemeral", hex(fixed<32>(0x52))},
@@ -98,10 +98,10 @@ Json handshake(bool hmac_in_clear, const Receipt& shown, std::optional<Status> r
       {"encrypted_message", hex(call.envelope().message)},
       {"body", call.envelope().form()},
       {"encrypted_message_sha256", hex(opened->digest())},
-      {"status", refused ? static_cast<int>(*refused) : 0},
+      {"status", rejected ? static_cast<int>(*rejected) : 0},
       {"server_time", to_ms(kServerTime)},
   };
-  if (!refused) {
+  if (!rejected) {
     json["session_id"] = hex(grant.session_id);
     json["epoch"] = hex(grant.epoch);
     json["expires_at"] = to_ms(grant.expires_at);

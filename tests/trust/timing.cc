@@ -126,7 +126,7 @@ double microseconds_of(test::FastcgiPeer& connection, const std::string& form,
   connection.request(form, true, home);
   const auto answer = connection.read();
   const auto ended = std::chrono::steady_clock::now();
-  if (answer.status() != 403) throw std::runtime_error("not refused: " + answer.text);
+  if (answer.status() != 403) throw std::runtime_error("not rejected: " + answer.text);
   return std::chrono::duration<double, std::micro>(ended - begun).count();
 }
 

@@ -122,7 +122,7 @@ bool holds_x25519(const Case& one) {
   const Bytes private_bytes = one.bytes("private");
   const Bytes public_bytes = one.bytes("public");
   const Bytes shared = one.bytes("shared");
-  if (one.is("invalid") && public_bytes.size() != 32) return true;  // its type refuses it
+  if (one.is("invalid") && public_bytes.size() != 32) return true;  // its type rejects it
   const crypto::Key private_key(exactly<32>(private_bytes));
   crypto::PublicKey public_key;
   std::copy_n(exactly<32>(public_bytes).begin(), crypto::PublicKey::kSize,

@@ -68,7 +68,7 @@ BOOST_AUTO_TEST_CASE(restore_rejects_other_backups_and_changes_nothing) {
     back_up(database, foreign);
   }
   const std::string before = fixture.dump();
-  const auto refused = [&](const std::string& file, const char* word) {
+  const auto rejected = [&](const std::string& file, const char* word) {
     BOOST_CHECK_EXCEPTION(
         restore(fixture.home.store_paths(), fixture.home.server_id(), file, fixture.now), Fault,
         [&](auto& f) { return says(f, word); });
@@ -78,12 +78,12 @@ BOOST_AUTO_TEST_CASE(restore_rejects_other_backups_and_changes_nothing) {
   test::write_text(fixture.folder / "empty.db", "");
   SQLite::Database(fixture.folder / "unlike.db", SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE)
       .exec("CREATE TABLE t (x)");
-  refused(foreign, "foreign.db is a backup of another server, with other master keys");
-  refused(fixture.folder / "absent.db", "does not exist");
-  refused(fixture.folder / "rubbish.db", "rubbish.db is no sealpost backup, or it is damaged");
-  refused(fixture.folder / "empty.db", "empty.db is empty");
-  refused(fixture.folder / "unlike.db", "unlike.db is a database, but no sealpost backup");
-  refused(fixture.folder.path(), "is a directory");
+  rejected(foreign, "foreign.db is a backup of another server, with other master keys");
+  rejected(fixture.folder / "absent.db", "does not exist");
+  rejected(fixture.folder / "rubbish.db", "rubbish.db is no sealpost backup, or it is damaged");
+  rejected(fixture.folder / "empty.db", "empty.db is empty");
+  rejected(fixture.folder / "unlike.db", "unlike.db is a database, but no sealpost backup");
+  rejected(fixture.folder.path(), "is a directory");
   const std::string good = fixture.folder / "good.db";
   {
     Database database = fixture.database();
@@ -91,7 +91,7 @@ BOOST_AUTO_TEST_CASE(restore_rejects_other_backups_and_changes_nothing) {
   }
   if (geteuid() == 0) return;  // root writes everywhere
   std::filesystem::permissions(fixture.home.root(), std::filesystem::perms(0500));
-  refused(good, "good.db into the home");
+  rejected(good, "good.db into the home");
   std::filesystem::permissions(fixture.home.root(), std::filesystem::perms(0700));
   for (const auto& entry : std::filesystem::directory_iterator(fixture.home.root())) {
     BOOST_TEST(entry.path().string().find(".restore") == std::string::npos,

@@ -27,8 +27,8 @@ BOOST_AUTO_TEST_CASE(stores_nothing_when_worker_pool_is_full) {
   };
   for (int i = 0; i < 5; ++i) BOOST_TEST(send("run/x") == 0);
   const std::size_t rows = s.fixture.inbox().size();
-  const Message refused = s.peer.message("x", "run/x");
-  const RoundTrip busy = s.peer.send(refused);
+  const Message rejected = s.peer.message("x", "run/x");
+  const RoundTrip busy = s.peer.send(rejected);
   BOOST_TEST(busy.status == "unavailable");
   BOOST_TEST(busy.reply.status == 503);
   BOOST_TEST(busy.receipt.next == 0U, "its counter is not used");
@@ -36,7 +36,7 @@ BOOST_AUTO_TEST_CASE(stores_nothing_when_worker_pool_is_full) {
   BOOST_TEST(send("box") == 200, "what needs no handler is taken");
   waiting[0].run();
   s.fixture.finish(waiting[0]);
-  BOOST_TEST(s.peer.send(refused).status == "accepted", "and then there is room again");
+  BOOST_TEST(s.peer.send(rejected).status == "accepted", "and then there is room again");
 }
 
 BOOST_AUTO_TEST_CASE(replays_use_no_place_in_worker_pool) {

@@ -66,12 +66,12 @@ BOOST_AUTO_TEST_CASE(claimed_message_follows_current_routes) {
   s.fixture.now -= kHour;
   s.peer.handshake();
   const Message to_inbox = s.begin("1", "run/1");
-  const Message refused = s.begin("2", "run/2");
+  const Message rejected = s.begin("2", "run/2");
   s.fixture.routes("run/1 - inbox\n");
   const std::vector<std::string> expected = {"2 accepted", "3 failed"};
   BOOST_TEST(s.deliver() == expected, boost::test_tools::per_element());
   BOOST_TEST(s.peer.send(to_inbox).status == "duplicate");
-  BOOST_TEST(s.peer.send(refused).status == "failed");
+  BOOST_TEST(s.peer.send(rejected).status == "failed");
 }
 
 BOOST_AUTO_TEST_CASE(retries_only_failed_messages) {

@@ -88,7 +88,7 @@ BOOST_AUTO_TEST_CASE(never_reuses_retired_kid) {
   clients.add("a", 2, claims, fixture.now);
   fixture.home.remove_key(2);
   clients.renew("a", 1, claims, fixture.now);
-  BOOST_TEST(fixture.home.add_key() == 3, "the file of issues knows of 2");
+  BOOST_TEST(fixture.home.add_key() == 3, "the issuance log names 2");
   BOOST_TEST(fixture.home.add_key(7) == 8, "and the database may know of more");
 }
 

@@ -144,8 +144,8 @@ BOOST_AUTO_TEST_CASE(lock_held_five_seconds_is_a_fault) {
     other.exec("ROLLBACK");
   }
   {
-    WriteLock gate(s.home.store_paths().write_lock);
-    const WriteLock::Guard hold = gate.acquire();
+    WriteLock lock(s.home.store_paths().write_lock);
+    const WriteLock::Guard guard = lock.acquire();
     const auto start = Clock::now();
     BOOST_TEST(says(fault_of(s), "the write lock"));
     BOOST_TEST((Clock::now() - start > std::chrono::seconds(4)));
@@ -161,9 +161,9 @@ BOOST_AUTO_TEST_CASE(write_lock_admits_one_holder) {
   std::vector<std::thread> threads;
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&] {
-      WriteLock gate(folder / "gate");
+      WriteLock lock(folder / "lock");
       for (int round = 0; round < 200; ++round) {
-        const WriteLock::Guard hold = gate.acquire();
+        const WriteLock::Guard guard = lock.acquire();
         if (++inside != 1) alone = false;
         --inside;
       }
@@ -196,7 +196,7 @@ BOOST_AUTO_TEST_CASE(files_are_0600_in_a_0700_home) {
     BOOST_TEST((status.st_mode & 0777) == (entry.is_directory() ? 0700U : 0600U), entry.path());
     ++seen;
   }
-  BOOST_TEST(seen >= 7, "keys, server_id, 1.key, issued, gate, database, -wal, -shm");
+  BOOST_TEST(seen >= 7, "keys, server_id, 1.key, issued, `gate`, database, -wal, -shm");
 }
 
 BOOST_AUTO_TEST_CASE(trimming_empties_wal_and_loses_nothing) {

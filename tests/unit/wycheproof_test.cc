@@ -109,7 +109,7 @@ BOOST_AUTO_TEST_CASE(requires_rejection_of_zero_result_despite_flags) {
   BOOST_TEST(unflagged.status == 0, "the shared secret itself says so: " + unflagged.out);
   ChangedSamples flagged("x25519_test.json");
   flagged.content["testGroups"][0]["tests"][0]["flags"] = {"ZeroSharedSecret"};
-  BOOST_TEST(flagged.run().status == 1, "one that is not zero is not refused");
+  BOOST_TEST(flagged.run().status == 1, "one that is not zero is not rejected");
 }
 
 BOOST_AUTO_TEST_CASE(fails_for_missing_broken_empty_or_wrong_file) {
