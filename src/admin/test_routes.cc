@@ -43,6 +43,7 @@ RoutesCheck check_routes(const Home& home) {
   return checked;
 }
 
+// NOLINTNEXTLINE(bugprone-easily-swappable-parameters): in the order of the command line.
 RouteTest test_route(const Home& home, Database& database, const std::string& name,
                      const std::string& topic, Time now) {
   if (!is_topic(topic)) throw Fault("A topic is 1-128 characters of A-Z a-z 0-9 . _ - /.");

@@ -58,7 +58,7 @@ BOOST_AUTO_TEST_CASE(answers_503_without_database) {
 BOOST_AUTO_TEST_CASE(answers_503_for_read_only_database) {
   if (geteuid() == 0) return;  // nothing is read-only to root; tests/run runs as another user
   expect_503_while_damaged(
-      "cannot be written",
+      "Cannot write the database",
       [](NginxSite& site) {
         site.kill_gateways();
         for (const char* part : {"", "-wal", "-shm"}) {
@@ -79,7 +79,7 @@ BOOST_AUTO_TEST_CASE(answers_503_for_read_only_database) {
 BOOST_AUTO_TEST_CASE(answers_503_if_database_stays_locked) {
   std::unique_ptr<SQLite::Database> locker;
   expect_503_while_damaged(
-      "locked by another program",
+      "Another program locked the database",
       [&](NginxSite& site) {
         locker =
             std::make_unique<SQLite::Database>(database_of(site), SQLite::OPEN_READWRITE, 5000);
