@@ -105,7 +105,7 @@ BOOST_AUTO_TEST_CASE(client_continues_after_restore_under_running_gateway) {
   const RunResult sent = r.tool({"send", "--data", "2"});
   BOOST_TEST(sent.status == 0, sent.err);
   BOOST_TEST(r.site.bodies() == "1\n2\n");
-  expect_error(r.site.operate({"restore", r.site.folder / "absent"}), "there is no file");
+  expect_error(r.site.operate({"restore", r.site.folder / "absent"}), "does not exist");
   expect_usage_error(r.site.operate({"restore", ""}), "FILE is empty");
   expect_usage_error(r.site.operate({"backup", ""}), "FILE is empty");
 

@@ -102,7 +102,7 @@ BOOST_AUTO_TEST_CASE(requires_a_named_home) {
   chmod(operator_tool.home.c_str(), 0755);
   expect_error(operator_tool.run({"client", "list"}), "chmod 700");
   expect_error(test::run({test::program("sealpost"), "--home", test::program("sealpost"), "init"}),
-               "is a file, not a folder");
+               "is a file, not a directory");
 }
 
 BOOST_AUTO_TEST_CASE(every_command_rejects_another_users_home) {
@@ -121,7 +121,7 @@ BOOST_AUTO_TEST_CASE(every_command_rejects_another_users_home) {
     Arguments all = {test::program("sealpost"), "--home", "/usr"};
     all.insert(all.end(), words.begin(), words.end());
     expect_error(test::run(all),
-                 "/usr belongs to root: run as that user (sudo -u root sealpost ...)");
+                 "/usr belongs to root. Run this command as that user: sudo -u root sealpost ...");
   }
   const RunResult doctor = test::run({test::program("sealpost"), "--home", "/usr", "doctor"});
   BOOST_TEST(doctor.status == 1);
@@ -155,7 +155,7 @@ BOOST_AUTO_TEST_CASE(init_rejects_home_whose_keys_are_lost) {
   const OperatorTool operator_tool;
   BOOST_REQUIRE(operator_tool.run({"client", "add", "a", "--role", "r"}).status == 0);
   std::filesystem::remove_all(operator_tool.home + "/keys");
-  expect_error(operator_tool.run({"init"}), "back from a copy");
+  expect_error(operator_tool.run({"init"}), "from a copy");
   BOOST_TEST(!std::filesystem::exists(operator_tool.home + "/keys"));
 }
 
@@ -289,7 +289,7 @@ BOOST_AUTO_TEST_CASE(rotates_and_retires_keys) {
   BOOST_TEST(list[0]["clients"] == 2);
   std::filesystem::remove(operator_tool.home + "/keys/2.key");
   expect_error(operator_tool.run({"key", "list"}), "no master key");
-  expect_error(operator_tool.run({"key", "rotate"}), "bring it back from a copy");
+  expect_error(operator_tool.run({"key", "rotate"}), "Restore it from a copy");
 }
 
 BOOST_AUTO_TEST_CASE(doctor_exits_1_if_something_is_broken) {
