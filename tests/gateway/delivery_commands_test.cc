@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "base/encoding.h"
+#include "support/says.h"
 #include "support/site.h"
 
 namespace sealpost {
@@ -17,11 +18,8 @@ using test::NginxSite;
 using test::Peer;
 using test::read_text;
 using test::RunResult;
+using test::says;
 using test::Site;
-
-bool says(const std::string& text, const std::string& word) {
-  return text.find(word) != std::string::npos;
-}
 
 std::size_t lines_in(const std::string& text) {
   return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "support/apache_site.h"
+#include "support/says.h"
 #include "support/site.h"
 #include "support/web_application.h"
 
@@ -17,12 +18,9 @@ using test::eventually;
 using test::NginxSite;
 using test::Peer;
 using test::read_text;
+using test::says;
 using test::Site;
 using test::WebApplication;
-
-bool says(const std::string& text, const std::string& word) {
-  return text.find(word) != std::string::npos;
-}
 
 std::size_t lines_in(const std::string& text) {
   return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "support/apache_site.h"
+#include "support/says.h"
 
 namespace sealpost {
 namespace {
@@ -15,11 +16,8 @@ using test::ApacheOptions;
 using test::ApacheSite;
 using test::NginxSite;
 using test::RunResult;
+using test::says;
 using test::Site;
-
-bool says(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 RunResult doctor(const Site& site, const std::string& url) {
   return site.operate({"doctor", "--url", url});

@@ -6,6 +6,7 @@
 
 #include "client/sender.h"
 #include "support/print.h"
+#include "support/says.h"
 #include "support/traffic.h"
 
 namespace sealpost {
@@ -16,13 +17,10 @@ using test::Clock;
 using test::NginxSite;
 using test::Peer;
 using test::RunResult;
+using test::says;
 using test::Traffic;
 using test::TrafficClient;
 using Kind = Outcome::Kind;
-
-bool says(const std::string& text, const std::string& word) {
-  return text.find(word) != std::string::npos;
-}
 
 void done(const RunResult& ran) { BOOST_REQUIRE_MESSAGE(ran.status == 0, ran.err); }
 void rejected(const RunResult& ran, const std::string& word) {

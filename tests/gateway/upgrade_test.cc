@@ -12,6 +12,7 @@
 
 #include "support/fastcgi_peer.h"
 #include "support/old_schema.h"
+#include "support/says.h"
 #include "support/traffic.h"
 
 namespace sealpost {
@@ -23,15 +24,12 @@ using test::Peer;
 using test::Process;
 using test::read_text;
 using test::RunResult;
+using test::says;
 using test::schema_of;
 using test::Traffic;
 using Words = std::vector<std::string>;
 
 namespace fs = std::filesystem;
-
-bool says(const std::string& text, const std::string& word) {
-  return text.find(word) != std::string::npos;
-}
 
 // --- Another program ---
 

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "support/print.h"
+#include "support/says.h"
 #include "support/site.h"
 
 namespace sealpost::test {
@@ -24,10 +25,6 @@ struct OperatorTool {
     return test::run(words);
   }
 };
-
-inline bool says(const std::string& text, const std::string& word) {
-  return text.find(word) != std::string::npos;
-}
 
 inline void expect_exit(int status, const RunResult& ran, const std::string& word) {
   BOOST_TEST(ran.status == status, ran.err);

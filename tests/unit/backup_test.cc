@@ -15,23 +15,18 @@
 #include "store/issuance_log.h"
 #include "support/gateway_fixture.h"
 #include "support/hex.h"
+#include "support/issuance.h"
 #include "support/print.h"
 #include "support/process.h"
+#include "support/says.h"
 
 namespace sealpost {
 namespace {
 
 using test::GatewayFixture;
+using test::issue;
 using test::Peer;
-
-bool says(const std::exception& error, const std::string& word) {
-  return std::string(error.what()).find(word) != std::string::npos;
-}
-
-Issuance issue(const std::string& name, Generation generation,
-               Issuance::Kind kind = Issuance::Kind::kIssue) {
-  return {kind, name, generation, 1, R"({"role":"r"})", time_from_ms(1000 + generation)};
-}
+using test::says;
 
 BOOST_AUTO_TEST_CASE(backup_omits_sessions_and_has_mode_0600) {
   GatewayFixture fixture;

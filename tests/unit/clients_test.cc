@@ -6,16 +6,14 @@
 #include "support/gateway_fixture.h"
 #include "support/hex.h"
 #include "support/print.h"
+#include "support/says.h"
 
 namespace sealpost {
 namespace {
 
 using test::GatewayFixture;
 using test::Peer;
-
-bool says(const std::exception& error, const std::string& word) {
-  return std::string(error.what()).find(word) != std::string::npos;
-}
+using test::says;
 
 BOOST_AUTO_TEST_CASE(clients_reject_impossible_changes_and_name_the_remedy) {
   GatewayFixture fixture;

@@ -13,16 +13,14 @@
 #include "support/gateway_fixture.h"
 #include "support/hex.h"
 #include "support/print.h"
+#include "support/says.h"
 
 namespace sealpost {
 namespace {
 
 using test::GatewayFixture;
 using test::Peer;
-
-bool says(const std::exception& error, const std::string& word) {
-  return std::string(error.what()).find(word) != std::string::npos;
-}
+using test::says;
 
 int broken(const std::vector<CheckResult>& findings, const std::string& word) {
   int count = 0;

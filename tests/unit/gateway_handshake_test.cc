@@ -3,27 +3,17 @@
 #include <boost/test/unit_test.hpp>
 
 #include "support/gateway_fixture.h"
+#include "support/plain_answer.h"
 #include "support/print.h"
 
 namespace sealpost {
 namespace {
 
+using test::expect_plain;
 using test::GatewayFixture;
+using test::kRejected;
 using test::Peer;
 using test::RoundTrip;
-
-struct PlainAnswer {
-  int status;
-  const char* body;
-};
-
-void expect_plain(const test::Reply& reply, const PlainAnswer& expected, const std::string& why) {
-  BOOST_TEST(reply.status == expected.status, why);
-  BOOST_TEST(reply.body == expected.body, why);
-  BOOST_TEST(reply.type == "text/plain", why);
-}
-
-constexpr PlainAnswer kRejected{403, "refused\n"};
 
 BOOST_AUTO_TEST_CASE(handshake_starts_session) {
   for (const bool hmac_in_clear : {false, true}) {

@@ -4,25 +4,15 @@
 
 #include "base/encoding.h"
 #include "support/gateway_fixture.h"
+#include "support/plain_answer.h"
 #include "support/print.h"
 
 namespace sealpost {
 namespace {
 
+using test::expect_plain;
 using test::GatewayFixture;
-
-struct PlainAnswer {
-  int status;
-  const char* body;
-};
-
-void expect_plain(const test::Reply& reply, const PlainAnswer& expected, const std::string& why) {
-  BOOST_TEST(reply.status == expected.status, why);
-  BOOST_TEST(reply.body == expected.body, why);
-  BOOST_TEST(reply.type == "text/plain", why);
-}
-
-constexpr PlainAnswer kRejected{403, "refused\n"};
+using test::kRejected;
 
 BOOST_AUTO_TEST_CASE(checks_http_rules_in_order_first) {
   GatewayFixture fixture;

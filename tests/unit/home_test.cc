@@ -8,16 +8,14 @@
 #include "support/gateway_fixture.h"
 #include "support/hex.h"
 #include "support/print.h"
+#include "support/says.h"
 
 namespace sealpost {
 namespace {
 
 using test::GatewayFixture;
 using test::Peer;
-
-bool says(const std::exception& error, const std::string& word) {
-  return std::string(error.what()).find(word) != std::string::npos;
-}
+using test::says;
 
 BOOST_AUTO_TEST_CASE(creates_home_once_and_completes_missing_parts) {
   umask(077);  // as the programs set it

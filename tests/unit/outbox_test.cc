@@ -14,10 +14,13 @@
 #include "base/files.h"
 #include "sealpost/client.h"
 #include "support/print.h"
+#include "support/says.h"
 #include "support/temp_dir.h"
 
 namespace sealpost {
 namespace {
+
+using test::says;
 
 Credential credential(const std::string& name = "client1", Generation generation = 1) {
   Keyring keyring(ServerId{1});
@@ -114,10 +117,6 @@ BOOST_AUTO_TEST_CASE(missing_installation_is_reported) {
   BOOST_CHECK_EXCEPTION((void)outbox.credential(), Fault, [](const Fault& fault) {
     return std::string(fault.what()).find("install") != std::string::npos;
   });
-}
-
-bool says(const std::exception& error, const std::string& word) {
-  return std::string(error.what()).find(word) != std::string::npos;
 }
 
 // A credential file, and an obstacle at a path that an installation writes: the installation stops

@@ -10,6 +10,7 @@
 #include "store/schema.h"
 #include "store/sqlite_store.h"
 #include "support/opened_record.h"
+#include "support/says.h"
 #include "support/store_fixture.h"
 #include "support/temp_dir.h"
 
@@ -17,6 +18,7 @@ namespace sealpost {
 namespace {
 
 using test::kNow;
+using test::says;
 using test::StoreFixture;
 using Verdict = Admission::Verdict;
 
@@ -81,10 +83,6 @@ std::string fault_of(StoreFixture& s) {
     return fault.what();
   }
   return "";
-}
-
-bool says(const std::string& text, const std::string& word) {
-  return text.find(word) != std::string::npos;
 }
 
 BOOST_AUTO_TEST_CASE(unusable_database_is_a_fault_that_names_the_remedy) {
