@@ -16,7 +16,6 @@ namespace {
 
 using test::by_http;
 using test::heard_by_all;
-using test::hello;
 using test::NginxSite;
 using test::Peer;
 using test::read_text;

@@ -11,7 +11,6 @@
 namespace sealpost {
 namespace {
 
-using test::eventually;
 using test::NginxSite;
 using test::Peer;
 using test::post_form;

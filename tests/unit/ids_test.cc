@@ -83,14 +83,14 @@ BOOST_AUTO_TEST_CASE(reserved_topics_begin_with_sealpost_slash) {
 
 BOOST_AUTO_TEST_CASE(statuses_match_specification) {
   struct Row {
-    int number;
     const char* name;
+    int number;
     int http;
   };
   const Row rows[] = {
-      {0, "accepted", 200},  {1, "duplicate", 409}, {2, "in_progress", 409},  {3, "conflict", 409},
-      {4, "too_old", 409},   {5, "late", 409},      {6, "forbidden", 403},    {7, "revoked", 403},
-      {8, "malformed", 409}, {9, "failed", 409},    {10, "unavailable", 503},
+      {"accepted", 0, 200},  {"duplicate", 1, 409}, {"in_progress", 2, 409},  {"conflict", 3, 409},
+      {"too_old", 4, 409},   {"late", 5, 409},      {"forbidden", 6, 403},    {"revoked", 7, 403},
+      {"malformed", 8, 409}, {"failed", 9, 409},    {"unavailable", 10, 503},
   };
   for (const Row& row : rows) {
     const auto status = status_of(static_cast<std::uint8_t>(row.number));
