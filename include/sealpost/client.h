@@ -44,8 +44,12 @@ struct Outcome {
     kMalformed,    // the server cannot read the message
     kFailed,       // the handler failed
     kUnavailable,  // the server cannot accept messages now
-    // Found by the client:
+    kNoRoute,      // no route takes the topic from this client
+    kWithdrawn,    // the client withdrew the message before the server knew it
+    kSuspended,    // in progress when the server was restored: its operator decides
+    // The server's answer, or found by the client:
     kTooLarge,  // the message is larger than the gateway accepts
+    // Found by the client:
     kNetwork,   // no answer arrived
     kUnsealed,  // the answer is not the gateway's, or the gateway does not know the session
     kStored,    // the message is stored, but was not sent

@@ -28,6 +28,14 @@ Outcome::Status public_status_of(Status status) {
       return Outcome::Status::kMalformed;
     case Status::kFailed:
       return Outcome::Status::kFailed;
+    case Status::kNoRoute:
+      return Outcome::Status::kNoRoute;
+    case Status::kTooLarge:
+      return Outcome::Status::kTooLarge;
+    case Status::kWithdrawn:
+      return Outcome::Status::kWithdrawn;
+    case Status::kSuspended:
+      return Outcome::Status::kSuspended;
     case Status::kUnavailable:
       break;
   }
@@ -56,6 +64,15 @@ std::string sentence_of(Status status) {
       return "The server is still processing the message.";
     case Status::kUnavailable:
       return "The server cannot accept messages now.";
+    case Status::kNoRoute:
+      return "No route on the server takes this topic from this client. Ask the operator.";
+    case Status::kTooLarge:
+      return "The message is larger than the server ever accepts from this client.";
+    case Status::kWithdrawn:
+      return "The message is withdrawn: it has not acted and never will.";
+    case Status::kSuspended:
+      return "The server kept the message through a restore. Its operator decides whether its "
+             "handler runs again.";
     default:
       return "";
   }
@@ -102,8 +119,14 @@ std::string_view name_of(Outcome::Status status) {
       return "failed";
     case Outcome::Status::kUnavailable:
       return "unavailable";
+    case Outcome::Status::kNoRoute:
+      return "no_route";
     case Outcome::Status::kTooLarge:
       return "too_large";
+    case Outcome::Status::kWithdrawn:
+      return "withdrawn";
+    case Outcome::Status::kSuspended:
+      return "suspended";
     case Outcome::Status::kNetwork:
       return "network";
     case Outcome::Status::kUnsealed:

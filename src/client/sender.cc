@@ -215,6 +215,9 @@ Sender::Try Sender::handle_answer(const Outbox::Entry& entry, const Answer& answ
       return closed(Kind::kAccepted);
     case Status::kForbidden:
     case Status::kMalformed:
+    case Status::kNoRoute:
+    case Status::kTooLarge:
+    case Status::kWithdrawn:
       return closed(Kind::kRejected);
     case Status::kFailed:
       return closed(Kind::kFailed);
@@ -222,6 +225,7 @@ Sender::Try Sender::handle_answer(const Outbox::Entry& entry, const Answer& answ
       state_.must_reinstall = true;
       return closed(Kind::kUnknown);
     case Status::kTooOld:
+    case Status::kSuspended:
       return closed(Kind::kUnknown);
     case Status::kRevoked:
       end_session();

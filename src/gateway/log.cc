@@ -59,9 +59,10 @@ void put(Json& json, const char* key, std::string_view text) {
   if (!text.empty()) json[key] = text;
 }
 
-constexpr std::array<std::string_view, 13> kOutcomes{
-    "session", "accepted",  "duplicate",   "conflict", "too_old",  "late",        "forbidden",
-    "revoked", "malformed", "in_progress", "failed",   "rejected", "unavailable",
+constexpr std::array<std::string_view, 17> kOutcomes{
+    "session",   "accepted",  "duplicate", "conflict",    "too_old",     "late",
+    "forbidden", "revoked",   "malformed", "in_progress", "failed",      "no_route",
+    "too_large", "withdrawn", "suspended", "rejected",    "unavailable",
 };
 static_assert(kOutcomes.back() == "unavailable" &&
               static_cast<std::size_t>(LogOutcome::kUnavailable) + 1 == kOutcomes.size());
@@ -94,6 +95,14 @@ LogOutcome outcome_of(Status status) {
       return LogOutcome::kMalformed;
     case Status::kFailed:
       return LogOutcome::kFailed;
+    case Status::kNoRoute:
+      return LogOutcome::kNoRoute;
+    case Status::kTooLarge:
+      return LogOutcome::kTooLarge;
+    case Status::kWithdrawn:
+      return LogOutcome::kWithdrawn;
+    case Status::kSuspended:
+      return LogOutcome::kSuspended;
     case Status::kUnavailable:
       break;
   }

@@ -25,7 +25,11 @@ enum class LogOutcome : std::uint8_t {
   kRevoked,
   kMalformed,
   kInProgress,
-  kFailed,       // by its handler
+  kFailed,  // by its handler
+  kNoRoute,
+  kTooLarge,
+  kWithdrawn,
+  kSuspended,
   kRejected,     // the client was not authenticated
   kUnavailable,  // also: a fault of this server
 };

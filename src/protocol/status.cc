@@ -11,7 +11,7 @@ struct Row {
 };
 
 // PROTOCOL 6, "Status", in its order.
-constexpr std::array<Row, 11> kRows{{
+constexpr std::array<Row, 15> kRows{{
     {"accepted", 200},
     {"duplicate", 409},
     {"in_progress", 409},
@@ -23,6 +23,10 @@ constexpr std::array<Row, 11> kRows{{
     {"malformed", 409},
     {"failed", 409},
     {"unavailable", 503},
+    {"no_route", 403},
+    {"too_large", 409},
+    {"withdrawn", 409},
+    {"suspended", 409},
 }};
 
 const Row& row_of(Status status) { return kRows.at(static_cast<std::size_t>(status)); }

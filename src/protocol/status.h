@@ -19,6 +19,10 @@ enum class Status : std::uint8_t {
   kMalformed = 8,
   kFailed = 9,
   kUnavailable = 10,
+  kNoRoute = 11,
+  kTooLarge = 12,
+  kWithdrawn = 13,
+  kSuspended = 14,
 };
 
 // Returns nothing for a number that this version does not know.

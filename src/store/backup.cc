@@ -143,7 +143,7 @@ void back_up(Database& database, const std::string& file) {
     Query(vacuum, copy.path).run();
     SQLite::Database handle(copy.path, SQLite::OPEN_READWRITE);
     handle.exec("PRAGMA journal_mode = MEMORY; PRAGMA secure_delete = ON;");
-    handle.exec("DELETE FROM session; DELETE FROM handshake;");
+    handle.exec("DELETE FROM session; DELETE FROM session_key; DELETE FROM handshake;");
   } catch (const SQLite::Exception& error) {
     throw Fault("Cannot write " + file + " or read the database: " + error.what() +
                 ". Check that there is room; `sealpost doctor` checks the database.");

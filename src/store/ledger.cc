@@ -80,10 +80,10 @@ SessionStart Ledger::start_session(const NewSession& session, const Keyring& key
   // A generation above the row's was issued by us as well: it is the row that is old.
   Query(raise_generation_, who.name, who.generation).run();
   Query(add_session_, id, who.name, who.generation, static_cast<int>(kid), who.nonce,
-        session.sealed_keys, now, std::min(now + kPendingLife, session.expires_at),
+        store_keys(session.sealed_keys), now, std::min(now + kPendingLife, session.expires_at),
         session.expires_at)
       .run();
-  Query(add_handshake_, session.handshake, now).run();
+  Query(add_handshake_, session.handshake, who.name, who.generation, now).run();
   return {Verdict::kStarted, current, next};
 }
 
@@ -147,6 +147,19 @@ int Ledger::pending_sessions(const std::string& name, Time now) {
   Query query(count_pending_, name, now, now + 2 * kPendingLife);
   query.row();
   return static_cast<int>(query.number(0));
+}
+
+// Returns the row that holds them: one that is free, or a new one at the end.  No row ever moves,
+// because SQLite leaves copies of what it moves.
+std::int64_t Ledger::store_keys(ByteView sealed_keys) {
+  std::optional<std::int64_t> free;
+  if (Query query(select_free_keys_); query.row()) free = query.number(0);
+  if (free) {
+    Query(reuse_keys_, *free, sealed_keys).run();
+    return *free;
+  }
+  Query(add_keys_, sealed_keys).run();
+  return database_.handle().getLastInsertRowid();
 }
 
 // A pending session becomes active: every other session of its name ends here (PROTOCOL 5).

@@ -55,6 +55,7 @@ class Ledger {
   std::optional<std::int64_t> find_installation(const Installation& who);
   std::uint64_t next_of(std::optional<std::int64_t> installation);
   bool is_revoked(const Installation& who);
+  std::int64_t store_keys(ByteView sealed_keys);
   int pending_sessions(const std::string& name, Time now);
   std::int64_t make_active(const Session& session, std::optional<std::int64_t> installation,
                            Time now);
@@ -79,8 +80,8 @@ class Ledger {
       WHERE name = ?1 AND generation < ?2)sql");
 
   Prepared select_session_ = prepare(R"sql(
-      SELECT name, generation, kid, install_nonce, sealed_keys, live_until
-      FROM session
+      SELECT name, generation, kid, install_nonce, session_key.sealed_keys, live_until
+      FROM session JOIN session_key ON session_key.id = session.keys
       WHERE session_id = ? AND live_until > ?)sql");
   Prepared select_standing_ = prepare(R"sql(
       SELECT session.installation, client.generation
@@ -90,8 +91,12 @@ class Ledger {
       SELECT count(*)
       FROM session
       WHERE name = ?1 AND installation IS NULL AND live_until > ?2 AND live_until <= ?3)sql");
+  Prepared select_free_keys_ = prepare("SELECT id FROM session_key WHERE in_use = 0 LIMIT 1");
+  Prepared reuse_keys_ =
+      prepare("UPDATE session_key SET in_use = 1, sealed_keys = ?2 WHERE id = ?1");
+  Prepared add_keys_ = prepare("INSERT INTO session_key (in_use, sealed_keys) VALUES (1, ?)");
   Prepared add_session_ = prepare(R"sql(
-      INSERT INTO session (session_id, name, generation, kid, install_nonce, sealed_keys, begun_at,
+      INSERT INTO session (session_id, name, generation, kid, install_nonce, keys, begun_at,
                            live_until, expires_at)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?))sql");
   Prepared activate_session_ = prepare(
@@ -101,7 +106,8 @@ class Ledger {
   Prepared end_expired_sessions_ = prepare("DELETE FROM session WHERE live_until <= ?");
 
   Prepared select_handshake_ = prepare("SELECT 1 FROM handshake WHERE digest = ? AND seen_at > ?");
-  Prepared add_handshake_ = prepare("INSERT INTO handshake (digest, seen_at) VALUES (?, ?)");
+  Prepared add_handshake_ =
+      prepare("INSERT INTO handshake (digest, name, generation, seen_at) VALUES (?, ?, ?, ?)");
   Prepared select_old_handshake_ = prepare("SELECT 1 FROM handshake WHERE seen_at <= ?");
   Prepared forget_handshakes_ = prepare("DELETE FROM handshake WHERE seen_at <= ?");
 

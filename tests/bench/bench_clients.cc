@@ -74,11 +74,13 @@ void BenchClients::create_clients(std::uint64_t count) const {
   SQLite::Database db(path, SQLite::OPEN_READWRITE);
   db.exec("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -1000000");
   db.exec("BEGIN");
-  SQLite::Statement client(db, "INSERT INTO client VALUES (?, 1, ?, ?, ?, NULL)");
+  SQLite::Statement client(
+      db, "INSERT INTO client (name, generation, kid, claims, issued_at) VALUES (?, 1, ?, ?, ?)");
   SQLite::Statement installation(
       db,
       "INSERT INTO installation (id, name, generation, install_nonce, since) "
       "VALUES (?, ?, 1, ?, ?)");
+  SQLite::Statement session_key(db, "INSERT INTO session_key VALUES (?, 1, ?)");
   SQLite::Statement session(db, "INSERT INTO session VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?)");
   const auto now = static_cast<std::int64_t>(to_ms(system_now()));
   const std::int64_t end = now + static_cast<std::int64_t>((24 * kHour).count());
@@ -94,11 +96,12 @@ void BenchClients::create_clients(std::uint64_t count) const {
   std::sort(sessions.begin(), sessions.end());
   for (const auto& [session_id, i] : sessions) {
     const SessionKeys keys{key("c2s", i), key("s2c", i)};
+    const auto row = static_cast<std::int64_t>(i + 1);
     insert(
-        session, session_id, name_of(i), kid_, id<InstallNonce>("installation", i),
-        static_cast<std::int64_t>(i + 1),
-        keyring_.seal_session_keys(kid_, session_id, name_of(i), keys, crypto::random_array<24>()),
-        now, end, end);
+        session_key, row,
+        keyring_.seal_session_keys(kid_, session_id, name_of(i), keys, crypto::random_array<24>()));
+    insert(session, session_id, name_of(i), kid_, id<InstallNonce>("installation", i), row, row,
+           now, end, end);
   }
   db.exec("COMMIT");
   db.exec("PRAGMA journal_mode = WAL");

@@ -23,7 +23,7 @@ void downgrade_database(const Site& site) {
     first.exec(std::string(migrations().front()));
     first.exec("PRAGMA user_version = 1; ATTACH '" + path + "' AS now");
     for (const std::string table :
-         {"server", "client", "installation", "session", "handshake", "message", "tally"}) {
+         {"server", "client", "installation", "message", "tally"}) {
       const std::string columns = value_of(
           first, "SELECT group_concat(name) FROM pragma_table_info('" + table + "', 'main')");
       first.exec("INSERT INTO main." + table + " (" + columns + ") SELECT " + columns +

@@ -33,7 +33,7 @@ BOOST_AUTO_TEST_CASE(backup_omits_sessions_and_has_mode_0600) {
   Peer peer = fixture.client();
   peer.handshake();
   peer.send("kept");
-  const std::string keys = fixture.sql("SELECT hex(sealed_keys) FROM session");
+  const std::string keys = fixture.sql("SELECT hex(sealed_keys) FROM session_key");
   Database database = fixture.database();
   const std::string file = fixture.folder / "backup.db";
   back_up(database, file);
@@ -41,6 +41,7 @@ BOOST_AUTO_TEST_CASE(backup_omits_sessions_and_has_mode_0600) {
                         [](auto& f) { return says(f, "exists already"); });
   SQLite::Database copy(file);
   BOOST_TEST(copy.execAndGet("SELECT count(*) FROM session").getInt() == 0);
+  BOOST_TEST(copy.execAndGet("SELECT count(*) FROM session_key").getInt() == 0);
   BOOST_TEST(copy.execAndGet("SELECT count(*) FROM handshake").getInt() == 0);
   BOOST_TEST(copy.execAndGet("SELECT count(*) FROM message").getInt() == 1);
   const auto mode = std::filesystem::status(file).permissions();

@@ -93,7 +93,7 @@ BOOST_AUTO_TEST_CASE(leaves_no_key_of_ended_session_in_any_file) {
       return file.find(bytes) != std::string::npos;
     });
   };
-  const std::string hexadecimal = s.fixture.sql("SELECT hex(sealed_keys) FROM session");
+  const std::string hexadecimal = s.fixture.sql("SELECT hex(sealed_keys) FROM session_key");
   const Bytes keys = test::from_hex(hexadecimal).value();
   const std::string first(text_of(keys));
   BOOST_TEST(lies_in_a_file(first));

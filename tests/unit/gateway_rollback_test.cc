@@ -69,10 +69,12 @@ BOOST_AUTO_TEST_CASE(later_receipt_in_record_proves_rollback_and_rejects_batch) 
   BOOST_TEST(other.send().status == "accepted");
   // A backup omits sessions, but a plain copy of the file would not: restore them too.
   s.fixture.sql("CREATE TABLE kept AS SELECT * FROM session");
+  s.fixture.sql("CREATE TABLE kept_key AS SELECT * FROM session_key");
   const DatabaseCopy copy(s.fixture);
   BOOST_TEST(s.peer.send().status == "accepted");
   const std::string epoch = epoch_of(s.fixture);
   copy.put_back();
+  s.fixture.sql("INSERT INTO session_key SELECT * FROM kept_key");
   s.fixture.sql("INSERT INTO session SELECT * FROM kept");
 
   std::vector<Request> batch;

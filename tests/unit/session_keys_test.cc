@@ -49,7 +49,9 @@ struct SessionKeyWatch {
   void watch(const Peer& peer) {
     const std::string id = hex(peer.session->session_id);
     const std::string text = fixture.sql(
-        "SELECT hex(sealed_keys) FROM session WHERE hex(session_id) = upper('" + id + "')");
+        "SELECT hex(sealed_keys) FROM session_key JOIN session ON session_key.id = session.keys "
+        "WHERE hex(session_id) = upper('" +
+        id + "')");
     const Bytes sealed = test::from_hex(text).value();
     BOOST_REQUIRE(sealed.size() == 104U);
     auto& of_this = secrets[id];
