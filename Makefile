@@ -191,6 +191,9 @@ model:  ## check the protocol's promises on a model of it, and that each rule is
 	@tests/tools/install-deps model
 	@TMPDIR=$(TMPDIR) tests/model/run
 
+proof:  ## prove the protocol's promises with ProVerif, which PROVERIF names
+	@tests/proof/run
+
 include tests/fuzz/rules.mk
 
 mutants: deps  ## break one rule at a time: the tests must notice
@@ -346,7 +349,7 @@ clean:  ## remove all that was built
 help:  ## list the targets
 	@sed -n 's/^\([a-z_.-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 22
 
-.PHONY: all test tests vectors deps check dist reproducible deb deb-check demo asan tsan model mutants timing trust bench-programs bench bench-small layers format lint install uninstall clean help
+.PHONY: all test tests vectors deps check dist reproducible deb deb-check demo asan tsan model mutants proof timing trust bench-programs bench bench-small layers format lint install uninstall clean help
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 SHELL := /bin/bash

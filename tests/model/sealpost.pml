@@ -121,6 +121,7 @@ byte acts = ACTS;
  * What must never be true.  Each is raised where it is noticed, by violated(), and the run ends there.
  */
 bool replay_wrote;         /* a replayed handshake wrote something                                     PROTOCOL 1, 5  */
+bool rejected_wrote;       /* a handshake that was answered `unavailable` wrote something later            PROTOCOL 5     */
 bool live_session_ended;   /* the session of a client at work was ended by somebody else               PROTOCOL 1, 5  */
 bool acted_twice;          /* a message took effect a second time on one history of the database       PROTOCOL 1, 6  */
 bool counted_unstored;     /* the client counts a message as accepted that was never stored            PROTOCOL 6     */
@@ -152,6 +153,7 @@ bool bound_too_small;      /* LIVE ran out of numbers, so that its answer would 
                                   replays the later one first.  `next` is then what it was, and no receipt shows the gap.
                                   PROTOCOL 1 grants it for messages out of order, and `late` bounds it */
 #define PARALLEL 12           /* messages took effect in another order than their counters' */
+#define PENDING_REPLACED 13   /* a handshake took the place of the oldest pending session */
 #ifndef REACH
 #define REACH 0
 #endif
@@ -316,7 +318,7 @@ byte k; /* every loop's, and 0 between the steps */
  * request that never arrived, and a death after it an answer that never left.  Both are there.
  */
 
-/* PROTOCOL 7.  The handshakes' hashes go as well, which the gateway does and the page leaves open. */
+/* PROTOCOL 7.  The handshakes' hashes stay (PROTOCOL 5). */
 inline start_epoch() {
   if
   :: !is_old -> violated(false_rollback)
@@ -328,7 +330,6 @@ inline start_epoch() {
 #ifndef WITHOUT_CLEAN_EPOCH
   for (k : 0 .. SESSIONS - 1) { db.ses[k] = absent }
 #endif
-  for (k : 0 .. HANDSHAKES - 1) { db.seen[k] = 0 }
   k = 0;
   live = NONE;
 #if SERVER_RESTORES > 0
@@ -383,7 +384,46 @@ inline make_active(s) {
   }
 }
 
+#define PENDING_MAX 1 /* 4 in PROTOCOL 5 */
+bool was_rejected[HANDSHAKES];
+byte pendings, oldest;
+
+/* PROTOCOL 5: the oldest pending session is deleted for a new one. */
 inline begin_session(h) {
+  d_step {
+    pendings = 0;
+    oldest = 0;
+    for (k : 0 .. SESSIONS - 1) {
+      if
+      :: db.ses[k] == pending -> pendings++; oldest = (pendings == 1 -> k : oldest)
+      :: else
+      fi
+    }
+    k = 0
+  }
+  if
+  :: pendings >= PENDING_MAX ->
+#ifdef WITH_REFUSAL /* reject it and remember nothing */
+    was_rejected[h] = true;
+    verdict = rejected
+#else
+    reached(PENDING_REPLACED);
+    db.ses[oldest] = absent;
+    pendings = 0;
+    oldest = 0;
+    write_session(h)
+#endif
+  :: else -> write_session(h)
+  fi;
+  pendings = 0;
+  oldest = 0
+}
+
+inline write_session(h) {
+  if
+  :: was_rejected[h] -> violated(rejected_wrote)
+  :: else
+  fi;
   if
   :: wrote[h] && restores == 0 -> violated(replay_wrote)
   :: else
@@ -425,7 +465,7 @@ inline handle_handshake(h) {
 #endif
     :: else ->
       if
-      :: handshake_proves(h) -> start_epoch(); verdict = rejected
+      :: handshake_proves(h) -> start_epoch(); db.seen[h] = mark_now; verdict = rejected
       :: else -> begin_session(h)
       fi;
 #if SERVER_RESTORES == 1
