@@ -65,7 +65,7 @@ std::vector<std::string> environment_of(const DeliveryJob& job) {
       "SEALPOST_NAME=" + job.name,
       "SEALPOST_ROLE=" + job.claims.role(),
       "SEALPOST_TOPIC=" + job.topic,
-      "SEALPOST_MESSAGE_ID=" + idempotency_key(job),
+      "SEALPOST_MESSAGE_ID=" + job.idempotency_key,
       "SEALPOST_NUMBER=" + std::to_string(job.number),
       "SEALPOST_ATTEMPT=" + std::to_string(job.attempt),
   };

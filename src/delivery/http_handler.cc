@@ -119,7 +119,7 @@ void set_message(Request& request, const DeliveryJob& job) {
   }
   request.set("X-Sealpost-Topic", job.topic);
   request.set("X-Sealpost-Attempt", std::to_string(job.attempt));
-  request.set("Idempotency-Key", idempotency_key(job));
+  request.set("Idempotency-Key", job.idempotency_key);
   request.body() = {job.body.data(), job.body.size()};
   request.prepare_payload();
 }

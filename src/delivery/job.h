@@ -9,7 +9,6 @@
 #include "base/time.h"
 #include "crypto/primitives.h"
 #include "protocol/claims.h"
-#include "protocol/ids.h"
 
 namespace sealpost {
 
@@ -22,13 +21,10 @@ struct DeliveryJob {
   std::string name;
   Claims claims;
   std::string topic;
-  MessageId message_id;
+  std::string idempotency_key;  // by which the handler knows the message (PROTOCOL 2)
   crypto::Digest digest;
   Bytes body;
 };
-
-// The key on which a handler can deduplicate: "client1:" and the client's message_id in base64url.
-[[nodiscard]] std::string idempotency_key(const DeliveryJob& job);
 
 struct HandlerResult {
   enum class Kind : std::uint8_t {

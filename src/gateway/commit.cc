@@ -4,6 +4,7 @@
 
 #include "base/fault_point.h"
 #include "gateway/gateway.h"
+#include "protocol/idempotency_key.h"
 
 namespace sealpost {
 
@@ -115,7 +116,10 @@ Exchange Gateway::conclude_new(Admissible& admissible, Admission admission,
   const Message& message = record.message();
   return PendingDelivery{
       .job = {admission.number, admission.attempt, session.installation.name, record.proof().claims,
-              message.topic, message.id, message.digest(), message.body},
+              message.topic,
+              idempotency_key(snapshot.keyring.server_id(), session.installation, message.counter,
+                              message.digest()),
+              message.digest(), message.body},
       .target = *admissible.handler,
       .limits = {snapshot.settings.handler_timeout, &pool_.stop_flag()},
       .requester = std::move(requester),

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "protocol/idempotency_key.h"
 #include "store/epoch.h"
 
 namespace sealpost {
@@ -286,9 +287,14 @@ std::vector<DeliveryJob> Ledger::claim_overdue(std::size_t most, Milliseconds le
   std::vector<DeliveryJob> jobs;
   Query query(select_overdue_, now, static_cast<std::int64_t>(most));
   while (query.row()) {
-    jobs.push_back({query.number(0), static_cast<int>(query.number(1)) + 1, query.text(2),
-                    claims_of(query.text(3)), query.text(4), query.id<MessageId>(5),
-                    query.id<crypto::Digest>(6), copy_of(query.blob(7))});
+    const Installation sender{query.text(2), static_cast<Generation>(query.number(5)),
+                              query.id<InstallNonce>(6)};
+    const auto counter = static_cast<std::uint64_t>(query.number(7));
+    const auto digest = query.id<crypto::Digest>(8);
+    jobs.push_back({query.number(0), static_cast<int>(query.number(1)) + 1, sender.name,
+                    claims_of(query.text(3)), query.text(4),
+                    idempotency_key(server_id_, sender, counter, digest), digest,
+                    copy_of(query.blob(9))});
   }
   for (const DeliveryJob& job : jobs) Query(lease_message_, job.number, now + lease).run();
   return jobs;

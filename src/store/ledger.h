@@ -11,7 +11,8 @@ namespace sealpost {
 
 class Ledger {
  public:
-  Ledger(const StorePaths& paths, const ServerId& server_id) : database_(paths, server_id) {}
+  Ledger(const StorePaths& paths, const ServerId& server_id)
+      : server_id_(server_id), database_(paths, server_id) {}
 
   [[nodiscard]] Database& database() { return database_; }
 
@@ -67,6 +68,7 @@ class Ledger {
                  Time now);
   void drop_replies(const OpenedRecord& record, std::int64_t installation, std::uint64_t next);
 
+  ServerId server_id_;
   Database database_;
   bool ended_sessions_ = false;
   bool keeps_replies_ = false;  // of any client, when the transaction began
@@ -144,7 +146,8 @@ class Ledger {
   Prepared select_any_overdue_ =
       prepare("SELECT 1 FROM message WHERE status = 2 AND leased_until <= ?");
   Prepared select_overdue_ = prepare(R"sql(
-      SELECT message.id, attempt, name, claims, topic, message_id, digest, body
+      SELECT message.id, attempt, name, claims, topic, generation, install_nonce, counter, digest,
+             body
       FROM message JOIN installation ON installation.id = message.installation
       WHERE status = 2 AND leased_until <= ?
       ORDER BY leased_until

@@ -6,6 +6,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "admin/redeliver.h"
+#include "protocol/idempotency_key.h"
 #include "support/gateway_fixture.h"
 
 namespace sealpost::test {
@@ -36,6 +37,13 @@ struct HandlerFixture {
     const Request request = GatewayFixture::request(peer.seal(message).form());
     (void)fixture.begin(request);
     return message;
+  }
+  // By which the handler knows a message of the peer.
+  [[nodiscard]] std::string key_of(const Message& message) const {
+    const Credential& sender = peer.credential;
+    return idempotency_key(fixture.home.server_id(),
+                           {sender.name, sender.generation, peer.install_nonce}, message.counter,
+                           message.digest());
   }
   [[nodiscard]] std::string state(std::size_t row = 0) const {
     const auto rows = fixture.inbox();

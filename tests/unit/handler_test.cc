@@ -35,7 +35,7 @@ DeliveryJob job(const std::string& body = "body") {
           "client1",
           *Claims::of({{"role", "shop"}, {"site", "a b=c\"'$(x)"}, {"not_after", "9999999999"}}),
           "orders/new",
-          MessageId{1, 2, 3},
+          "e3314a73ef5c5185299d00acce8e5a15",
           crypto::Digest{4},
           Bytes(body.begin(), body.end())};
 }
@@ -87,7 +87,7 @@ BOOST_AUTO_TEST_CASE(program_gets_exactly_the_documented_environment) {
                                           "SEALPOST_CLAIM_SITE=a b=c\"'$(x)",
                                           "SEALPOST_CLAIM_NOT_AFTER=9999999999",
                                           "SEALPOST_TOPIC=orders/new",
-                                          "SEALPOST_MESSAGE_ID=client1:AQIDAAAAAAAAAAAAAAAAAA",
+                                          "SEALPOST_MESSAGE_ID=e3314a73ef5c5185299d00acce8e5a15",
                                           "SEALPOST_NUMBER=7",
                                           "SEALPOST_ATTEMPT=2"};
   BOOST_TEST(lines == expected, boost::test_tools::per_element());
@@ -219,7 +219,7 @@ BOOST_AUTO_TEST_CASE(application_gets_body_and_headers_and_answers) {
            std::string("X-Sealpost-Claim-not-after: 9999999999"),
            std::string("X-Sealpost-Topic: orders/new"),
            std::string("X-Sealpost-Attempt: 2"),
-           std::string("Idempotency-Key: client1:AQIDAAAAAAAAAAAAAAAAAA"),
+           std::string("Idempotency-Key: e3314a73ef5c5185299d00acce8e5a15"),
            std::string("Content-Length: 3"),
        }) {
     BOOST_TEST(request.head.find("\r\n" + line + "\r\n") != std::string::npos, line);
