@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -23,10 +24,27 @@ bool fill(int file, std::string& text, std::size_t size) {
   return true;
 }
 
+void wait_for_end(int file) {
+  pollfd end{file, 0, 0};
+  poll(&end, 1, -1);
+}
+
+void send_parts(int file, std::string_view answer) {
+  for (;;) {
+    const std::size_t pause = answer.find(WebApplication::kPause);
+    const std::string_view part = answer.substr(0, pause);
+    (void)!send(file, part.data(), part.size(), MSG_NOSIGNAL);
+    if (pause == std::string_view::npos) return;
+    usleep(40'000);  // an application that takes its time
+    answer.remove_prefix(pause + WebApplication::kPause.size());
+  }
+}
+
 }  // namespace
 
-WebApplication::WebApplication(Behaviour behaviour, const std::string& path)
+WebApplication::WebApplication(Behaviour behaviour, const std::string& path, Reads reads)
     : behaviour_(std::move(behaviour)),
+      reads_(reads),
       listener_(socket(path.empty() ? AF_INET : AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   sockaddr_storage address{};
   socklen_t size = sizeof(sockaddr_in);
@@ -88,8 +106,9 @@ void WebApplication::serve_connection(int file) {
     request.head = text.substr(0, end + 4);
     text.erase(0, end + 4);
     const std::size_t at = request.head.find("Content-Length: ");
-    const std::size_t length =
-        at == std::string::npos ? 0 : std::stoul(request.head.substr(at + 16));
+    const std::size_t length = at == std::string::npos || reads_ == Reads::kHead
+                                   ? 0
+                                   : std::stoul(request.head.substr(at + 16));
     if (!fill(file, text, length)) return;
     request.body = text.substr(0, length);
     text.erase(0, length);
@@ -100,7 +119,8 @@ void WebApplication::serve_connection(int file) {
     std::string answer = behaviour_(request);
     const bool keep = answer.starts_with("keep:");
     if (keep) answer.erase(0, 5);
-    (void)!send(file, answer.data(), answer.size(), MSG_NOSIGNAL);
+    send_parts(file, answer);
+    if (keep && reads_ == Reads::kHead) return wait_for_end(file);
     if (keep) continue;
     shutdown(file, SHUT_RDWR);
     return;

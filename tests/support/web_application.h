@@ -2,9 +2,11 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -18,11 +20,17 @@ class WebApplication {
     std::string body;
   };
   // Returns the bytes of an answer.  The connection is closed after them, unless they begin with
-  // "keep:", which is not sent.  An empty text closes the connection without an answer.
+  // "keep:", which is not sent.  An empty text closes the connection without an answer.  What
+  // stands after kPause is sent 40 ms later.
+  static constexpr std::string_view kPause = "(pause)";
   using Behaviour = std::function<std::string(const Request&)>;
 
+  // kHead: it answers after the head, and reads no body.
+  enum class Reads : std::uint8_t { kAll, kHead };
+
   // On a free port of 127.0.0.1, or on a unix socket if `path` is given.
-  explicit WebApplication(Behaviour behaviour, const std::string& path = "");
+  explicit WebApplication(Behaviour behaviour, const std::string& path = "",
+                          Reads reads = Reads::kAll);
   ~WebApplication();
   WebApplication(const WebApplication&) = delete;
   WebApplication& operator=(const WebApplication&) = delete;
@@ -36,6 +44,7 @@ class WebApplication {
   void serve_connection(int file);
 
   Behaviour behaviour_;
+  Reads reads_;
   int listener_;
   int port_ = 0;
   std::atomic<int> connections_ = 0;

@@ -40,6 +40,12 @@ DeliveryJob job(const std::string& body = "body") {
           Bytes(body.begin(), body.end())};
 }
 
+DeliveryJob first_attempt(const std::string& body = "body") {
+  DeliveryJob first = job(body);
+  first.attempt = 1;
+  return first;
+}
+
 struct Script {
   test::TempDir folder;
   std::string path = folder / "handler";
@@ -195,8 +201,8 @@ BOOST_AUTO_TEST_CASE(kills_program_when_gateway_stops) {
 
 // --- Web applications ---
 
-HandlerResult post(int port, const DeliveryJob& message = job(), Milliseconds timeout = 5 * kSecond,
-                   const std::atomic<bool>& stop = kNever) {
+HandlerResult post(int port, const DeliveryJob& message = first_attempt(),
+                   Milliseconds timeout = 5 * kSecond, const std::atomic<bool>& stop = kNever) {
   return run_http_handler("127.0.0.1", static_cast<std::uint16_t>(port), "/in?x=1", message,
                           {timeout, &stop});
 }
@@ -250,16 +256,113 @@ BOOST_AUTO_TEST_CASE(keeps_connection_and_reconnects_if_closed) {
   BOOST_TEST(application.requests().size() == 6U);
 }
 
-BOOST_AUTO_TEST_CASE(retries_once_if_kept_connection_closes_during_write) {
+// An application that answers every message with the message itself, in these bytes around it.
+struct Echo {
+  std::string before;  // interim answers
+  std::string head = "HTTP/1.1 200 OK\r\n";
+  std::string after;
+  std::string operator()(const WebApplication::Request& request) const {
+    return "keep:" + before + head + "Content-Length: " + std::to_string(request.body.size()) +
+           "\r\n\r\n" + request.body + after;
+  }
+};
+
+BOOST_AUTO_TEST_CASE(no_message_gets_reply_to_another) {
+  const std::string pause(WebApplication::kPause);
+  const std::string processing = "HTTP/1.1 102 Processing\r\n\r\n";
+  const std::string hints = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n";
+  const std::string stray = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray";
+  const std::pair<const char*, Echo> rows[] = {
+      {"102, and the answer 40 ms later", {.before = processing + pause}},
+      {"102 and the answer at once", {.before = processing}},
+      {"three interim answers",
+       {.before = "HTTP/1.1 100 Continue\r\n\r\n" + pause + processing + hints}},
+      {"an interim answer in two pieces",
+       {.before = "HTTP/1.1 102 Pro" + pause + "cessing\r\n\r\n"}},
+      {"bytes after the body", {.after = "more"}},
+      {"another answer after the body", {.after = stray}},
+      {"an interim answer after the body", {.after = processing}},
+      {"the connection ends", {.head = "HTTP/1.1 200 OK\r\nConnection: close\r\n"}},
+  };
+  for (const auto& [name, echo] : rows) {
+    const WebApplication application(echo);
+    for (const char* body : {"first client's", "second client's", "first client's next"}) {
+      const HandlerResult result = post(application.port(), first_attempt(body));
+      BOOST_TEST((result.kind == Kind::kDone), name << ": " << result.why);
+      BOOST_TEST(text(result.reply) == body, name);
+    }
+    BOOST_TEST(application.requests().size() == 3U, name);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(keeps_connection_only_after_one_complete_answer) {
+  struct Row {
+    std::string answer;
+    Kind kind;
+    const char* result;  // the reply, or why there is none
+    bool kept;
+  };
+  const std::string ok = "HTTP/1.1 200 OK\r\n";
+  const std::string five = "Content-Length: 5\r\n\r\n";
+  const Row rows[] = {
+      {ok + five + "reply", Kind::kDone, "reply", true},
+      {"HTTP/1.1 102 Processing\r\n\r\n" + ok + five + "reply", Kind::kDone, "reply", true},
+      {"HTTP/1.1 204 No Content\r\n\r\n", Kind::kDone, "", true},
+      {"HTTP/1.1 204 No Content\r\n" + five, Kind::kDone, "", false},
+      {"HTTP/1.1 204 No Content\r\n\r\nreply", Kind::kDone, "", false},
+      {"HTTP/1.1 304 Not Modified\r\n\r\n", Kind::kFailed, "HTTP status 304", true},
+      {"HTTP/1.1 304 Not Modified\r\n" + five, Kind::kFailed, "HTTP status 304", false},
+      {"HTTP/1.1 101 Switching Protocols\r\n\r\n", Kind::kFailed, "HTTP status 101", false},
+      {ok + "Transfer-Encoding: chunked\r\n\r\n5\r\nreply\r\n0\r\nX-Sum: 1\r\n\r\n", Kind::kDone,
+       "reply", true},
+      {ok + "Transfer-Encoding: chunked\r\n\r\n5\r\nreply\r\n0\r\n\r\nmore", Kind::kDone, "reply",
+       false},
+      {ok + "Connection: close\r\n" + five + "reply", Kind::kDone, "reply", false},
+      {"HTTP/1.0 200 OK\r\n" + five + "reply", Kind::kDone, "reply", false},
+      {ok + five + "replymore", Kind::kDone, "reply", false},
+      {ok + five, Kind::kFailed, "no answer in time", false},  // as if HEAD had been asked
+  };
+  for (const Row& row : rows) {
+    const WebApplication application(
+        [&](const WebApplication::Request&) { return "keep:" + row.answer; });
+    for (int i = 0; i < 2; ++i) {
+      const HandlerResult result = post(application.port(), first_attempt(), Milliseconds(300));
+      BOOST_TEST((result.kind == row.kind), row.answer);
+      BOOST_TEST((result.why + text(result.reply)) == row.result, row.answer);
+    }
+    BOOST_TEST(application.requests().size() == 2U, row.answer);
+    BOOST_TEST(application.connections() == (row.kept ? 1 : 2), row.answer);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(hears_answer_that_comes_before_the_whole_body_was_written) {
+  const std::string answer = "HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n";
+  for (const std::string& kept : {std::string(), std::string("keep:")}) {
+    const WebApplication application([&](const WebApplication::Request&) { return kept + answer; },
+                                     "", WebApplication::Reads::kHead);
+    const HandlerResult result =
+        post(application.port(), first_attempt(std::string(8'000'000, 'x')), 2 * kSecond);
+    BOOST_TEST(result.why == "HTTP status 413", kept);
+    BOOST_TEST((post(application.port(), first_attempt()).why == "HTTP status 413"));
+    BOOST_TEST(application.connections() == 2, "the first connection is not used again");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(message_on_kept_connection_that_closes_needs_another_attempt) {
   std::atomic<int> count = 0;
   const WebApplication application([&](const WebApplication::Request&) {
     // The server closes the connection at its second request.
     return ++count % 2 == 0 ? std::string() : test::http_ok("r");
   });
-  BOOST_TEST((post(application.port()).kind == Kind::kDone));
-  BOOST_TEST((post(application.port()).kind == Kind::kDone));
-  BOOST_TEST(application.connections() == 2);
-  BOOST_TEST(application.requests().size() == 3U);
+  BOOST_TEST((post(application.port(), first_attempt()).kind == Kind::kDone));
+  const HandlerResult interrupted = post(application.port(), first_attempt());
+  BOOST_TEST((interrupted.kind == Kind::kInterrupted));
+  BOOST_TEST(interrupted.why == "it closed a kept connection without an answer");
+  BOOST_TEST(application.requests().size() == 2U, "the message is not sent again here");
+  BOOST_TEST((post(application.port(), first_attempt()).kind == Kind::kDone));
+  BOOST_TEST((post(application.port(), job()).kind == Kind::kFailed),
+             "a second attempt uses a new connection, where an end without an answer is a failure");
+  BOOST_TEST(application.connections() == 3);
 }
 
 BOOST_AUTO_TEST_CASE(application_with_bad_answer_fails) {
