@@ -152,8 +152,8 @@ void back_up(Database& database, const std::string& file) {
   fs::rename(copy.path, file);
 }
 
-std::string restore(const StorePaths& paths, const ServerId& server_id, const std::string& file,
-                    Time now) {
+Restored restore(const StorePaths& paths, const ServerId& server_id, const std::string& file,
+                 Time now) {
   require_backup(file, server_id);
   const Unfinished copy(paths.database + ".restore");
   const Unfinished copy_lock(copy.path + ".lock");
@@ -169,26 +169,29 @@ std::string restore(const StorePaths& paths, const ServerId& server_id, const st
     // lost.
     const auto begin_epoch = [&] {
       Write write(restored);
-      start_epoch(restored.handle(), paths.issuance_log, server_id, "restore", now);
+      const std::int64_t suspended =
+          start_epoch(restored.handle(), paths.issuance_log, server_id, "restore", now);
       write.commit();
+      return suspended;
     };
     if (is_usable(paths.database, server_id)) {
       Database live(paths, server_id);
+      Restored done;
       {
         const WriteLock::Guard guard = live.write_lock().acquire();
-        begin_epoch();
+        done.suspended = begin_epoch();
         copy_all(live.handle(), restored.handle());
       }
       (void)live.trim_wal(true);
-      return "";
+      return done;
     }
     WriteLock lock(paths.write_lock);
     const WriteLock::Guard guard = lock.acquire();
-    begin_epoch();
+    const std::int64_t suspended = begin_epoch();
     sync_file(copy.path);
     std::string aside = move_aside(paths.database, now);
     rename_durably(copy.path, paths.database);
-    return aside;
+    return {std::move(aside), suspended};
   } catch (const SQLite::Exception& error) {
     throw explain(error, paths.database);
   }

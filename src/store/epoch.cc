@@ -37,10 +37,15 @@ void apply_issuance(SQLite::Database& handle, const Issuance& issue) {
   raise.exec();
 }
 
+// The handler of a message in progress may have acted after the copy was made (PROTOCOL 7).
+std::int64_t suspend_deliveries(SQLite::Database& handle) {
+  return handle.exec("UPDATE message SET status = 14, leased_until = NULL WHERE status = 2");
+}
+
 }  // namespace
 
-void start_epoch(SQLite::Database& handle, const std::string& issuance_log,
-                 const ServerId& server_id, const std::string& reason, Time now) {
+std::int64_t start_epoch(SQLite::Database& handle, const std::string& issuance_log,
+                         const ServerId& server_id, const std::string& reason, Time now) {
   const auto epoch = crypto::random_id<Epoch>();
   SQLite::Statement start(handle, R"sql(
       INSERT INTO server (one, server_id, epoch, epoch_since, epoch_reason) VALUES (1, ?, ?, ?, ?)
@@ -61,6 +66,7 @@ void start_epoch(SQLite::Database& handle, const std::string& issuance_log,
                 "copy.");
   }
   for (const auto& [name, issue] : said) apply_issuance(handle, issue);
+  return suspend_deliveries(handle);
 }
 
 }  // namespace sealpost

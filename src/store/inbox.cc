@@ -67,16 +67,32 @@ InboxRow Inbox::find(std::int64_t number) {
   return row_of(query);
 }
 
-void Inbox::reopen(std::int64_t number, Time now) {
-  if (const InboxRow row = find(number); row.state != "failed") {
-    throw Fault("Message " + std::to_string(number) + " is " + row.state +
-                ". Only a message whose handler failed can be retried.");
-  }
+// Looks and writes in one transaction: meanwhile prune could empty the message.
+InboxRow Inbox::reopen(std::int64_t number, Time now) {
   Write write(database_);
+  InboxRow row = find(number);
   SQLite::Statement update(
       database_.handle(),
-      "UPDATE message SET status = 2, leased_until = ?2 WHERE id = ?1 AND status = 9");
-  Query(update, number, now).run();
+      "UPDATE message SET status = 2, leased_until = ?2 WHERE id = ?1 AND status IN (9, 14)");
+  if (Query(update, number, now).run() == 0) {
+    throw Fault("Message " + std::to_string(number) + " is " + row.state +
+                ". Only a failed or suspended message can be retried.");
+  }
+  write.commit();
+  return row;
+}
+
+// The reply is empty, not NULL: NULL would mean that it was deleted.
+void Inbox::mark_done(std::int64_t number) {
+  Write write(database_);
+  const InboxRow row = find(number);
+  SQLite::Statement update(
+      database_.handle(),
+      "UPDATE message SET status = 0, reply = zeroblob(0) WHERE id = ? AND status = 14");
+  if (Query(update, number).run() == 0) {
+    throw Fault("Message " + std::to_string(number) + " is " + row.state +
+                ". Only a suspended message can be marked as done.");
+  }
   write.commit();
 }
 

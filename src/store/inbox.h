@@ -25,7 +25,7 @@ struct InboxRow {
   MessageId message_id;
   crypto::Digest digest;
   Bytes body;
-  std::string state;  // "settled", "pending" or "failed"
+  std::string state;  // "settled", "pending", "suspended" or "failed"
   int attempt;        // how often a handler was given it; 0 for the inbox
 };
 
@@ -64,9 +64,11 @@ class Inbox {
   // lock after each.
   Pruned prune(Time before);
 
-  // Makes a failed message in progress again, so that any process may claim it.  Throws Fault if
-  // its handler did not fail.
-  void reopen(std::int64_t number, Time now);
+  // Makes a failed or suspended message in progress again, so that any process may claim it.
+  // Returns the message as it was.  Throws Fault if it is neither.
+  InboxRow reopen(std::int64_t number, Time now);
+  // Settles a suspended message: its handler has acted already.  Throws Fault if it is not one.
+  void mark_done(std::int64_t number);
 
   // By day, client and outcome.
   [[nodiscard]] std::vector<StatsRow> stats();

@@ -38,7 +38,8 @@ class Ledger {
   [[nodiscard]] Admission admit(Candidate& candidate, const Keyring& keyring, const Epoch& epoch,
                                 Time now);
 
-  // Saves a handler's result unless one is saved already; returns how the message stands then.
+  // Saves a handler's result unless one is saved already; returns how the message stands then.  A
+  // suspended message takes a result, but stays suspended if its handler was interrupted.
   [[nodiscard]] SavedResult save_result(const JobResult& result, Time now);
   // Whether a message in progress has a lease that has ended.
   [[nodiscard]] bool has_overdue(Time now);
@@ -140,7 +141,7 @@ class Ledger {
       "UPDATE message SET attempt = attempt + 1, leased_until = ?2 WHERE id = ?1 AND status = 2");
   Prepared save_result_ = prepare(R"sql(
       UPDATE message SET status = ?3, leased_until = ?4, reply = ?5
-      WHERE id = ?1 AND digest = ?2 AND status = 2)sql");
+      WHERE id = ?1 AND digest = ?2 AND (status = 2 OR (status = 14 AND ?3 <> 2)))sql");
   Prepared select_result_ = prepare(R"sql(
       SELECT status, reply, installation FROM message WHERE id = ? AND digest = ?)sql");
   Prepared select_any_overdue_ =

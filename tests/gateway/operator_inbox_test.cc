@@ -1,5 +1,6 @@
 // The operator's tool beside a running gateway: inbox, sessions and backups.
 #define BOOST_TEST_MODULE operator_inbox
+#include <SQLiteCpp/SQLiteCpp.h>
 #include <signal.h>
 
 #include <boost/test/unit_test.hpp>
@@ -115,6 +116,23 @@ BOOST_AUTO_TEST_CASE(client_continues_after_restore_under_running_gateway) {
   BOOST_TEST(says(over.out, "kept as " + r.site.home.store_paths().database + ".damaged-"));
   BOOST_TEST(r.tool({"send", "--data", "3"}).status == 0);
   BOOST_TEST(r.site.bodies() == "1\n3\n");
+}
+
+BOOST_AUTO_TEST_CASE(restore_says_how_many_messages_are_suspended) {
+  InstalledClient r;
+  BOOST_REQUIRE(r.tool({"install", r.credential}).status == 0);
+  r.tool({"send", "--data", "1"});
+  const std::string file = r.site.folder / "backup.db";
+  BOOST_TEST(r.site.operate({"backup", file}).status == 0);
+  SQLite::Database(file, SQLite::OPEN_READWRITE)
+      .exec("UPDATE message SET status = 2, attempt = 1, leased_until = 1 WHERE body IS NOT NULL");
+  const RunResult restored = r.site.operate({"restore", file});
+  BOOST_TEST(says(restored.out, "1 message suspended"), restored.out);
+  BOOST_TEST(says(r.site.operate({"inbox", "list"}).out, "suspended"));
+  const RunResult done = r.site.operate({"inbox", "done", "2"});
+  BOOST_TEST(says(done.out, "Message 2 is marked as done"), done.out << done.err);
+  expect_error(r.site.operate({"inbox", "retry", "2"}),
+               "Only a failed or suspended message can be retried");
 }
 
 }  // namespace

@@ -184,7 +184,7 @@ BOOST_AUTO_TEST_CASE(restore_replaces_damaged_database_and_keeps_it_aside) {
     const std::string path = fixture.home.store_paths().database;
     test::write_text(path, live);
     const std::string aside =
-        restore(fixture.home.store_paths(), fixture.home.server_id(), file, fixture.now);
+        restore(fixture.home.store_paths(), fixture.home.server_id(), file, fixture.now).kept_as;
     BOOST_TEST(aside.starts_with(path + ".damaged-"));
     BOOST_TEST((test::read_text(aside) == live));
     BOOST_TEST(!std::filesystem::exists(path + "-wal"), "its WAL was removed with it");

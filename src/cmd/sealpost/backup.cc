@@ -5,6 +5,7 @@
 
 #include "admin/usage_error.h"
 #include "cmd/sealpost/commands.h"
+#include "cmd/sealpost/output.h"
 
 namespace sealpost {
 namespace {
@@ -20,14 +21,24 @@ void back_up(const CommandContext& context, const std::string& file) {
   back_up(database, file);
 }
 
+void print_suspended(std::int64_t count) {
+  std::cout
+      << output::count_of(count, "message")
+      << " suspended: the handler may have acted after the backup was made.\n"
+         "`sealpost inbox list` shows them. `sealpost inbox retry N` runs the handler again;\n"
+         "`sealpost inbox done N` marks message N as handled.\n";
+}
+
 void restore(const CommandContext& context, const std::string& file) {
   require_file_name(file);
   const Home home = context.open_home();
-  const std::string kept_as = restore(home.store_paths(), home.server_id(), file, system_now());
-  if (!kept_as.empty()) {
-    std::cout << "The former database could not be used. It was kept as " << kept_as << ".\n";
+  const Restored restored = restore(home.store_paths(), home.server_id(), file, system_now());
+  if (!restored.kept_as.empty()) {
+    std::cout << "The former database could not be used. It was kept as " << restored.kept_as
+              << ".\n";
   }
   std::cout << "The database was restored. Clients start new sessions automatically.\n";
+  if (restored.suspended > 0) print_suspended(restored.suspended);
 }
 
 }  // namespace

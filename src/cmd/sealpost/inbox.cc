@@ -107,9 +107,20 @@ void deliver(const CommandContext& context) {
 void retry(const CommandContext& context, std::int64_t number) {
   {
     Database database = context.open_database();
-    Inbox(database).reopen(number, system_now());
+    const InboxRow row = Inbox(database).reopen(number, system_now());
+    std::cout << "Message " << number << " goes to its handler again, as attempt "
+              << row.attempt + 1 << ". If the handler acted before, it may act a second time."
+              << std::endl;
   }
   deliver(context);
+}
+
+void mark_done(const CommandContext& context, std::int64_t number) {
+  Database database = context.open_database();
+  Inbox(database).mark_done(number);
+  std::cout << "Message " << number
+            << " is marked as done. Its handler does not get it again: if the handler had not "
+               "acted, it never will.\n";
 }
 
 void prune(const CommandContext& context, const std::string& older) {
@@ -166,8 +177,12 @@ void add_inbox(CLI::App& app, CommandContext& context) {
   add_command(inbox, context, "deliver",
               "deliver messages whose handler was interrupted; run it from cron",
               [&context] { deliver(context); });
-  add_command(inbox, context, "retry", "run the handler of a failed message again",
+  add_command(inbox, context, "retry", "run the handler of a failed or suspended message again",
               [&context, number] { retry(context, *number); })
+      ->add_option("N", *number, "the message's number")
+      ->required();
+  add_command(inbox, context, "done", "mark a suspended message as handled",
+              [&context, number] { mark_done(context, *number); })
       ->add_option("N", *number, "the message's number")
       ->required();
 
