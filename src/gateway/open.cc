@@ -80,8 +80,8 @@ Answered Gateway::open_handshake(const Envelope& envelope, Requester& requester,
       return answer(Status::kRevoked, Reason::kGeneration);
     case SessionStart::Verdict::kRolledBack:
       return reject(Reason::kRollback);
-    case SessionStart::Verdict::kTooManyPending:
-      return answer(Status::kUnavailable, Reason::kPendingSessions);
+    case SessionStart::Verdict::kTooManySessions:
+      return answer(Status::kUnavailable, Reason::kTooManySessions);
     case SessionStart::Verdict::kStarted:
       break;
   }

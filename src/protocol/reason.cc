@@ -21,7 +21,7 @@ constexpr std::array kTexts = std::to_array<std::string_view>({
     "replayed_handshake",
     "handshake_point",
     "handshake_end",
-    "pending_sessions",
+    "too_many_sessions",
     "record_length",
     "counter",
     "session",

@@ -26,7 +26,7 @@ enum class Reason : std::uint8_t {
   kReplayedHandshake,
   kHandshakePoint,
   kHandshakeEnd,
-  kPendingSessions,
+  kTooManySessions,
 
   // Records (PROTOCOL 6)
   kRecordLength,

@@ -58,7 +58,7 @@ std::int64_t start_epoch(SQLite::Database& handle, const std::string& issuance_l
   start.bind(3, static_cast<std::int64_t>(to_ms(now)));
   start.bind(4, reason);
   start.exec();
-  handle.exec("DELETE FROM session; DELETE FROM handshake;");
+  handle.exec("DELETE FROM session");
   const std::map<std::string, Issuance> said = read_issuance_log(issuance_log);
   if (said.empty() && handle.execAndGet("SELECT count(*) FROM client").getInt() > 0) {
     throw Fault("The issuance log " + issuance_log +

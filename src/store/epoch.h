@@ -10,9 +10,9 @@
 
 namespace sealpost {
 
-// Starts a new epoch inside the caller's write transaction: deletes all sessions and remembered
-// handshakes, suspends every message in progress, and gives each client the greater generation of
-// database and issuance log.  `reason` is "init", "restore" or "rollback".  Returns how many
+// Starts a new epoch inside the caller's write transaction: deletes all sessions, suspends
+// every message in progress, and gives each client the greater generation of database and issuance
+// log.  Remembered handshakes stay.  `reason` is "init", "restore" or "rollback".  Returns how many
 // messages it suspended.  Throws Fault if the issuance log cannot be read.
 std::int64_t start_epoch(SQLite::Database& handle, const std::string& issuance_log,
                          const ServerId& server_id, const std::string& reason, Time now);

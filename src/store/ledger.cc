@@ -60,6 +60,10 @@ void Ledger::trim_wal(bool presume_ended_sessions) {
   if (database_.trim_wal(ended_sessions_)) ended_sessions_ = false;
 }
 
+void Ledger::remember(const crypto::Digest& handshake, const Installation& who, Time now) {
+  Query(add_handshake_, handshake, who.name, who.generation, now).run();
+}
+
 void Ledger::roll_epoch(const ServerId& server_id, Time now) {
   start_epoch(database_.handle(), database_.paths().issuance_log, server_id, "rollback", now);
   ended_sessions_ = true;
@@ -76,7 +80,8 @@ SessionStart Ledger::start_session(const NewSession& session, const Keyring& key
       is_genuine(session.receipt, keyring.receipt_key(kid), current, who)) {
     return {Verdict::kRolledBack, current};
   }
-  if (pending_sessions(who.name, now) >= kPendingMax) return {Verdict::kTooManyPending};
+  if (sessions_begun(who, now) >= kBegunMax) return {Verdict::kTooManySessions};
+  make_room_for_pending(who, now);
 
   // A generation above the row's was issued by us as well: it is the row that is old.
   Query(raise_generation_, who.name, who.generation).run();
@@ -84,7 +89,7 @@ SessionStart Ledger::start_session(const NewSession& session, const Keyring& key
         store_keys(session.sealed_keys), now, std::min(now + kPendingLife, session.expires_at),
         session.expires_at)
       .run();
-  Query(add_handshake_, session.handshake, who.name, who.generation, now).run();
+  remember(session.handshake, who, now);
   return {Verdict::kStarted, current, next};
 }
 
@@ -141,13 +146,21 @@ bool Ledger::is_revoked(const Installation& who) {
   return !query.row() || query.number(0) > who.generation;
 }
 
-// Sessions that seem to live longer than allowed were started before the clock was set back; they
-// do not count.  Another process's clock reading may be a little ahead of `now`, which is the
-// batch's.
-int Ledger::pending_sessions(const std::string& name, Time now) {
-  Query query(count_pending_, name, now, now + 2 * kPendingLife);
+// Another process's clock reading may be a little ahead of `now`, which is the batch's.  Handshakes
+// from further ahead were seen before the clock was set back; they do not count.
+std::int64_t Ledger::sessions_begun(const Installation& who, Time now) {
+  Query query(count_begun_, who.name, who.generation, before(now, kHandshakeMemory),
+              now + kHandshakeMemory);
   query.row();
-  return static_cast<int>(query.number(0));
+  return query.number(0);
+}
+
+// A session that seems to begin in the future began before the clock was set back: it is the
+// oldest.
+void Ledger::make_room_for_pending(const Installation& who, Time now) {
+  const std::int64_t kept = kPendingMax - 1;
+  ended_sessions_ |=
+      Query(end_oldest_pending_, who.name, who.generation, now + kPendingLife, kept).run() > 0;
 }
 
 // Returns the row that holds them: one that is free, or a new one at the end.  No row ever moves,

@@ -46,6 +46,8 @@ class Ledger {
   [[nodiscard]] std::vector<DeliveryJob> claim_overdue(std::size_t most, Milliseconds lease,
                                                        Time now);
 
+  // Remembers a handshake, so that a replay of it begins no session.
+  void remember(const crypto::Digest& handshake, const Installation& who, Time now);
   // The database has proved to be an old copy (PROTOCOL 7).
   void roll_epoch(const ServerId& server_id, Time now);
 
@@ -58,7 +60,8 @@ class Ledger {
   std::uint64_t next_of(std::optional<std::int64_t> installation);
   bool is_revoked(const Installation& who);
   std::int64_t store_keys(ByteView sealed_keys);
-  int pending_sessions(const std::string& name, Time now);
+  std::int64_t sessions_begun(const Installation& who, Time now);
+  void make_room_for_pending(const Installation& who, Time now);
   std::int64_t make_active(const Session& session, std::optional<std::int64_t> installation,
                            Time now);
   Admission decide_counter(Candidate& candidate, std::int64_t installation, Admission admission,
@@ -90,10 +93,18 @@ class Ledger {
       SELECT session.installation, client.generation
       FROM session LEFT JOIN client ON client.name = session.name
       WHERE session.session_id = ? AND session.live_until > ?)sql");
-  Prepared count_pending_ = prepare(R"sql(
+  Prepared count_begun_ = prepare(R"sql(
       SELECT count(*)
-      FROM session
-      WHERE name = ?1 AND installation IS NULL AND live_until > ?2 AND live_until <= ?3)sql");
+      FROM handshake
+      WHERE name = ?1 AND generation = ?2 AND seen_at > ?3 AND seen_at <= ?4)sql");
+  Prepared end_oldest_pending_ = prepare(R"sql(
+      DELETE FROM session
+      WHERE session_id IN (
+        SELECT session_id
+        FROM session
+        WHERE name = ?1 AND generation = ?2 AND installation IS NULL
+        ORDER BY begun_at <= ?3 DESC, begun_at DESC
+        LIMIT -1 OFFSET ?4))sql");
   Prepared select_free_keys_ = prepare("SELECT id FROM session_key WHERE in_use = 0 LIMIT 1");
   Prepared reuse_keys_ =
       prepare("UPDATE session_key SET in_use = 1, sealed_keys = ?2 WHERE id = ?1");
@@ -109,8 +120,9 @@ class Ledger {
   Prepared end_expired_sessions_ = prepare("DELETE FROM session WHERE live_until <= ?");
 
   Prepared select_handshake_ = prepare("SELECT 1 FROM handshake WHERE digest = ? AND seen_at > ?");
-  Prepared add_handshake_ =
-      prepare("INSERT INTO handshake (digest, name, generation, seen_at) VALUES (?, ?, ?, ?)");
+  Prepared add_handshake_ = prepare(R"sql(
+      INSERT INTO handshake (digest, name, generation, seen_at) VALUES (?, ?, ?, ?)
+      ON CONFLICT (digest) DO UPDATE SET seen_at = excluded.seen_at)sql");
   Prepared select_old_handshake_ = prepare("SELECT 1 FROM handshake WHERE seen_at <= ?");
   Prepared forget_handshakes_ = prepare("DELETE FROM handshake WHERE seen_at <= ?");
 

@@ -75,7 +75,7 @@ SessionStart SqliteStore::start_session(const NewSession& session, const Keyring
     if (found.verdict == SessionStart::Verdict::kStarted) write.commit();
     return found;
   });
-  if (start.verdict == SessionStart::Verdict::kRolledBack) roll_epoch(start.epoch, now);
+  if (start.verdict == SessionStart::Verdict::kRolledBack) roll_epoch(start.epoch, &session, now);
   return start;
 }
 
@@ -94,7 +94,7 @@ std::vector<Admission> SqliteStore::admit(std::span<Candidate* const> batch, con
   }
   if (const auto proof = std::find_if(admissions.begin(), admissions.end(), is_proof);
       proof != admissions.end()) {
-    roll_epoch(proof->epoch, now);
+    roll_epoch(proof->epoch, nullptr, now);
     for (Admission& one : admissions) {
       if (!is_proof(one)) one = {.verdict = Admission::Verdict::kNoSession};
     }
@@ -169,11 +169,11 @@ std::optional<std::vector<Admission>> SqliteStore::admit_together(std::span<Cand
 }
 
 // In a transaction of its own.  If two processes find a proof, the second finds a new epoch
-// already.
-void SqliteStore::roll_epoch(const Epoch& proven_old, Time now) {
+// already.  `proof` is the handshake that held the proof, or null if a record did.
+void SqliteStore::roll_epoch(const Epoch& proven_old, const NewSession* proof, Time now) {
   with_write([&](Ledger& ledger, Write& write) {
-    if (ledger.epoch() != proven_old) return;
-    ledger.roll_epoch(server_id_, now);
+    if (proof != nullptr) ledger.remember(proof->handshake, proof->session.installation, now);
+    if (ledger.epoch() == proven_old) ledger.roll_epoch(server_id_, now);
     write.commit();
   });
 }

@@ -49,7 +49,7 @@ class SqliteStore : public Store {
   std::optional<std::vector<Admission>> admit_together(std::span<Candidate* const> batch,
                                                        const Keyring& keyring,
                                                        const AdmissionLimits& limits, Time now);
-  void roll_epoch(const Epoch& proven_old, Time now);
+  void roll_epoch(const Epoch& proven_old, const NewSession* proof, Time now);
 
   StorePaths paths_;
   ServerId server_id_;

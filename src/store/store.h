@@ -35,7 +35,10 @@ namespace sealpost {
 
 constexpr Milliseconds kPendingLife = 60 * kSecond;
 constexpr Milliseconds kHandshakeMemory = 150 * kSecond;
-constexpr int kPendingMax = 4;  // sessions of one name
+// Of one name and generation: sessions that may be pending, and sessions that may begin within
+// kHandshakeMemory.
+constexpr int kPendingMax = 4;
+constexpr int kBegunMax = 1024;
 
 struct StoredSession {
   Session session;
@@ -53,7 +56,7 @@ struct NewSession {
 };
 
 struct SessionStart {
-  enum class Verdict { kStarted, kReplayed, kRevoked, kRolledBack, kTooManyPending };
+  enum class Verdict { kStarted, kReplayed, kRevoked, kRolledBack, kTooManySessions };
   Verdict verdict;
   Epoch epoch{};
   std::uint64_t next = 0;  // how far this installation has been counted
@@ -154,9 +157,10 @@ class Store {
   // Whether a handshake with this digest started a session in the last 150 s.
   [[nodiscard]] virtual bool has_seen(const crypto::Digest& handshake, Time now) = 0;
 
-  // Writes a pending session and remembers its handshake, durably; or says why not.
-  // kRolledBack means that a new epoch has begun already.  Throws Fault if it may not be on disk.
-  // Source: PROTOCOL 5, steps 4 and 8-10.
+  // Writes a pending session and remembers its handshake, durably; or says why not.  Deletes the
+  // oldest pending session of the same name and generation if there are kPendingMax already.
+  // kRolledBack means that a new epoch has begun already, and that the handshake is remembered.
+  // Throws Fault if it may not be on disk. Source: PROTOCOL 5, steps 4 and 8-10.
   [[nodiscard]] virtual SessionStart start_session(const NewSession& session,
                                                    const Keyring& keyring, Time now) = 0;
 

@@ -72,10 +72,10 @@ BOOST_AUTO_TEST_CASE(accepts_one_of_many_messages_with_same_counter) {
   race.finish();
 }
 
-// Makes one handshake more than may be pending, all at once and each twice with the same bytes.
+// Makes twice as many handshakes as may be pending, all at once and each twice with the same bytes.
 // Meanwhile the active session is in use.
 std::vector<Peer> handshake_at_once(RaceFixture& race, Peer& peer) {
-  constexpr std::size_t kHandshakes = kPendingMax + 1;
+  constexpr std::size_t kHandshakes = 2 * kPendingMax;
   std::vector<ClientHandshake> handshakes;
   for (std::size_t i = 0; i < kHandshakes; ++i) {
     handshakes.emplace_back(peer.credential, peer.install_nonce, peer.receipt, system_now(), false,
@@ -134,13 +134,13 @@ std::size_t find_active(RaceFixture& race, const std::vector<Peer>& handshaken,
   return active;
 }
 
-BOOST_AUTO_TEST_CASE(concurrent_handshakes_activate_one_session_and_end_none) {
+BOOST_AUTO_TEST_CASE(concurrent_handshakes_activate_one_session_and_end_no_active_one) {
   RaceFixture race;
   Peer peer = race.client_in_session("client");
   for (RaceRounds rounds; rounds.start_next();) {
     const int before = race.stored(peer);
     std::vector<Peer> handshaken = handshake_at_once(race, peer);
-    BOOST_REQUIRE(handshaken.size() == std::size_t{kPendingMax});
+    BOOST_REQUIRE(handshaken.size() == std::size_t{2 * kPendingMax});
     const std::size_t active = find_active(race, handshaken, peer.next);
     peer.next += kConnections;
     peer.session = handshaken[active].session;
@@ -148,7 +148,7 @@ BOOST_AUTO_TEST_CASE(concurrent_handshakes_activate_one_session_and_end_none) {
     const std::vector<SessionRow> live = Clients(race.database).sessions(system_now());
     BOOST_REQUIRE(live.size() == 1U);
     BOOST_REQUIRE((live.front().id == peer.session->session_id));
-    const int records = kConnections - 2 * (kPendingMax + 1) + kConnections / kPendingMax;
+    const int records = kConnections - 4 * kPendingMax + kConnections / (2 * kPendingMax);
     BOOST_REQUIRE(race.stored(peer) == before + records);
   }
   race.finish();

@@ -82,12 +82,9 @@ Verdict Model::handshake(const ModelHandshake& sent) {
   if (row == clients.end() || row->second > who.generation) return sealed(Status::kRevoked);
   if (proves_rollback(receipt_of(*statement), who)) {
     roll_back();
+    seen_[sent.digest] = now;
     return {.writes = true};
   }
-  const auto pending = std::count_if(sessions.begin(), sessions.end(), [&](const auto& one) {
-    return one.second.who.name == who.name && one.second.pending && alive(one.first);
-  });
-  if (pending >= 4) return sealed(Status::kUnavailable);
   return {.status = Status::kAccepted, .writes = true, .counted = true, .next = next_of(who)};
 }
 
@@ -101,7 +98,19 @@ void Model::begin(const ModelHandshake& sent, const SessionId& id) {
     session.expires_at = std::min(session.expires_at, *end);
   }
   session.until = std::min(session.until, session.expires_at);
+  end_oldest_pending(session.who);
+  session.begun = ++begun_;
   sessions[id] = session;
+}
+
+// Of four pending sessions of one generation, the oldest makes room for another.
+void Model::end_oldest_pending(const Installation& who) {
+  std::map<std::uint64_t, SessionId> pending;
+  for (const auto& [id, session] : sessions) {
+    const bool same = session.who.name == who.name && session.who.generation == who.generation;
+    if (same && session.pending && alive(id)) pending[session.begun] = id;
+  }
+  if (pending.size() >= 4) sessions.erase(pending.begin()->second);
 }
 
 std::uint64_t Model::next_of(const Installation& who) const {
@@ -194,7 +203,6 @@ bool Model::proves_rollback(const Receipt& receipt, const Installation& who) con
 
 void Model::roll_back() {
   sessions.clear();
-  seen_.clear();
   epoch.reset();
 }
 

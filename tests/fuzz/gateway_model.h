@@ -64,6 +64,7 @@ class Model {
     bool pending = true;
     Time until{};
     Time expires_at{};
+    std::uint64_t begun = 0;  // a greater number began later
   };
   std::map<SessionId, LiveSession> sessions;
 
@@ -84,10 +85,12 @@ class Model {
   [[nodiscard]] bool alive(const SessionId& id) const;
   [[nodiscard]] bool proves_rollback(const Receipt& receipt, const Installation& who) const;
   [[nodiscard]] std::optional<Verdict> admit_one(const ModelRecord& sent);
+  void end_oldest_pending(const Installation& who);
   void roll_back();
 
   const Keyring& keyring_;
   std::map<crypto::Digest, Time> seen_;
+  std::uint64_t begun_ = 0;
 };
 
 // The routes of the fuzzed gateway.

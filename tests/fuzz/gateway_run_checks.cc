@@ -1,9 +1,20 @@
 // Sends what was made, and checks every answer and the database against the model.
+#include <algorithm>
+
 #include "fuzz/gateway_run.h"
 
 namespace sealpost::fuzz {
 
+namespace {
+
+bool is_handshake(const Sent& one) { return std::holds_alternative<SentHandshake>(one); }
+
+}  // namespace
+
+// Two handshakes never arrive at the same time: which of two pending sessions is older must be
+// known.
 void FuzzRun::send(Sent one) {
+  if (is_handshake(one) && std::any_of(waiting_.begin(), waiting_.end(), is_handshake)) deliver();
   sent_.push_back(one);
   waiting_.push_back(std::move(one));
   if (waiting_.size() >= batch_) deliver();
@@ -38,6 +49,7 @@ void FuzzRun::deliver() {
   }
   require(epoch() == *model_.epoch, "and nothing else does");
   waiting_.clear();
+  now() += Milliseconds{1};
 }
 
 std::string FuzzRun::form_of(const Sent& one) {

@@ -38,7 +38,7 @@ struct StoreFixture {
     BOOST_REQUIRE((start_session(session, 1).verdict == SessionStart::Verdict::kStarted));
   }
   SessionStart start_session(const Session& of, std::uint8_t handshake, Time now = kNow) {
-    return store->start_session({of, Bytes{1}, crypto::Digest{handshake}, {}, now + 24 * kHour},
+    return store->start_session({of, Bytes(104), crypto::Digest{handshake}, {}, now + 24 * kHour},
                                 *ring, now);
   }
   Admission admit(std::uint64_t counter, std::uint8_t id = 0, Decision decision = Decision::kInbox,

@@ -92,6 +92,25 @@ BOOST_AUTO_TEST_CASE(later_receipt_in_record_proves_rollback_and_rejects_batch) 
   BOOST_TEST(other.send("innocent").status == "accepted");
 }
 
+BOOST_AUTO_TEST_CASE(new_epoch_remembers_handshakes_and_the_one_that_proved_the_rollback) {
+  ClientInSession s;
+  Peer other = s.fixture.client("client2");
+  const DatabaseCopy copy(s.fixture);
+  BOOST_TEST(s.peer.send().status == "accepted");
+  copy.put_back();
+  const RoundTrip before = other.handshake();
+  BOOST_TEST(before.status == "accepted");
+  const RoundTrip proof = s.peer.handshake();
+  BOOST_TEST(is_rejected(proof.reply));
+  BOOST_TEST(s.fixture.sql("SELECT epoch_reason FROM server") == "rollback");
+
+  const std::string dump = s.fixture.dump();
+  BOOST_TEST(is_rejected(s.fixture.wire()(before.form)));
+  BOOST_TEST(is_rejected(s.fixture.wire()(proof.form)));
+  BOOST_TEST(s.fixture.dump() == dump, "replays write nothing in the new epoch");
+  BOOST_TEST(s.peer.handshake().status == "accepted");
+}
+
 BOOST_AUTO_TEST_CASE(ignores_forged_receipt) {
   ClientInSession s;
   const std::string epoch = epoch_of(s.fixture);
@@ -161,7 +180,7 @@ BOOST_AUTO_TEST_CASE(one_rollback_starts_one_epoch) {
   const auto begin = [&](Store& store, std::uint8_t handshake) {
     return store
         .start_session({{SessionId{handshake}, 1, who},
-                        Bytes{1},
+                        Bytes(104),
                         crypto::Digest{handshake},
                         proof,
                         s.fixture.now + kHour},

@@ -1,6 +1,7 @@
 // Pending and active sessions at the gateway (PROTOCOL 5, step 10; PROTOCOL 6, step 6).
 #define BOOST_TEST_MODULE gateway_session
 #include <boost/test/unit_test.hpp>
+#include <utility>
 
 #include "support/gateway_fixture.h"
 #include "support/plain_answer.h"
@@ -14,23 +15,125 @@ using test::GatewayFixture;
 using test::kRejected;
 using test::Peer;
 using test::RoundTrip;
+using test::Wire;
 
-BOOST_AUTO_TEST_CASE(name_has_at_most_four_pending_sessions_and_evicts_none) {
+// The peer with its present session, which its next handshake does not replace.
+Peer copy_of(const Peer& peer) {
+  Peer copy(Credential::parse(peer.credential.json()), peer.wire);
+  copy.now = peer.now;
+  copy.install_nonce = peer.install_nonce;
+  copy.next = peer.next;
+  copy.session = peer.session;
+  copy.keys = SessionKeys{peer.keys->c2s.clone(), peer.keys->s2c.clone()};
+  return copy;
+}
+
+BOOST_AUTO_TEST_CASE(fifth_handshake_replaces_oldest_pending_session) {
   GatewayFixture fixture;
   Peer peer = fixture.client();
-  peer.handshake();
-  Peer first(Credential::parse(peer.credential.json()), peer.wire);
-  first.now = peer.now;
-  first.session = peer.session;
-  first.keys = SessionKeys{peer.keys->c2s.clone(), peer.keys->s2c.clone()};
-  for (int i = 0; i < 3; ++i) BOOST_TEST(peer.handshake().status == "accepted");
-  const RoundTrip fifth = peer.handshake();
-  BOOST_TEST(fifth.status == "unavailable");
-  BOOST_TEST(fifth.reply.status == 503);
+  std::vector<Peer> begun;
+  for (int i = 0; i <= kPendingMax; ++i) {
+    fixture.now += Milliseconds{1};
+    BOOST_TEST(peer.handshake().status == "accepted");
+    begun.push_back(copy_of(peer));
+  }
   BOOST_TEST(fixture.sql("SELECT count(*) FROM session") == "4");
   Peer other = fixture.client("client2");
   BOOST_TEST(other.handshake().status == "accepted", "another name has its own four");
-  BOOST_TEST(first.send().status == "accepted", "the oldest is still there");
+  BOOST_TEST(fixture.sql("SELECT count(*) FROM session") == "5");
+  expect_plain(begun[0].send().reply, kRejected, "the oldest is replaced");
+  BOOST_TEST(begun[1].send().status == "accepted", "the second oldest is still there");
+}
+
+BOOST_AUTO_TEST_CASE(handshakes_leave_active_session_alone) {
+  GatewayFixture fixture;
+  Peer peer = fixture.client();
+  peer.handshake();
+  BOOST_TEST(peer.send().status == "accepted");
+  Peer active = copy_of(peer);
+  for (int i = 0; i < 2 * kPendingMax; ++i) BOOST_TEST(peer.handshake().status == "accepted");
+  BOOST_TEST(active.send().status == "accepted");
+}
+
+BOOST_AUTO_TEST_CASE(each_generation_has_its_own_pending_sessions) {
+  GatewayFixture fixture;
+  Peer former = fixture.client();
+  former.handshake();
+  Peer renewed = fixture.renewed(former);
+  for (int i = 0; i < 2 * kPendingMax; ++i) BOOST_TEST(renewed.handshake().status == "accepted");
+  BOOST_TEST(fixture.sql("SELECT count(*) FROM session WHERE generation = 1") == "1");
+  BOOST_TEST(fixture.sql("SELECT count(*) FROM session WHERE generation = 2") == "4");
+}
+
+BOOST_AUTO_TEST_CASE(client_is_not_kept_out_by_four_withheld_handshakes) {
+  GatewayFixture fixture;
+  Peer peer = fixture.client();
+  std::vector<std::string> withheld;
+  const Wire wire = std::exchange(peer.wire, [&](const std::string& form) {
+    withheld.push_back(form);
+    return test::Reply{};
+  });
+  for (int i = 0; i < kPendingMax; ++i) (void)peer.handshake();
+  peer.wire = wire;
+  for (const std::string& form : withheld) BOOST_TEST(peer.wire(form).status == 200);
+  BOOST_TEST(peer.handshake().status == "accepted");
+  BOOST_TEST(peer.send().status == "accepted");
+  const std::string before = fixture.dump();
+  for (const std::string& form : withheld) expect_plain(peer.wire(form), kRejected, "spent");
+  BOOST_TEST(fixture.dump() == before);
+  BOOST_TEST(peer.send().status == "accepted");
+}
+
+BOOST_AUTO_TEST_CASE(replayed_handshake_of_replaced_session_writes_nothing) {
+  GatewayFixture fixture;
+  Peer peer = fixture.client();
+  const std::string first = peer.handshake().form;
+  for (int i = 0; i < kPendingMax; ++i) {
+    fixture.now += Milliseconds{1};
+    peer.handshake();
+  }
+  const std::string before = fixture.dump();
+  expect_plain(peer.wire(first), kRejected, "it began its session");
+  BOOST_TEST(fixture.dump() == before);
+}
+
+// As if so many sessions of this name and generation had begun now.
+void begin_sessions(const GatewayFixture& fixture, const std::string& name, int generation,
+                    int count) {
+  (void)fixture.sql("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < " +
+                    std::to_string(count) + ") INSERT INTO handshake SELECT randomblob(32), '" +
+                    name + "', " + std::to_string(generation) + ", " +
+                    std::to_string(to_ms(fixture.now)) + " FROM n");
+}
+
+BOOST_AUTO_TEST_CASE(generation_begins_at_most_1024_sessions_in_150_s) {
+  GatewayFixture fixture;
+  Peer peer = fixture.client();
+  begin_sessions(fixture, "client1", 1, kBegunMax - 1);
+  begin_sessions(fixture, "client1", 2, kBegunMax);
+  begin_sessions(fixture, "client3", 1, kBegunMax);
+  BOOST_TEST(peer.handshake().status == "accepted");
+  const std::string before = fixture.dump();
+  const RoundTrip refused = peer.handshake();
+  BOOST_TEST(refused.status == "unavailable");
+  BOOST_TEST(refused.reply.status == 503);
+  BOOST_TEST(fixture.log().find("\"reason\":\"too_many_sessions\"") != std::string::npos);
+  BOOST_TEST(fixture.dump() == before, "nothing is remembered of it");
+  Peer other = fixture.client("client2");
+  BOOST_TEST(other.handshake().status == "accepted", "another name has its own bound");
+  fixture.now += kHandshakeMemory;
+  BOOST_TEST(peer.handshake().status == "accepted", "150 s later");
+}
+
+BOOST_AUTO_TEST_CASE(refused_handshake_begins_its_only_session_once_there_is_room) {
+  GatewayFixture fixture;
+  Peer peer = fixture.client();
+  begin_sessions(fixture, "client1", 1, kBegunMax);
+  const RoundTrip refused = peer.handshake();
+  BOOST_TEST(refused.status == "unavailable");
+  (void)fixture.sql("DELETE FROM handshake");
+  BOOST_TEST(peer.wire(refused.form).status == 200, "it had begun none");
+  expect_plain(peer.wire(refused.form), kRejected, "now it has begun one");
 }
 
 BOOST_AUTO_TEST_CASE(pending_session_lives_60_s_and_active_one_until_it_expires) {
