@@ -114,9 +114,9 @@ BOOST_AUTO_TEST_CASE(generation_begins_at_most_1024_sessions_in_150_s) {
   begin_sessions(fixture, "client3", 1, kBegunMax);
   BOOST_TEST(peer.handshake().status == "accepted");
   const std::string before = fixture.dump();
-  const RoundTrip refused = peer.handshake();
-  BOOST_TEST(refused.status == "unavailable");
-  BOOST_TEST(refused.reply.status == 503);
+  const RoundTrip tried = peer.handshake();
+  BOOST_TEST(tried.status == "unavailable");
+  BOOST_TEST(tried.reply.status == 503);
   BOOST_TEST(fixture.log().find("\"reason\":\"too_many_sessions\"") != std::string::npos);
   BOOST_TEST(fixture.dump() == before, "nothing is remembered of it");
   Peer other = fixture.client("client2");
@@ -125,15 +125,15 @@ BOOST_AUTO_TEST_CASE(generation_begins_at_most_1024_sessions_in_150_s) {
   BOOST_TEST(peer.handshake().status == "accepted", "150 s later");
 }
 
-BOOST_AUTO_TEST_CASE(refused_handshake_begins_its_only_session_once_there_is_room) {
+BOOST_AUTO_TEST_CASE(unavailable_handshake_begins_its_only_session_once_there_is_room) {
   GatewayFixture fixture;
   Peer peer = fixture.client();
   begin_sessions(fixture, "client1", 1, kBegunMax);
-  const RoundTrip refused = peer.handshake();
-  BOOST_TEST(refused.status == "unavailable");
+  const RoundTrip tried = peer.handshake();
+  BOOST_TEST(tried.status == "unavailable");
   (void)fixture.sql("DELETE FROM handshake");
-  BOOST_TEST(peer.wire(refused.form).status == 200, "it had begun none");
-  expect_plain(peer.wire(refused.form), kRejected, "now it has begun one");
+  BOOST_TEST(peer.wire(tried.form).status == 200, "it had begun none");
+  expect_plain(peer.wire(tried.form), kRejected, "now it has begun one");
 }
 
 BOOST_AUTO_TEST_CASE(pending_session_lives_60_s_and_active_one_until_it_expires) {
