@@ -3,36 +3,13 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <iostream>
-#include <iterator>
 
 #include "base/core_dumps.h"
-#include "base/result.h"
-#include "client/probe.h"
 #include "cmd/program.h"
-#include "sealpost/client.h"
+#include "cmd/sealpost-client/commands.h"
 
 namespace sealpost {
 namespace {
-
-constexpr const char* kProgram = "sealpost-client";
-
-struct Options {
-  std::string state;
-  bool clear_fields = false;
-  std::string credential;
-  std::string topic = "default";
-  std::string data;
-  std::string file;
-  bool has_data = false;
-  bool only_queue = false;
-  ProbeOptions probe;
-  bool json = false;
-};
-
-using Command = std::function<int(const Options&)>;
 
 std::string default_state() {
   const auto variable = [](const char* name) {
@@ -43,87 +20,6 @@ std::string default_state() {
   if (!base.empty()) return base + "/sealpost-client";
   if (variable("HOME").empty()) return "";
   return variable("HOME") + "/.local/state/sealpost-client";
-}
-
-std::string read_body(const Options& options) {
-  if (options.has_data) return options.data;
-  if (options.file.empty()) return {std::istreambuf_iterator<char>(std::cin), {}};
-  if (std::filesystem::is_directory(options.file)) {
-    throw Fault(options.file + " is a directory. Name a file.");
-  }
-  std::ifstream in(options.file, std::ios::binary);
-  if (!in) throw Fault("Cannot read " + options.file + ".");
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-void report(const std::string& message) { std::cerr << kProgram << ": " << message << '\n'; }
-
-int exit_status_of(Outcome::Kind kind) {
-  switch (kind) {
-    case Outcome::Kind::kAccepted:
-      return 0;
-    case Outcome::Kind::kRejected:
-      return 1;
-    case Outcome::Kind::kOpen:
-      return 3;
-    case Outcome::Kind::kUnknown:
-      return 4;
-    case Outcome::Kind::kFailed:
-      return 5;
-  }
-  return 4;
-}
-
-// Prints the reply and the reason of an outcome.  Returns the exit status.
-int print_outcome(const Outcome& outcome) {
-  if (!(std::cout << outcome.body << std::flush)) {
-    report(
-        "The reply could not be printed. Check that the disk is not full and the reader still "
-        "runs.");
-  }
-  if (!outcome.reason.empty()) report(std::string(name_of(outcome.status)) + ": " + outcome.reason);
-  return exit_status_of(outcome.kind);
-}
-
-int print_status(const Client::Status& status) {
-  std::cout << "name: " << status.name << "\nrole: " << status.role
-            << "\ngeneration: " << status.generation << "\nurl: " << status.url
-            << "\nsession: " << (status.in_session ? "until " + status.session_until : "none")
-            << "\nopen messages: " << status.open << std::endl;
-  if (!std::cout) throw Fault("The status could not be printed. Check that the disk is not full.");
-  return 0;
-}
-
-Client open_client(const Options& options) {
-  if (options.state.empty()) {
-    throw Fault("No state directory is named. Use --state DIR or set HOME.");
-  }
-  return Client({.state = options.state, .clear_fields = options.clear_fields, .report = report});
-}
-
-int install(const Options& options) {
-  return print_outcome(open_client(options).install(options.credential));
-}
-
-int send(const Options& options) {
-  Client client = open_client(options);
-  const std::string body = read_body(options);
-  if (!options.only_queue) return print_outcome(client.send(options.topic, body));
-  client.queue(options.topic, body);
-  return 0;
-}
-
-int flush(const Options& options) { return print_outcome(open_client(options).flush()); }
-int ping(const Options& options) { return print_outcome(open_client(options).ping()); }
-int status(const Options& options) { return print_status(open_client(options).status()); }
-
-int run_probe(const Options& options) {
-  bool broken = false;
-  probe(options.probe, [&](const CheckResult& result) {
-    broken = broken || result.kind == CheckResult::Kind::kBroken;
-    std::cout << line_of(result, options.json) << std::endl;
-  });
-  return broken ? 1 : 0;
 }
 
 // Adds the options of the whole program and its commands.  The command that is parsed sets

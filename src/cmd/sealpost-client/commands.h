@@ -1,0 +1,43 @@
+// The commands of sealpost-client, and what they share.  Each returns the exit status.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "client/probe.h"
+#include "sealpost/client.h"
+
+namespace sealpost {
+
+constexpr const char* kProgram = "sealpost-client";
+
+// What the command line says.
+struct Options {
+  std::string state;
+  bool clear_fields = false;
+  std::string credential;
+  std::string topic = "default";
+  std::string data;
+  std::string file;
+  bool has_data = false;
+  bool only_queue = false;
+  ProbeOptions probe;
+  bool json = false;
+};
+
+using Command = std::function<int(const Options&)>;
+
+// Prints a message for the user to standard error.
+void report(const std::string& message);
+// Prints the reply and the reason of an outcome.
+int print_outcome(const Outcome& outcome);
+[[nodiscard]] Client open_client(const Options& options);
+
+int install(const Options& options);
+int send(const Options& options);
+int flush(const Options& options);
+int ping(const Options& options);
+int status(const Options& options);
+int run_probe(const Options& options);
+
+}  // namespace sealpost

@@ -1,0 +1,10 @@
+// sealpost-client install
+#include "cmd/sealpost-client/commands.h"
+
+namespace sealpost {
+
+int install(const Options& options) {
+  return print_outcome(open_client(options).install(options.credential));
+}
+
+}  // namespace sealpost
