@@ -100,12 +100,15 @@ void copy_into_home(const std::string& file, const std::string& path) {
   }
 }
 
-// Whether the home's database can take over a backup in one commit.
-bool is_usable(const std::string& path, const ServerId& server_id) {
+// Why the home's database cannot take over a backup in one commit; empty if it can.
+std::string why_unusable(const std::string& path, const ServerId& server_id) {
   try {
-    return fs::exists(path) && server_of(path) == server_id;
+    if (server_of(path) != server_id) return "it belongs to another server";
+    SQLite::Database handle(path, SQLite::OPEN_READONLY);
+    const std::string found = handle.execAndGet("PRAGMA integrity_check(1)").getString();
+    return found == "ok" ? "" : found;
   } catch (const SQLite::Exception& error) {
-    if (is_damage(error)) return false;
+    if (is_damage(error)) return error.what();
     throw explain(error, path);
   }
 }
@@ -152,19 +155,39 @@ void back_up(Database& database, const std::string& file) {
   fs::rename(copy.path, file);
 }
 
+namespace {
+
+// Copies the database in place, without sessions, to a file beside it.  Returns the file's name.
+// The caller holds the write lock.
+std::string keep_copy(Database& live, Time now) {
+  const std::string path = live.paths().database;
+  const Unfinished killed(path + ".former");  // of a restore that was killed
+  back_up(live, killed.path);
+  std::string kept = path + ".former-" + std::to_string(to_ms(now));
+  rename_durably(killed.path, kept);
+  return kept;
+}
+
+}  // namespace
+
 Restored restore(const StorePaths& paths, const ServerId& server_id, const std::string& file,
-                 Time now) {
+                 Time now, const ConfirmRestore& confirm) {
   require_backup(file, server_id);
   const Unfinished copy(paths.database + ".restore");
   const Unfinished copy_lock(copy.path + ".lock");
   copy_into_home(file, copy.path);
   try {
+    {
+      SQLite::Database copied(copy.path, SQLite::OPEN_READONLY);
+      require_intact(copied, file);
+    }
     // Opening it as the gateway would, with a write lock of its own, checks it and migrates its
     // schema.
     StorePaths copied = paths;
     copied.database = copy.path;
     copied.write_lock = copy_lock.path;
     Database restored(copied, server_id, {"delete", 3});
+    require_newest_schema(restored.handle(), file);
     // start_epoch() reads the issuance log under the home's write lock, so that no revocation is
     // lost.
     const auto begin_epoch = [&] {
@@ -174,17 +197,22 @@ Restored restore(const StorePaths& paths, const ServerId& server_id, const std::
       write.commit();
       return suspended;
     };
-    if (is_usable(paths.database, server_id)) {
+    const bool present = fs::exists(paths.database);
+    const std::string unusable = present ? why_unusable(paths.database, server_id) : "";
+    if (present && unusable.empty()) {
       Database live(paths, server_id);
+      confirm(compare(live.handle(), restored.handle(), paths.issuance_log));
       Restored done;
       {
         const WriteLock::Guard guard = live.write_lock().acquire();
+        done.kept_as = keep_copy(live, now);
         done.suspended = begin_epoch();
         copy_all(live.handle(), restored.handle());
       }
       (void)live.trim_wal(true);
       return done;
     }
+    if (present) confirm({.unusable = unusable, .present = {}, .backup = {}, .lost_clients = {}});
     WriteLock lock(paths.write_lock);
     const WriteLock::Guard guard = lock.acquire();
     const std::int64_t suspended = begin_epoch();

@@ -101,17 +101,17 @@ BOOST_AUTO_TEST_CASE(client_continues_after_restore_under_running_gateway) {
   BOOST_TEST(r.site.operate({"backup", file}).status == 1);
   BOOST_TEST(mode_of(file) == 0600U);
   r.tool({"send", "--data", "lost with the restore"});
-  const RunResult restored = r.site.operate({"restore", file});
+  const RunResult restored = r.site.operate({"restore", "--yes", file});
   BOOST_TEST(restored.status == 0, restored.err);
   const RunResult sent = r.tool({"send", "--data", "2"});
   BOOST_TEST(sent.status == 0, sent.err);
   BOOST_TEST(r.site.bodies() == "1\n2\n");
-  expect_error(r.site.operate({"restore", r.site.folder / "absent"}), "does not exist");
+  expect_error(r.site.operate({"restore", "--yes", r.site.folder / "absent"}), "does not exist");
   expect_usage_error(r.site.operate({"restore", ""}), "FILE is empty");
   expect_usage_error(r.site.operate({"backup", ""}), "FILE is empty");
 
   test::write_text(r.site.home.store_paths().database, "");
-  const RunResult over = r.site.operate({"restore", file});
+  const RunResult over = r.site.operate({"restore", "--yes", file});
   BOOST_TEST(over.status == 0, over.err);
   BOOST_TEST(says(over.out, "kept as " + r.site.home.store_paths().database + ".damaged-"));
   BOOST_TEST(r.tool({"send", "--data", "3"}).status == 0);
@@ -126,7 +126,7 @@ BOOST_AUTO_TEST_CASE(restore_says_how_many_messages_are_suspended) {
   BOOST_TEST(r.site.operate({"backup", file}).status == 0);
   SQLite::Database(file, SQLite::OPEN_READWRITE)
       .exec("UPDATE message SET status = 2, attempt = 1, leased_until = 1 WHERE body IS NOT NULL");
-  const RunResult restored = r.site.operate({"restore", file});
+  const RunResult restored = r.site.operate({"restore", "--yes", file});
   BOOST_TEST(says(restored.out, "1 message suspended"), restored.out);
   BOOST_TEST(says(r.site.operate({"inbox", "list"}).out, "suspended"));
   const RunResult done = r.site.operate({"inbox", "done", "2"});

@@ -88,7 +88,7 @@ BOOST_AUTO_TEST_CASE(restore_under_load_loses_only_messages_after_backup) {
   unsaved.send();
   traffic.wait_for(10);
   const Epoch former = traffic.accepted().back().epoch;
-  done(site.operate({"restore", site.folder / "backup.db"}));
+  done(site.operate({"restore", "--yes", site.folder / "backup.db"}));
   traffic.wait_for(10);
   traffic.stop();
   std::map<std::string, int> times = test::times_in_inbox(site);

@@ -1,5 +1,7 @@
 #include "store/backup.h"
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <iostream>
 
@@ -29,13 +31,46 @@ void print_suspended(std::int64_t count) {
          "`sealpost inbox done N` marks message N as handled.\n";
 }
 
-void restore(const CommandContext& context, const std::string& file) {
+std::string describe(const DatabaseContent& content) {
+  return output::count_of(content.messages, "message") +
+         (content.newest ? ", the newest of " + iso_time(*content.newest) : "");
+}
+
+void print(const RestoreComparison& found) {
+  if (!found.unusable.empty()) {
+    std::cout << "The present database cannot be used: " << found.unusable << ".\n";
+    return;
+  }
+  std::cout << "The present database has " << describe(found.present) << ".\n"
+            << "The backup has " << describe(found.backup) << ".\n"
+            << output::count_of(found.lost_messages, "message")
+            << " would be lost: newer than the backup.\n";
+  for (const std::string& name : found.lost_clients) {
+    std::cout << "The client " << name << " would be lost: the backup does not have it.\n";
+  }
+}
+
+// Throws Fault unless a person agrees.
+void confirm(const RestoreComparison& found) {
+  print(found);
+  if (isatty(STDIN_FILENO) == 0) {
+    throw Fault(
+        "Nothing was changed. Without a terminal, `sealpost restore --yes` replaces the database.");
+  }
+  std::cout << "The present database will be kept aside. Replace it? [y/N] " << std::flush;
+  std::string answer;
+  std::getline(std::cin, answer);
+  if (answer != "y" && answer != "yes") throw Fault("Nothing was changed.");
+}
+
+void restore(const CommandContext& context, const std::string& file, bool yes) {
   require_file_name(file);
   const Home home = context.open_home();
-  const Restored restored = restore(home.store_paths(), home.server_id(), file, system_now());
+  const Restored restored =
+      restore(home.store_paths(), home.server_id(), file, system_now(), yes ? print : confirm);
   if (!restored.kept_as.empty()) {
-    std::cout << "The former database could not be used. It was kept as " << restored.kept_as
-              << ".\n";
+    std::cout << "The former database was kept as " << restored.kept_as
+              << ". Delete it when you no longer need it.\n";
   }
   std::cout << "The database was restored. Clients start new sessions automatically.\n";
   if (restored.suspended > 0) print_suspended(restored.suspended);
@@ -49,10 +84,11 @@ void add_backup(CLI::App& app, CommandContext& context) {
               [&context, file] { back_up(context, *file); })
       ->add_option("FILE", *file, "the file to create")
       ->required();
-  add_command(app, context, "restore", "replace the database with a backup",
-              [&context, file] { restore(context, *file); })
-      ->add_option("FILE", *file, "the backup")
-      ->required();
+  auto yes = std::make_shared<bool>(false);
+  CLI::App* restoring = add_command(app, context, "restore", "replace the database with a backup",
+                                    [&context, file, yes] { restore(context, *file, *yes); });
+  restoring->add_option("FILE", *file, "the backup")->required();
+  restoring->add_flag("--yes", *yes, "do not ask");
 }
 
 }  // namespace sealpost
