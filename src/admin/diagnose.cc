@@ -195,6 +195,11 @@ class HomeChecks {
       add(Kind::kBroken, "The database is damaged: " + damage + ". Restore a backup.");
     }
     if (health.damage.empty()) add(Kind::kOk, "The database is intact.");
+    for (const std::int64_t number : health.unusable) {
+      add(Kind::kBroken, "Message " + std::to_string(number) +
+                             " is in progress, but a part of it is missing or cannot be read. The "
+                             "gateway will mark it as failed.");
+    }
     check_clock(health);
     run_check([&] { check_clients(database); });
   }

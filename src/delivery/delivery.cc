@@ -21,7 +21,7 @@ HandlerResult deliver(const Target& target, const DeliveryJob& job, const Limits
     }
     return {};
   } catch (const std::exception& error) {
-    // This process lacks descriptors, processes or memory: the handler did not fail.
+    // This process lacks descriptors or memory: the handler did not fail.
     return {.kind = HandlerResult::Kind::kInterrupted, .why = error.what()};
   }
 }

@@ -8,8 +8,8 @@ namespace sealpost {
 
 // Runs the handler of `target` and waits for its result.  Never throws.
 //
-// If this process lacks what it needs to start the handler, the result is kInterrupted, and the
-// message stays open.  A target without a handler is done at once.
+// If the handler could not be started, the result is kNotBegun, and the message stays open.  A
+// target without a handler is done at once.
 [[nodiscard]] HandlerResult deliver(const Target& target, const DeliveryJob& job,
                                     const Limits& limits);
 

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 #include "base/encoding.h"
@@ -21,6 +22,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kErrorsMax = 65'536;
+constexpr int kStartPipe = 3;  // in the child, until it becomes the program
 // The time between two checks of the clock, the stop flag, and whether the program has ended.
 using Tick = std::chrono::microseconds;
 constexpr Tick kFirstTick{25};
@@ -105,9 +107,17 @@ class Child {
     return status;
   }
 
+  // Why the kernel could not run the program: an errno; 0 if it ran.  Call it after the end.
+  [[nodiscard]] int start_error() {
+    int error = 0;
+    const ssize_t got = read(start.out.file(), &error, sizeof error);
+    return got == static_cast<ssize_t>(sizeof error) ? error : 0;
+  }
+
   Pipe input;
   Pipe output;
   Pipe errors;
+  Pipe start;  // execve() closes it without a byte
 
  private:
   pid_t id_ = -1;
@@ -138,7 +148,9 @@ Child::Child(const std::string& path, const DeliveryJob& job) {
     errors.in.shut();
     fcntl(input.in.file(), F_SETFL, O_NONBLOCK);
     fcntl(output.out.file(), F_SETFL, O_NONBLOCK);
+    start.in.shut();
     fcntl(errors.out.file(), F_SETFL, O_NONBLOCK);
+    fcntl(start.out.file(), F_SETFL, O_NONBLOCK);
     return;
   }
   setpgid(0, 0);
@@ -147,15 +159,16 @@ Child::Child(const std::string& path, const DeliveryJob& job) {
   dup2(input.out.file(), STDIN_FILENO);
   dup2(output.in.file(), STDOUT_FILENO);
   dup2(errors.in.file(), STDERR_FILENO);
-  if (close_range(3, ~0U, 0) != 0) {
-    for (int file = 3; file < most_files; ++file) close(file);  // before Linux 5.9
+  if (start.in.file() != kStartPipe) dup3(start.in.file(), kStartPipe, O_CLOEXEC);
+  if (close_range(kStartPipe + 1, ~0U, 0) != 0) {
+    for (int file = kStartPipe + 1; file < most_files; ++file) close(file);  // before Linux 5.9
   }
   for (int one = 1; one < NSIG; ++one)
     signal(one, SIG_DFL);  // an ignored signal would stay ignored
   sigprocmask(SIG_SETMASK, &none, nullptr);
   if (chdir(folder.c_str()) == 0) execve(program.c_str(), arguments.data(), environment.data());
-  const char* why = strerrordesc_np(errno);  // needs no memory
-  (void)!write(STDERR_FILENO, why, std::strlen(why));
+  const int error = errno;
+  (void)!write(kStartPipe, &error, sizeof error);
   _exit(127);
 }
 
@@ -228,14 +241,14 @@ void conclude(HandlerResult& result, int status) {
   }
 }
 
-}  // namespace
+HandlerResult not_begun(const std::string& why) {
+  return {.kind = HandlerResult::Kind::kNotBegun, .why = why};
+}
 
-HandlerResult run_exec_handler(const std::string& path, const DeliveryJob& job,
-                               const Limits& limits) {
+HandlerResult follow_to_end(Child& child, const DeliveryJob& job, const Limits& limits) {
   HandlerResult result;
   ByteView body = job.body;
   const auto deadline = Clock::now() + std::chrono::milliseconds(limits.timeout);
-  Child child(path, job);
   if (body.empty()) child.input.in.shut();
   Tick tick = kFirstTick;
   while (!child.has_ended()) {
@@ -255,11 +268,27 @@ HandlerResult run_exec_handler(const std::string& path, const DeliveryJob& job,
     if (!silent) tick = kFirstTick;
   }
   const int status = child.end();
+  if (const int error = child.start_error(); error != 0) {
+    return not_begun(std::string("it cannot be run: ") + std::strerror(error));
+  }
   // Descendants may still hold the pipes open; they are not waited for.
   drain(child.output.out, result.reply, kReplyMax);
   drain(child.errors.out, result.errors, kErrorsMax);
   conclude(result, status);
   return result;
+}
+
+}  // namespace
+
+HandlerResult run_exec_handler(const std::string& path, const DeliveryJob& job,
+                               const Limits& limits) {
+  std::optional<Child> child;
+  try {
+    child.emplace(path, job);
+  } catch (const std::exception& error) {
+    return not_begun(error.what());
+  }
+  return follow_to_end(*child, job, limits);
 }
 
 }  // namespace sealpost

@@ -218,13 +218,16 @@ HandlerResult run_http_handler(const std::string& address, std::uint16_t port,
     } catch (const Interrupted&) {
       return {.kind = HandlerResult::Kind::kInterrupted};
     } catch (const boost::system::system_error& error) {
+      if (connection->has_written_nothing()) {
+        if (was_kept) continue;
+        return {.kind = HandlerResult::Kind::kNotBegun, .why = sentence_of(error.code())};
+      }
       if (is_ours(error.code())) throw;
       if (!was_kept || connection->has_answered() || error.code() == beast::error::timeout) {
         return {.why = sentence_of(error.code())};
       }
-      // The application closed a kept connection, perhaps before it knew of this message.  Unless
-      // nothing was written, only a new attempt may send the message again (PROTOCOL 6).
-      if (connection->has_written_nothing()) continue;
+      // The application closed a kept connection, perhaps before it knew of this message.  Only a
+      // new attempt may send the message again (PROTOCOL 6).
       return {.kind = HandlerResult::Kind::kInterrupted,
               .why = "it closed a kept connection without an answer"};
     }

@@ -16,7 +16,8 @@ namespace sealpost {
 // Each thread keeps one connection to each address, after one complete answer with nothing behind
 // it.  If a kept connection ends without an answer, the result is kInterrupted: the application may
 // have acted, so the message is sent again only as another attempt.
-// Throws boost::system::system_error if this process lacks descriptors or memory.
+// If no byte of the request was written, the result is kNotBegun.
+// Throws boost::system::system_error if this process lacks descriptors or memory after that.
 [[nodiscard]] HandlerResult run_http_handler(const std::string& address, std::uint16_t port,
                                              const std::string& request_target,
                                              const DeliveryJob& job, const Limits& limits);

@@ -24,17 +24,19 @@ struct DeliveryJob {
   std::string idempotency_key;  // by which the handler knows the message (PROTOCOL 2)
   crypto::Digest digest;
   Bytes body;
+  Time received_at;
 };
 
 struct HandlerResult {
   enum class Kind : std::uint8_t {
     kDone,
     kFailed,
-    kInterrupted,  // stopped before it ended, or never started: its outcome is unknown
+    kInterrupted,  // stopped before it ended: its outcome is unknown
+    kNotBegun,     // it surely did not act (PROTOCOL 6)
   };
   Kind kind = Kind::kFailed;
   Bytes reply;         // kDone: at most kReplyMax bytes
-  std::string why;     // kFailed, kInterrupted: a sentence for the log
+  std::string why;     // unless kDone: a sentence for the log
   std::string errors;  // what a program wrote to stderr, at most 64 KiB
 };
 

@@ -9,30 +9,56 @@ namespace sealpost {
 namespace {
 
 constexpr Milliseconds kClaimInterval = 10 * kSecond;
+constexpr Milliseconds kShortestRest = kSecond;
+constexpr Milliseconds kLongestRest = 60 * kSecond;
 
-Status status_of(const HandlerResult& result) {
-  switch (result.kind) {
+// After an eighth of the message's age, within bounds (PROTOCOL 6).
+Milliseconds rest_after(Milliseconds age) {
+  return std::clamp(age / 8, kShortestRest, kLongestRest);
+}
+
+// What is saved of a handler that could not be started.
+void save_not_begun(JobResult& saved, Time received_at, Milliseconds patience, Time now) {
+  const Milliseconds age = now > received_at ? now - received_at : Milliseconds{0};
+  if (age > patience) {
+    saved.status = Status::kFailed;
+  } else {
+    saved.retry_at = now + rest_after(age);
+  }
+}
+
+JobResult job_result_of(PendingDelivery& delivery, Milliseconds patience, Time now) {
+  const DeliveryJob& job = delivery.job;
+  JobResult saved{job.number, job.digest, job.attempt, Status::kInProgress, {}, {}};
+  switch (delivery.result.kind) {
     case HandlerResult::Kind::kDone:
-      return Status::kAccepted;
+      saved.status = Status::kAccepted;
+      saved.reply = std::move(delivery.result.reply);
+      break;
     case HandlerResult::Kind::kFailed:
-      return Status::kFailed;
+      saved.status = Status::kFailed;
+      break;
+    case HandlerResult::Kind::kNotBegun:
+      save_not_begun(saved, job.received_at, patience, now);
+      break;
     case HandlerResult::Kind::kInterrupted:
       break;
   }
-  return Status::kInProgress;
+  return saved;
 }
 
 }  // namespace
 
 void Gateway::finish(std::span<PendingDelivery* const> done, Time now) {
   FAULT_POINT("handled");
+  const SnapshotResult snapshot = take_snapshot();
+  const Milliseconds patience =
+      snapshot ? snapshot->settings.handler_patience : Settings{}.handler_patience;
   std::vector<JobResult> results;
   for (PendingDelivery* delivery : done) {
     log_handler_errors(*delivery, now);
-    results.push_back({delivery->job.number, delivery->job.digest, status_of(delivery->result),
-                       std::move(delivery->result.reply)});
+    results.push_back(job_result_of(*delivery, patience, now));
   }
-  const SnapshotResult snapshot = take_snapshot();
   std::vector<SavedResult> saved;
   std::optional<std::string> fault_of_all;
   try {
@@ -89,7 +115,9 @@ std::vector<PendingDelivery> Gateway::claim_overdue(Time now) {
   while (auto place = pool_.reserve(settings.handlers)) places.push_back(std::move(*place));
 
   std::vector<PendingDelivery> claimed;
-  for (DeliveryJob& job : store.claim_overdue(places.size(), settings.lease(), now)) {
+  ClaimedJobs overdue = store.claim_overdue(places.size(), settings.lease(), now);
+  for (const std::int64_t number : overdue.unusable) report_unusable(number, now);
+  for (DeliveryJob& job : overdue.jobs) {
     const Route* route = routes.match(job.topic, job.claims);
     Requester nobody;
     nobody.entry.name = job.name;
@@ -106,6 +134,15 @@ std::vector<PendingDelivery> Gateway::claim_overdue(Time now) {
     places.pop_back();
   }
   return claimed;
+}
+
+void Gateway::report_unusable(std::int64_t number, Time now) {
+  log_.alarm("unusable", "",
+             "Message " + std::to_string(number) +
+                 " was in progress, but a part of it is missing or cannot be read, so no handler "
+                 "can get it. It is marked as failed. Run `sealpost doctor`.",
+             now);
+  log_.flush();
 }
 
 bool Gateway::should_claim_overdue(Time now) const {

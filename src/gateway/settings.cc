@@ -118,6 +118,7 @@ Settings Settings::parse(const SettingTexts& texts) {
   read_duration(texts, kSessionLife, kSecond, settings.session_life);
   read_number(texts, kHandlers, std::size_t{1}, kMostHandlers, settings.handlers);
   read_duration(texts, kHandlerTimeout, kSecond, settings.handler_timeout);
+  read_duration(texts, kHandlerPatience, kSecond, settings.handler_patience);
   read_number(texts, kQuotaMessages, std::int64_t{0}, kMostQuota, settings.quota_messages);
   read_number(texts, kQuotaBytes, std::int64_t{0}, kMostQuota, settings.quota_bytes);
   return settings;

@@ -21,15 +21,16 @@ enum Setting : std::size_t {
   kSessionLife,
   kHandlers,
   kHandlerTimeout,
+  kHandlerPatience,
   kQuotaMessages,
   kQuotaBytes,
 };
 
 // The names, in that order, without the "SEALPOST_" before each.
-constexpr std::array<std::string_view, 9> kSettingNames{
-    "HOME",         "LOG",      "MAX_BODY",        "TOLERANCE",
-    "SESSION_LIFE", "HANDLERS", "HANDLER_TIMEOUT", "QUOTA_MESSAGES",
-    "QUOTA_BYTES"};
+constexpr std::array<std::string_view, 10> kSettingNames{
+    "HOME",           "LOG",        "MAX_BODY",        "TOLERANCE",
+    "SESSION_LIFE",   "HANDLERS",   "HANDLER_TIMEOUT", "HANDLER_PATIENCE",
+    "QUOTA_MESSAGES", "QUOTA_BYTES"};
 
 // The texts as found; empty where not set.
 using SettingTexts = std::array<std::string, kSettingNames.size()>;
@@ -71,8 +72,10 @@ struct Settings {
   Milliseconds session_life = 24 * kHour;
   std::size_t handlers = 8;                     // that run at once
   Milliseconds handler_timeout = 10 * kSecond;  // of each
-  std::int64_t quota_messages = 0;              // of a client, a day; 0: any
-  std::int64_t quota_bytes = 0;                 // of a client's bodies, kept; 0: any
+  // A message whose handler cannot be started is tried again until it is this old.
+  Milliseconds handler_patience = kHour;
+  std::int64_t quota_messages = 0;  // of a client, a day; 0: any
+  std::int64_t quota_bytes = 0;     // of a client's bodies, kept; 0: any
 
   // After this time the process that runs a message's handler is presumed dead: the longest wait in
   // the queue, the handler itself, and time to save its reply.

@@ -41,6 +41,14 @@ Health check_health(Database& database) {
     SQLite::Statement newest(database.handle(), "SELECT max(received_at) FROM message");
     Query message(newest);
     if (message.row() && !message.is_null(0)) health.newest = message.time(0);
+    SQLite::Statement unusable(database.handle(), R"sql(
+        SELECT message.id
+        FROM message LEFT JOIN installation ON installation.id = message.installation
+        WHERE status = 2
+          AND (name IS NULL OR topic IS NULL OR body IS NULL OR NOT coalesce(json_valid(claims), 0))
+        LIMIT 20)sql");
+    Query rows(unusable);
+    while (rows.row()) health.unusable.push_back(rows.number(0));
   } catch (const SQLite::Exception& error) {
     health.damage.emplace_back(error.what());
   }

@@ -21,6 +21,7 @@ struct Health {
   std::optional<Time> newest;       // when the newest message was received
   std::string epoch_reason;         // why the epoch began: "init", "restore" or "rollback"
   Time epoch_since;
+  std::vector<std::int64_t> unusable;  // messages in progress that no handler can be given
 };
 [[nodiscard]] Health check_health(Database& database);
 

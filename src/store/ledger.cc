@@ -230,6 +230,7 @@ bool Ledger::find_used(Candidate& candidate, std::int64_t installation, Admissio
   admission.number = used.number(0);
   admission.status = static_cast<Status>(used.number(2));
   admission.attempt = static_cast<int>(used.number(3));
+  admission.received_at = used.time(6);
   if (admission.status == Status::kInProgress) {
     decide_in_progress(candidate, used.time(4), admission, now);
   } else if (admission.status == Status::kAccepted && admission.attempt > 0) {
@@ -258,6 +259,7 @@ void Ledger::store_new(const Candidate& candidate, std::int64_t installation, Ad
                      : candidate.decision == Decision::kForbidden ? Status::kForbidden
                                                                   : Status::kAccepted;
   admission.attempt = handled ? 1 : 0;
+  admission.received_at = now;
   Query query(add_message_, installation, message.counter, message.digest(),
               static_cast<int>(admission.status), admission.attempt, nullptr, now,
               candidate.record.sent_at(), message.id, message.topic,
@@ -283,11 +285,15 @@ void Ledger::drop_replies(const OpenedRecord& record, std::int64_t installation,
 }
 
 SavedResult Ledger::save_result(const JobResult& result, Time now) {
-  const auto& [number, digest, status, reply] = result;
-  Query save(save_result_, number, digest, static_cast<int>(status));
-  if (status == Status::kInProgress) bind_value(*save_result_, 4, now);
-  if (status == Status::kAccepted) bind_value(*save_result_, 5, reply);
-  save.run();
+  const auto& [number, digest, attempt, status, reply, retry_at] = result;
+  if (retry_at) {
+    Query(save_not_begun_, number, digest, attempt, *retry_at).run();
+  } else {
+    Query save(save_result_, number, digest, static_cast<int>(status));
+    if (status == Status::kInProgress) bind_value(*save_result_, 4, now);
+    if (status == Status::kAccepted) bind_value(*save_result_, 5, reply);
+    save.run();
+  }
   Query found(select_result_, number, digest);
   if (!found.row()) return {.known = false};
   return {true, static_cast<Status>(found.number(0)), copy_of(found.blob(1)), epoch(),
@@ -296,21 +302,41 @@ SavedResult Ledger::save_result(const JobResult& result, Time now) {
 
 bool Ledger::has_overdue(Time now) { return Query(select_any_overdue_, now).row(); }
 
-std::vector<DeliveryJob> Ledger::claim_overdue(std::size_t most, Milliseconds lease, Time now) {
-  std::vector<DeliveryJob> jobs;
-  Query query(select_overdue_, now, static_cast<std::int64_t>(most));
-  while (query.row()) {
-    const Installation sender{query.text(2), static_cast<Generation>(query.number(5)),
-                              query.id<InstallNonce>(6)};
-    const auto counter = static_cast<std::uint64_t>(query.number(7));
-    const auto digest = query.id<crypto::Digest>(8);
-    jobs.push_back({query.number(0), static_cast<int>(query.number(1)) + 1, sender.name,
-                    claims_of(query.text(3)), query.text(4),
-                    idempotency_key(server_id_, sender, counter, digest), digest,
-                    copy_of(query.blob(9))});
+DeliveryJob Ledger::job_of(const Query& query) const {
+  for (const int needed : {2, 3, 4, 9}) {
+    if (query.is_null(needed)) throw Fault("a part of the message is missing");
   }
-  for (const DeliveryJob& job : jobs) Query(lease_message_, job.number, now + lease).run();
-  return jobs;
+  const Installation sender{query.text(2), static_cast<Generation>(query.number(5)),
+                            query.id<InstallNonce>(6)};
+  const auto counter = static_cast<std::uint64_t>(query.number(7));
+  const auto digest = query.id<crypto::Digest>(8);
+  return {.number = query.number(0),
+          .attempt = static_cast<int>(query.number(1)) + 1,
+          .name = sender.name,
+          .claims = claims_of(query.text(3)),
+          .topic = query.text(4),
+          .idempotency_key = idempotency_key(server_id_, sender, counter, digest),
+          .digest = digest,
+          .body = copy_of(query.blob(9)),
+          .received_at = query.time(10)};
+}
+
+// A row that cannot be used fails alone, and does not stop its neighbours.
+ClaimedJobs Ledger::claim_overdue(std::size_t most, Milliseconds lease, Time now) {
+  ClaimedJobs claimed;
+  {
+    Query query(select_overdue_, now, static_cast<std::int64_t>(most));
+    while (query.row()) {
+      try {
+        claimed.jobs.push_back(job_of(query));
+      } catch (const std::exception&) {
+        claimed.unusable.push_back(query.number(0));
+      }
+    }
+  }
+  for (const DeliveryJob& job : claimed.jobs) Query(lease_message_, job.number, now + lease).run();
+  for (const std::int64_t number : claimed.unusable) Query(set_aside_, number).run();
+  return claimed;
 }
 
 }  // namespace sealpost

@@ -43,8 +43,7 @@ class Ledger {
   [[nodiscard]] SavedResult save_result(const JobResult& result, Time now);
   // Whether a message in progress has a lease that has ended.
   [[nodiscard]] bool has_overdue(Time now);
-  [[nodiscard]] std::vector<DeliveryJob> claim_overdue(std::size_t most, Milliseconds lease,
-                                                       Time now);
+  [[nodiscard]] ClaimedJobs claim_overdue(std::size_t most, Milliseconds lease, Time now);
 
   // Remembers a handshake, so that a replay of it begins no session.
   void remember(const crypto::Digest& handshake, const Installation& who, Time now);
@@ -70,6 +69,8 @@ class Ledger {
   void decide_in_progress(Candidate& candidate, Time leased_until, Admission& admission, Time now);
   void store_new(const Candidate& candidate, std::int64_t installation, Admission& admission,
                  Time now);
+  // Throws if the row lacks something or cannot be read.
+  DeliveryJob job_of(const Query& query) const;
   void drop_replies(const OpenedRecord& record, std::int64_t installation, std::uint64_t next);
 
   ServerId server_id_;
@@ -137,7 +138,7 @@ class Ledger {
   Prepared select_last_counter_ =
       prepare("SELECT max(counter) FROM message WHERE installation = ?");
   Prepared select_message_ = prepare(R"sql(
-      SELECT id, digest, status, attempt, leased_until, reply
+      SELECT id, digest, status, attempt, leased_until, reply, received_at
       FROM message
       WHERE installation = ? AND counter = ?)sql");
   Prepared add_message_ = prepare(R"sql(
@@ -154,14 +155,19 @@ class Ledger {
   Prepared save_result_ = prepare(R"sql(
       UPDATE message SET status = ?3, leased_until = ?4, reply = ?5
       WHERE id = ?1 AND digest = ?2 AND (status = 2 OR (status = 14 AND ?3 <> 2)))sql");
+  Prepared save_not_begun_ = prepare(R"sql(
+      UPDATE message SET attempt = attempt - 1, leased_until = ?4
+      WHERE id = ?1 AND digest = ?2 AND status = 2 AND attempt = ?3)sql");
+  Prepared set_aside_ =
+      prepare("UPDATE message SET status = 9, leased_until = NULL WHERE id = ? AND status = 2");
   Prepared select_result_ = prepare(R"sql(
       SELECT status, reply, installation FROM message WHERE id = ? AND digest = ?)sql");
   Prepared select_any_overdue_ =
       prepare("SELECT 1 FROM message WHERE status = 2 AND leased_until <= ?");
   Prepared select_overdue_ = prepare(R"sql(
       SELECT message.id, attempt, name, claims, topic, generation, install_nonce, counter, digest,
-             body
-      FROM message JOIN installation ON installation.id = message.installation
+             body, received_at
+      FROM message LEFT JOIN installation ON installation.id = message.installation
       WHERE status = 2 AND leased_until <= ?
       ORDER BY leased_until
       LIMIT ?)sql");

@@ -111,14 +111,13 @@ std::vector<SavedResult> SqliteStore::save_results(std::span<const JobResult> ba
   });
 }
 
-std::vector<DeliveryJob> SqliteStore::claim_overdue(std::size_t most, Milliseconds lease,
-                                                    Time now) {
+ClaimedJobs SqliteStore::claim_overdue(std::size_t most, Milliseconds lease, Time now) {
   const bool any = with_ledger([&](Ledger& ledger) { return ledger.has_overdue(now); });
   if (!any || most == 0) return {};  // usually there are none, and nothing is written
   return with_write([&](Ledger& ledger, Write& write) {
-    std::vector<DeliveryJob> jobs = ledger.claim_overdue(most, lease, now);
+    ClaimedJobs claimed = ledger.claim_overdue(most, lease, now);
     write.commit();
-    return jobs;
+    return claimed;
   });
 }
 

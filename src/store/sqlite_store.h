@@ -26,8 +26,7 @@ class SqliteStore : public Store {
                                              Time now) override;
   [[nodiscard]] std::vector<SavedResult> save_results(std::span<const JobResult> batch,
                                                       Time now) override;
-  [[nodiscard]] std::vector<DeliveryJob> claim_overdue(std::size_t most, Milliseconds lease,
-                                                       Time now) override;
+  [[nodiscard]] ClaimedJobs claim_overdue(std::size_t most, Milliseconds lease, Time now) override;
   void add_rejection_counts(const RejectionCounts& counts) override;
   void clean_up(Cleanup extent) override;
   [[nodiscard]] bool needs_full_cleanup() const override;

@@ -105,7 +105,8 @@ struct Admission {
   // kNew and kUsed.  kNew and in progress: the caller must give it to a handler, as `attempt`.
   Status status = Status::kAccepted;
   int attempt = 0;
-  Bytes reply;  // kUsed: the first answer's body
+  Time received_at{};  // kNew: when the message arrived first
+  Bytes reply;         // kUsed: the first answer's body
   Epoch epoch{};
   std::uint64_t next = 0;   // of the installation, after this message
   std::int64_t number = 0;  // kNew and kUsed: the operator's number for the message
@@ -119,8 +120,19 @@ struct Admission {
 struct JobResult {
   std::int64_t number;
   crypto::Digest digest;  // the number alone may name another message in a replaced database
+  int attempt;
   Status status;
   Bytes reply;
+  // If the handler surely did not act: when it may be tried again.  This attempt is not counted.
+  std::optional<Time> retry_at;
+};
+
+// Messages that a process has claimed for their handlers.
+struct ClaimedJobs {
+  std::vector<DeliveryJob> jobs;
+  // Rows that no handler can be given, because a part is missing or cannot be read.  They have
+  // failed now.
+  std::vector<std::int64_t> unusable;
 };
 
 // How a message stands after a result was saved: the first result counts.
@@ -186,8 +198,8 @@ class Store {
 
   // Messages in progress whose lease has ended, at most `most`, each with a new lease and one more
   // attempt, durably.
-  [[nodiscard]] virtual std::vector<DeliveryJob> claim_overdue(std::size_t most, Milliseconds lease,
-                                                               Time now) = 0;
+  [[nodiscard]] virtual ClaimedJobs claim_overdue(std::size_t most, Milliseconds lease,
+                                                  Time now) = 0;
 
   // Adds counts of rejections, in one transaction.
   virtual void add_rejection_counts(const RejectionCounts& counts) = 0;

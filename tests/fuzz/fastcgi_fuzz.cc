@@ -34,7 +34,8 @@ constexpr int kTimeout = 10'000;  // ms, after which the loop is taken to hang
 
 // Every setting is the gateway's own argument, so that no variable makes it another gateway.
 SettingTexts arguments(const test::TempDir& folder) {
-  SettingTexts texts{folder / "home", "/dev/null", "4096", "300s", "24h", "8", "10s", "0", "0"};
+  SettingTexts texts{folder / "home", "/dev/null", "4096", "300s", "24h", "8",
+                     "10s",           "1h",        "0",    "0"};
   umask(077);
   Home(texts[kHome]).create(system_now());
   return texts;

@@ -37,6 +37,18 @@ BOOST_AUTO_TEST_CASE(doctor_accepts_healthy_home) {
   BOOST_TEST(broken(examine(fixture.home, fixture.now), "") == 0);
 }
 
+BOOST_AUTO_TEST_CASE(doctor_reports_message_that_no_handler_can_be_given) {
+  GatewayFixture fixture;
+  Peer peer = fixture.client();
+  peer.handshake();
+  peer.send("good");
+  peer.send("bad");
+  fixture.sql("UPDATE message SET status = 2, leased_until = 1");
+  BOOST_TEST(broken(examine(fixture.home, fixture.now), "is in progress") == 0);
+  fixture.sql("UPDATE message SET claims = NULL WHERE id = 2");
+  BOOST_TEST(broken(examine(fixture.home, fixture.now), "Message 2 is in progress") == 1);
+}
+
 BOOST_AUTO_TEST_CASE(doctor_reports_each_problem) {
   namespace fs = std::filesystem;
   {

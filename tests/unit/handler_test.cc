@@ -141,15 +141,18 @@ BOOST_AUTO_TEST_CASE(unsuccessful_program_fails_with_reason) {
   BOOST_TEST(Script("head -c 1000000 /dev/zero >&2").run().errors.size() <= 65537U);
 }
 
-BOOST_AUTO_TEST_CASE(program_that_cannot_start_fails) {
+BOOST_AUTO_TEST_CASE(program_that_cannot_be_run_is_not_begun) {
   const test::TempDir folder;
   const HandlerResult none = run_exec_handler(folder / "none", job(), {kSecond, &kNever});
-  BOOST_TEST((none.kind == Kind::kFailed));
-  BOOST_TEST(none.why == "exit status 127: No such file or directory");
+  BOOST_TEST((none.kind == Kind::kNotBegun));
+  BOOST_TEST(none.why == "it cannot be run: No such file or directory");
   test::write_text(folder / "plain", "#!/bin/sh\n");
   chmod((folder / "plain").c_str(), 0600);
   const HandlerResult closed = run_exec_handler(folder / "plain", job(), {kSecond, &kNever});
-  BOOST_TEST(closed.why == "exit status 127: Permission denied");
+  BOOST_TEST((closed.kind == Kind::kNotBegun));
+  BOOST_TEST(closed.why == "it cannot be run: Permission denied");
+  const HandlerResult began = Script("exit 127").run();
+  BOOST_TEST((began.kind == Kind::kFailed), "the program began");
 }
 
 BOOST_AUTO_TEST_CASE(program_may_read_nothing) {
@@ -388,7 +391,7 @@ BOOST_AUTO_TEST_CASE(application_with_bad_answer_fails) {
     BOOST_TEST(result.why.find(row.why) != std::string::npos, result.why);
     BOOST_TEST(application.requests().size() == 1U, "a failure is not tried again here");
   }
-  BOOST_TEST((post(test::free_port()).kind == Kind::kFailed), "nobody is there");
+  BOOST_TEST((post(test::free_port()).kind == Kind::kNotBegun), "nobody is there");
 }
 
 BOOST_AUTO_TEST_CASE(slow_application_times_out) {

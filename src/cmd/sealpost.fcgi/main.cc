@@ -56,6 +56,9 @@ Options parse(int argc, char** argv) {
   setting("--handlers", kHandlers, "SEALPOST_HANDLERS: most handlers at a time (default: 8)");
   setting("--handler-timeout", kHandlerTimeout,
           "SEALPOST_HANDLER_TIMEOUT: timeout of a handler (default: 10s)");
+  setting("--handler-patience", kHandlerPatience,
+          "SEALPOST_HANDLER_PATIENCE: how long to retry a handler that cannot be started "
+          "(default: 1h)");
   setting("--quota-messages", kQuotaMessages,
           "SEALPOST_QUOTA_MESSAGES: most messages per client and day (default: no limit)");
   setting("--quota-bytes", kQuotaBytes,

@@ -27,11 +27,17 @@ bool is_utf8(const std::string& text) {
   }
 }
 
+// Null if they cannot be read.
+Json claims_of(const InboxRow& row) {
+  Json claims = Json::parse(row.claims, nullptr, false);
+  return claims.is_object() ? claims : Json();
+}
+
 Json json_of(const InboxRow& row) {
   Json json = {{"number", row.number},
                {"name", row.name},
                {"topic", row.topic},
-               {"claims", Json::parse(row.claims)},
+               {"claims", claims_of(row)},
                {"received_at", iso_time(row.received_at)},
                {"sent_at", iso_time(row.sent_at)},
                {"generation", row.generation},
@@ -68,7 +74,8 @@ void print_list(Inbox& inbox, const InboxFilter& filter, bool as_json) {
   inbox.list(filter, [&](const InboxRow& row) {
     const Json json = json_of(row);
     list.add(json, {std::to_string(row.number), iso_time(row.received_at), row.name,
-                    json["claims"]["role"], row.topic, std::to_string(row.body.size()), row.state,
+                    json["claims"].is_null() ? "-" : json["claims"].value("role", "-"), row.topic,
+                    std::to_string(row.body.size()), row.state,
                     row.attempt == 0 ? "-" : std::to_string(row.attempt)});
   });
 }
