@@ -232,6 +232,14 @@ Routes Routes::parse(std::string_view text) {
   return parsed;
 }
 
+bool Routes::has_several_handlers() const {
+  const auto has_handler = [](const Route& route) { return route.to.has_handler(); };
+  const auto first = std::find_if(routes.begin(), routes.end(), has_handler);
+  return std::any_of(first, routes.end(), [&](const Route& route) {
+    return route.to.has_handler() && route.to.text != first->to.text;
+  });
+}
+
 const Route* Routes::match(std::string_view topic, const Claims& claims) const {
   for (const Route& route : routes) {
     if (route.mismatch(topic, claims).empty()) return &route;

@@ -60,6 +60,9 @@ struct Routes {
 
   [[nodiscard]] static Routes parse(std::string_view text);
 
+  // Whether routes lead to more than one program or web application.
+  [[nodiscard]] bool has_several_handlers() const;
+
   // Returns the first route that matches, or null.
   [[nodiscard]] const Route* match(std::string_view topic, const Claims& claims) const;
 };

@@ -14,7 +14,7 @@ Routing decide(const OpenedRecord& record, const Routes& routes, Milliseconds to
   const Route* route = routes.match(topic, claims);
   if (route == nullptr || route->to.kind == Target::Kind::kReject) return {Decision::kForbidden};
   if (!route->to.has_handler()) return {Decision::kInbox};
-  return {Decision::kHandler, &route->to};
+  return {Decision::kHandler, &route->to, routes.has_several_handlers() ? route->to.text : ""};
 }
 
 }  // namespace sealpost

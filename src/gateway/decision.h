@@ -11,6 +11,7 @@ namespace sealpost {
 struct Routing {
   Decision decision;
   const Target* handler = nullptr;  // kHandler: in `routes`
+  std::string route;  // kHandler: what shares the worker pool; empty if there is no other
 };
 
 // Decides on the message's time, its claims' times, its topic and the routes.  Pure: the caller

@@ -132,9 +132,10 @@ Exchange Gateway::open_record(const Envelope& envelope, Requester& requester,
     return answer(Status::kForbidden, Reason::kKeyUseHmac);
   }
   const Routing routing = decide(*record, routes, settings.tolerance, now);
-  return Admissible{std::move(requester),
-                    {std::move(*record), routing.decision, {pool_, settings.handlers}},
-                    routing.handler};
+  return Admissible{
+      std::move(requester),
+      {std::move(*record), routing.decision, {pool_, settings.handlers, {name, routing.route}}},
+      routing.handler};
 }
 
 // The session of a record; null if none is live.

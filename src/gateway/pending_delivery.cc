@@ -112,7 +112,9 @@ std::vector<PendingDelivery> Gateway::claim_overdue(Time now) {
   if (!snapshot) throw Fault(snapshot.error());
   const auto& [settings, keyring, routes, store] = *snapshot;
   std::vector<WorkerPool::Place> places;
-  while (auto place = pool_.reserve(settings.handlers)) places.push_back(std::move(*place));
+  const JobOwner redelivery{};  // counts as one client, which has no name
+  while (auto place = pool_.reserve(settings.handlers, redelivery))
+    places.push_back(std::move(*place));
 
   std::vector<PendingDelivery> claimed;
   ClaimedJobs overdue = store.claim_overdue(places.size(), settings.lease(), now);

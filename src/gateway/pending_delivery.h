@@ -20,8 +20,13 @@ struct PendingDelivery {
   std::optional<Response> response;        // set by Gateway::finish, if somebody waits
 
   // Runs the handler and waits for it.  Call it once, in any thread; then call Gateway::finish.
+  // After a long wait for a thread the message stays open, because its lease may end before the
+  // handler does.
   void run() {
-    result = deliver(target, job, limits);
+    const bool too_late = place && place->age() > limits.timeout * WorkerPool::kQueue;
+    result = too_late ? HandlerResult{.kind = HandlerResult::Kind::kInterrupted,
+                                      .why = "it waited too long for a free handler"}
+                      : deliver(target, job, limits);
     place.reset();
   }
 };

@@ -105,7 +105,7 @@ void EventQueue::start(Delivery delivery, WorkerPool& pool) {
   }
   // A std::function must be copyable, and a delivery is not.
   auto shared = std::make_shared<Delivery>(std::move(delivery));
-  pool.run([this, shared] {
+  pool.run(shared->pending.place.value(), [this, shared] {
     shared->pending.run();
     const std::lock_guard lock(mutex_);
     finished_.push_back(std::move(*shared));

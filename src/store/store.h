@@ -94,7 +94,7 @@ struct Admission {
     kTooOld,    // below the window, or its reply was dropped: the store no longer knows
     // New, but its counter stays unused: sent at another time, or there is no room for it.
     kLate,
-    kBusy,  // every handler's place is taken
+    kBusy,  // its client or route has its part of the handlers' places
     kDiskFull,
     kOverQuota,
     kRevoked,

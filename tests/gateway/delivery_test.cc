@@ -115,6 +115,34 @@ BOOST_AUTO_TEST_CASE(stuck_handler_delays_no_other_message) {
   BOOST_TEST(freed.body == "freed\n");
 }
 
+BOOST_AUTO_TEST_CASE(slow_handler_of_one_client_leaves_places_to_another_client_and_route) {
+  NginxSite site({.arguments = {"--handlers", "2"}});
+  const std::string end = site.folder / "end";
+  site.routes("slow - exec " +
+              site.script("slow", "while [ ! -e " + end + " ]; do sleep 0.05; done") +
+              "\nquick - exec " + site.script("quick", "echo done") + "\n");
+  Peer greedy = site.client("greedy");
+  greedy.handshake();
+  greedy.send("", "sealpost/ping");
+  Peer other = site.client("other");
+  other.handshake();
+  std::vector<std::string> requests;
+  for (int i = 0; i < 15; ++i) {  // more than it may have places
+    requests.push_back(greedy.seal(greedy.message("x", "slow"), 0, 0).form());
+  }
+  std::atomic<int> rejected = 0;
+  std::vector<std::thread> threads;
+  for (const std::string& request : requests) {
+    threads.emplace_back([&] { rejected += greedy.wire(request).status == 503 ? 1 : 0; });
+  }
+  eventually("the greedy client has its places", [&] { return rejected == 5; });
+  const auto start = Clock::now();
+  for (int i = 0; i < 37; ++i) BOOST_TEST(other.send("x", "quick").body == "done\n");
+  BOOST_TEST((Clock::now() - start < std::chrono::seconds(5)));
+  test::write_text(end, "");
+  for (std::thread& thread : threads) thread.join();
+}
+
 BOOST_AUTO_TEST_CASE(kills_handler_at_timeout_and_leaves_no_zombie) {
   NginxSite site({.arguments = {"--handler-timeout", "1s"}});
   const std::string child = site.folder / "child";

@@ -29,7 +29,7 @@ inline Candidate candidate(const Session& session, const Message& message,
                            std::size_t max_running = 1000) {
   return {opened_record(session, message, *Claims::of({{"role", "sensor"}}), receipt, sent_at),
           decision,
-          {pool, max_running}};
+          {pool, max_running, {}}};
 }
 
 // As Store::admit takes them.

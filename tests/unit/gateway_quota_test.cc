@@ -59,6 +59,26 @@ BOOST_AUTO_TEST_CASE(replays_use_no_place_in_worker_pool) {
   BOOST_TEST(std::holds_alternative<PendingDelivery>(handled.back()), "a place was free");
 }
 
+BOOST_AUTO_TEST_CASE(one_client_takes_no_place_of_another_on_any_route) {
+  for (const bool same_route : {true, false}) {
+    HandlerFixture s;
+    s.fixture.set(kHandlers, "1");
+    s.fixture.routes("run/* - exec " + s.script + "\nother/* - exec /bin/true\n");
+    Peer other = s.fixture.client("client2", "shop");
+    other.handshake();
+    BOOST_REQUIRE(other.send("", "sealpost/ping").status == "accepted");
+    std::vector<PendingDelivery> taken;
+    for (;;) {
+      const Message message = s.peer.message("x", "run/x");
+      Handled handled = s.fixture.handle(GatewayFixture::request(s.peer.seal(message).form()));
+      if (std::holds_alternative<Response>(handled)) break;
+      taken.push_back(std::move(std::get<PendingDelivery>(handled)));
+    }
+    BOOST_TEST(taken.size() == 5U);
+    BOOST_TEST(other.send("x", same_route ? "run/x" : "other/x").status == "accepted", same_route);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(enforces_quota_of_messages_per_day) {
   HandlerFixture s;
   Peer other = s.fixture.client("client2", "shop");

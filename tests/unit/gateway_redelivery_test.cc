@@ -112,6 +112,18 @@ BOOST_AUTO_TEST_CASE(saves_first_result_of_two_handlers) {
   BOOST_TEST(s.state() == "settled 2");
 }
 
+BOOST_AUTO_TEST_CASE(message_that_waited_too_long_for_a_thread_stays_open) {
+  HandlerFixture s(kCount + "printf \"reply $SEALPOST_ATTEMPT\"");
+  Message message = s.peer.message("x", "run/x");
+  PendingDelivery delivery = s.fixture.begin(GatewayFixture::request(s.peer.seal(message).form()));
+  delivery.limits.timeout = {};  // it has waited longer than any multiple of this
+  delivery.run();
+  s.fixture.finish(delivery);
+  BOOST_TEST(s.runs() == 0U, "its lease could end while its handler runs");
+  BOOST_TEST(s.peer.send(message).body == "reply 2");
+  BOOST_TEST(s.runs() == 1U);
+}
+
 BOOST_AUTO_TEST_CASE(saves_no_result_in_replaced_database) {
   HandlerFixture s;
   Message message = s.peer.message("x", "run/x");

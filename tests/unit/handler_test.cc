@@ -1,4 +1,4 @@
-// Handlers of both kinds, correct and faulty ones, and the worker pool.
+// Handlers of both kinds, correct and faulty ones.
 #define BOOST_TEST_MODULE handler
 #include <fcntl.h>
 #include <signal.h>
@@ -13,7 +13,6 @@
 #include "delivery/delivery.h"
 #include "delivery/exec_handler.h"
 #include "delivery/http_handler.h"
-#include "delivery/worker_pool.h"
 #include "support/process.h"
 #include "support/temp_dir.h"
 #include "support/web_application.h"
@@ -412,39 +411,6 @@ BOOST_AUTO_TEST_CASE(slow_application_times_out) {
   stop = true;
   BOOST_TEST((posted.get().kind == Kind::kInterrupted));
   end.set_value();
-}
-
-// --- The pool ---
-
-BOOST_AUTO_TEST_CASE(pool_queues_four_times_its_workers) {
-  WorkerPool pool;
-  std::vector<WorkerPool::Place> places;
-  while (auto place = pool.reserve(2)) places.push_back(std::move(*place));
-  BOOST_TEST(places.size() == 10U);
-  places.pop_back();
-  BOOST_TEST(pool.reserve(2).has_value(), "a place that went is free again");
-}
-
-BOOST_AUTO_TEST_CASE(pool_runs_at_most_its_number_of_jobs) {
-  std::atomic<int> at_work = 0;
-  std::atomic<int> done = 0;
-  std::promise<void> end;
-  const std::shared_future<void> ended = end.get_future().share();
-  WorkerPool pool;
-  std::vector<WorkerPool::Place> places;
-  for (int i = 0; i < 6; ++i) {
-    places.push_back(pool.reserve(3).value());
-    pool.run([&] {
-      ++at_work;
-      ended.wait();
-      --at_work;
-      ++done;
-    });
-  }
-  eventually("three are at work", [&] { return at_work == 3; });
-  BOOST_TEST(done == 0);
-  end.set_value();
-  eventually("all are done", [&] { return done == 6; });
 }
 
 }  // namespace

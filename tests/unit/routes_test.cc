@@ -195,5 +195,18 @@ BOOST_AUTO_TEST_CASE(reads_changed_file_again) {
   BOOST_TEST(file.current().routes[0].to.text == "inbox");
 }
 
+BOOST_AUTO_TEST_CASE(knows_whether_handlers_must_share) {
+  const std::pair<const char*, bool> rows[] = {
+      {"a - inbox\n", false},
+      {"a - exec /x\nb - inbox\n", false},
+      {"a - exec /x\nb - exec /x\n", false},
+      {"a - inbox\nb - exec /x\nc - exec /y\n", true},
+      {"a - exec /x\nb - http http://127.0.0.1:1/\n", true},
+  };
+  for (const auto& [routes, several] : rows) {
+    BOOST_TEST(Routes::parse(routes).has_several_handlers() == several, routes);
+  }
+}
+
 }  // namespace
 }  // namespace sealpost
