@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace sealpost {
 
@@ -21,15 +22,15 @@ namespace sealpost {
 struct Outcome {
   enum class Kind {
     kAccepted,  // The server received the message, now or the first time it was sent.
-    kRejected,  // The server did not act on the message, and sending it again would not help.  With
-                // status kRevoked a message that was never sent stays in the outbox; the client
-                // sends it after a new credential is installed.
+    kRejected,  // The server did not act on the message, and sending it again would not help.  The
+                // client keeps it: see rejected().
     kFailed,    // The server received the message, but its handler failed.  It is not sent again.
     kOpen,      // Not known yet.  The message is in the outbox and flush() sends it again.  With
-                // status kRevoked it can no longer be sent, but the server may have acted on it;
-                // installing a new credential reports it and deletes it.
-    kUnknown,   // Whether the server acted on the message can no longer be known.  It is not sent
-                // again.
+                // status kRevoked or kForbidden it waits for a new credential; if the server may
+                // have acted on it, installing that reports it and keeps it with rejected().
+                // With status kDamaged it is moved away, and is not sent again.
+    kUnknown,   // Whether the server acted on the message can no longer be known.  The client does
+                // not send it again.  It keeps it: see rejected().
   };
   enum class Status {
     // The server's answer, sealed:
@@ -53,6 +54,7 @@ struct Outcome {
     kNetwork,   // no answer arrived
     kUnsealed,  // the answer is not the gateway's, or the gateway does not know the session
     kStored,    // the message is stored, but was not sent
+    kDamaged,   // the message's file fails its checksum
   };
   Kind kind = Kind::kOpen;
   Status status = Status::kStored;
@@ -62,6 +64,17 @@ struct Outcome {
 
 // "accepted", "in_progress", "too_large", ...
 [[nodiscard]] std::string_view name_of(Outcome::Status status);
+
+// A message that the client keeps but does not send.
+struct RejectedMessage {
+  std::string name;  // "1-0a1b2c3d-7": generation, installation and counter
+  std::string topic;
+  std::size_t size = 0;  // of the body
+  std::string status;    // as of name_of(Outcome::Status)
+  std::string reason;
+  bool unknown = false;  // the server may have acted on it
+  bool damaged = false;  // its file fails its checksum, so it cannot be sent
+};
 
 struct ClientOptions {
   // The directory with the client's credential, its keys and its open messages.  Mode 0700.
@@ -88,8 +101,8 @@ class Client {
   //
   // If the same credential is installed already, its state is kept.  A renewed credential takes
   // over the messages that were never sent; messages that may have been sent with the former
-  // credential are reported and deleted.  Any other credential starts with an empty state, and
-  // install() throws while messages of the former credential are open.
+  // credential are reported and kept with rejected().  Any other credential starts with an empty
+  // state, and install() throws while messages of the former credential are open.
   Outcome install(const std::string& credential_file);
 
   // Stores a message, sends the messages that are still open, then sends this one.  Tries for about
@@ -104,6 +117,13 @@ class Client {
   // before kUnknown before kFailed before kRejected.
   Outcome flush();
 
+  // The messages that the server rejected, or whose outcome is unknown.
+  [[nodiscard]] std::vector<RejectedMessage> rejected() const;
+  // Sends a rejected message as a new one.  `name` may be a counter if only one message has it.
+  // Throws if the server may have acted on it already, unless `again` is true.
+  Outcome send_rejected(const std::string& name, bool again = false);
+  void drop_rejected(const std::string& name);
+
   // Sends a message that the gateway answers but does not deliver.  It is not kept.
   Outcome ping();
 
@@ -112,7 +132,8 @@ class Client {
     std::string url;
     std::string role;
     unsigned generation = 0;
-    std::size_t open = 0;  // messages in the outbox
+    std::size_t open = 0;      // messages in the outbox
+    std::size_t rejected = 0;  // messages in rejected()
     bool in_session = false;
     std::string session_until;  // ISO 8601, by the server's clock; empty without a session
   };

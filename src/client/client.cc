@@ -77,34 +77,43 @@ struct Client::Implementation {
 
   // Prepares the outbox for another credential.  A renewed credential takes over the messages that
   // were never sent.  A message with a counter may have been sent with the former credential: under
-  // a new counter the server could act on it twice, so it is deleted.  Throws Fault if the
+  // a new counter the server could act on it twice, so it is kept aside.  Throws Fault if the
   // credential is not a renewal and messages are open.
   void prepare_for(const Credential& credential, const Outbox& outbox) const {
     const std::vector<Outbox::Entry> open = outbox.entries();
     if (open.empty()) return;
-    const std::optional<ClientState> former = outbox.former_state();
+    std::optional<ClientState> former = outbox.former_state();
     if (!former || !is_renewal(credential, *former)) {
       throw Fault("Messages of the former credential are still open (" +
                   std::to_string(open.size()) + "). Run `sealpost-client flush`, or move " +
                   options.state + " away.");
     }
     for (const Outbox::Entry& entry : open) {
-      if (entry.counter) abandon(outbox, entry);
+      if (entry.counter) abandon(outbox, entry, *former);
     }
   }
 
-  // Reports a message, counts its counter as used, then deletes it, in this order: if it is
-  // interrupted, the next install() does it again.
-  void abandon(const Outbox& outbox, const Outbox::Entry& entry) const {
-    options.report("Message " + std::to_string(*entry.counter) + " (" + outbox.read(entry).topic +
-                   "): unknown: The server may have acted on it under the former credential. It is "
-                   "not sent again.");
-    if (outbox.is_installed()) {
-      ClientState state = outbox.state();
-      state.next = std::max(state.next, *entry.counter + 1);
-      outbox.save(state);
-    }
-    outbox.remove(entry);
+  // Keeps a message aside as unknown, and reports it.
+  void abandon(const Outbox& outbox, const Outbox::Entry& entry, ClientState& former) const {
+    Outcome outcome = outcome_of(Outcome::Kind::kUnknown, sealpost::Status::kRevoked);
+    outcome.reason =
+        "The server may have acted on it under the former credential. It is not sent again.";
+    former.next = std::max(former.next, *entry.counter + 1);
+    const std::optional<Message> message = outbox.read(entry);
+    const std::string topic = message ? message->topic : "damaged";
+    const std::string name = outbox.keep_aside(entry, former, outcome);
+    options.report("Message " + std::to_string(*entry.counter) + " (" + topic + "): unknown: " +
+                   outcome.reason + " It is kept as rejected message " + name + ".");
+  }
+
+  // Returns false if another process works with the state directory.
+  bool lock(Outbox& outbox) const {
+    if (!outbox.lock(kLockTimeout)) return false;
+    for (const std::string& sentence : outbox.recover()) options.report(sentence);
+    return true;
+  }
+  void lock_or_throw(Outbox& outbox) const {
+    if (!lock(outbox)) throw Fault(busy().reason);
   }
 };
 
@@ -121,8 +130,9 @@ Outcome Client::install(const std::string& credential_file) {
   const crypto::SecretBytes text = read_secret_file(credential_file);
   const Credential credential = parse(text, credential_file);
   Outbox outbox(implementation_->options.state);
-  if (!outbox.lock(kLockTimeout)) return busy();
-  const bool same = outbox.is_installed() && outbox.state().belongs_to(credential);
+  if (!implementation_->lock(outbox)) return busy();
+  const std::optional<ClientState> state = outbox.readable_state();
+  const bool same = state && state->belongs_to(credential);
   if (same) {
     outbox.replace_credential(text);
   } else {
@@ -139,7 +149,7 @@ Outcome Client::send(std::string_view topic, std::string_view body) {
   require_sendable(topic, body);
   Outbox outbox(implementation_->options.state);
   (void)outbox.credential();  // throws before anything is stored
-  const bool locked = outbox.lock(kLockTimeout);
+  const bool locked = implementation_->lock(outbox);
   const Outbox::Entry entry = outbox.store(topic, body);
   if (!locked) return busy();
   try {
@@ -158,31 +168,61 @@ void Client::queue(std::string_view topic, std::string_view body) {
 
 Outcome Client::flush() {
   Outbox outbox(implementation_->options.state);
-  if (!outbox.lock(kLockTimeout)) return busy();
+  if (!implementation_->lock(outbox)) return busy();
   return implementation_->sender(outbox).deliver_all();
+}
+
+std::vector<RejectedMessage> Client::rejected() const {
+  return Outbox(implementation_->options.state).rejected().list();
+}
+
+Outcome Client::send_rejected(const std::string& name, bool again) {
+  Outbox outbox(implementation_->options.state);
+  (void)outbox.credential();
+  implementation_->lock_or_throw(outbox);
+  const RejectedMessage message = outbox.rejected().find(name);
+  if (message.damaged) {
+    throw Fault("Rejected message " + message.name +
+                " is damaged. Drop it: `sealpost-client "
+                "rejected drop " +
+                message.name + "`.");
+  }
+  if (message.unknown && !again) {
+    throw Fault("The server may have acted on message " + message.name +
+                " already. To send it nevertheless, use --again.");
+  }
+  return implementation_->sender(outbox).deliver(outbox.put_back(message.name));
+}
+
+void Client::drop_rejected(const std::string& name) {
+  Outbox outbox(implementation_->options.state);
+  implementation_->lock_or_throw(outbox);
+  outbox.rejected().drop(outbox.rejected().find(name).name);
 }
 
 Outcome Client::ping() {
   Outbox outbox(implementation_->options.state);
   (void)outbox.credential();
-  if (!outbox.lock(kLockTimeout)) return busy();
+  if (!implementation_->lock(outbox)) return busy();
   return implementation_->sender(outbox).deliver_or_drop(outbox.store(kPingTopic, ""));
 }
 
 Client::Status Client::status() const {
   const Outbox outbox(implementation_->options.state);
   const Credential credential = outbox.credential();
-  const ClientState state = outbox.state();
+  std::optional<ClientState> state = outbox.readable_state();
+  if (!state) state = ClientState::fresh(credential);
   Status status;
   status.name = credential.name;
   status.url = credential.url;
   status.role = credential.claims.role();
   status.generation = credential.generation;
-  status.open = outbox.entries().size();
-  const auto now = static_cast<std::int64_t>(to_ms(system_now())) + state.offset.count();
+  for (const Outbox::Entry& entry : outbox.entries()) status.open += entry.is_ping ? 0 : 1;
+  status.rejected = outbox.rejected().list().size();
+  const auto now = static_cast<std::int64_t>(to_ms(system_now())) + state->offset.count();
   status.in_session =
-      state.session && now < static_cast<std::int64_t>(to_ms(state.session->expires_at));
-  if (status.in_session) status.session_until = iso_time(state.session->expires_at);
+      state->session && now < static_cast<std::int64_t>(to_ms(state->session->expires_at));
+  if (status.in_session) status.session_until = iso_time(state->session->expires_at);
   return status;
 }
 

@@ -133,6 +133,8 @@ std::string_view name_of(Outcome::Status status) {
       return "unsealed";
     case Outcome::Status::kStored:
       return "stored";
+    case Outcome::Status::kDamaged:
+      return "damaged";
   }
   return "";
 }

@@ -28,6 +28,12 @@ Milliseconds pause_before(int attempt) {
   return pause * 3 / 4 + pause / 2 * crypto::random_array<1>()[0] / 255;
 }
 
+// What the body of `too_large` says.
+std::string limit_in(const Answer& answer) {
+  if (answer.status != Status::kTooLarge || answer.body.size() != 8) return "";
+  return " It accepts at most " + std::to_string(Reader(answer.body).u64()) + " bytes.";
+}
+
 }  // namespace
 
 Sender::Sender(const Outbox& outbox, Environment environment)
@@ -48,17 +54,20 @@ Outcome Sender::deliver(Outbox::Entry own) {
   for (Outbox::Entry& entry : outbox_.entries()) {
     if (entry.file == own.file) break;
     Outcome outcome = send(entry, kTriesForOlder);
+    outcome = if_kept(entry, std::move(outcome));
     report_older(entry, outcome);
     // The next message would not reach the server either.
     if (outcome.status == Outcome::Status::kNetwork) return outcome;
   }
-  return send(own, kTries);
+  Outcome outcome = send(own, kTries);
+  return if_kept(own, std::move(outcome));
 }
 
 Outcome Sender::deliver_all() {
   Outcome worst = outcome_of(Kind::kAccepted, Status::kAccepted);
   for (Outbox::Entry& entry : outbox_.entries()) {
     Outcome outcome = send(entry, kTries);
+    outcome = if_kept(entry, std::move(outcome));
     report_older(entry, outcome);
     const bool unreachable = outcome.status == Outcome::Status::kNetwork;
     if (severity(outcome) > severity(worst)) worst = std::move(outcome);
@@ -68,12 +77,16 @@ Outcome Sender::deliver_all() {
 }
 
 Outcome Sender::deliver_or_drop(Outbox::Entry own) {
-  return close(own, send(own, kTries));  // harmless if send() has closed it
+  Outcome outcome = send(own, kTries);
+  return settled_ ? outcome : close(own, std::move(outcome));
 }
 
 Outcome Sender::send(Outbox::Entry& entry, int tries) {
   unsealed_answers_ = 0;
-  session_renewed_ = false;
+  session_renewed_ = settled_ = false;
+  std::optional<Message> message = outbox_.read(entry);
+  if (!message) return drop_damaged(entry);
+  message_ = std::move(*message);
   if (!entry.counter) {
     Outcome assigned = assign_counter(entry, tries);
     if (!entry.counter) return assigned;
@@ -123,7 +136,7 @@ Outcome Sender::assign_counter(Outbox::Entry& entry, int tries) {
         "A message sent 1,024 messages before is still open and must be sent first.");
   }
   entry = outbox_.assign_counter(entry, state_.next);
-  ++state_.next;
+  message_.counter = state_.next++;
   return {};
 }
 
@@ -165,8 +178,7 @@ Envelope Sender::seal(const Outbox::Entry& entry) const {
   }
   const ClaimsProof proof{state_.receipt, credential_.claims, credential_.key_use_hmac};
   return seal_record(state_.session->keys.c2s, state_.session->id, crypto::random_array<32>(),
-                     std::move(clear), outbox_.read(entry), proof, server_now(),
-                     oldest_open(*entry.counter));
+                     std::move(clear), message_, proof, server_now(), oldest_open(*entry.counter));
 }
 
 // The operator may have raised the limit since the session was started.  So the message is only too
@@ -185,7 +197,7 @@ Sender::Try Sender::handle_too_large(const Outbox::Entry& entry, std::size_t siz
   if (entry.may_have_been_sent) {
     outcome.reason += " It is unknown whether the server acted on the message before.";
   }
-  return {close(entry, std::move(outcome))};
+  return {keep_aside(entry, std::move(outcome))};
 }
 
 // A gateway answers 403 if it does not know the session.  A web server may reject a form for its
@@ -209,22 +221,29 @@ Sender::Try Sender::handle_answer(const Outbox::Entry& entry, const Answer& answ
     outcome.body = text_of(answer.body);
     return {close(entry, std::move(outcome))};
   };
+  const auto kept = [&](Kind kind) -> Try {
+    Outcome outcome = outcome_of(kind, answer.status);
+    outcome.reason += limit_in(answer);
+    return {keep_aside(entry, std::move(outcome))};
+  };
   switch (answer.status) {
     case Status::kAccepted:
     case Status::kDuplicate:
       return closed(Kind::kAccepted);
     case Status::kForbidden:
-    case Status::kMalformed:
     case Status::kNoRoute:
     case Status::kTooLarge:
+      return kept(Kind::kRejected);
+    case Status::kMalformed:
     case Status::kWithdrawn:
       return closed(Kind::kRejected);
     case Status::kFailed:
       return closed(Kind::kFailed);
     case Status::kConflict:
       state_.must_reinstall = true;
-      return closed(Kind::kUnknown);
+      return kept(Kind::kUnknown);
     case Status::kTooOld:
+      return kept(Kind::kUnknown);
     case Status::kSuspended:
       return closed(Kind::kUnknown);
     case Status::kRevoked:
@@ -314,8 +333,35 @@ void Sender::end_session() {
   outbox_.save(state_);
 }
 
+// The counter of a message that has one stays used.
+Outcome Sender::drop_damaged(const Outbox::Entry& entry) {
+  if (entry.counter) outbox_.save(state_);
+  settled_ = true;
+  return open_outcome(Outcome::Status::kDamaged, "The message's file was damaged. It is now " +
+                                                     outbox_.move_to_damaged(entry) +
+                                                     ", and is not sent.");
+}
+
+// A client that is rejected has settled no message: each waits for another credential.
+Outcome Sender::if_kept(const Outbox::Entry& entry, Outcome outcome) const {
+  if (settled_ || outcome.kind != Kind::kRejected) return outcome;
+  outcome = of_message(std::move(outcome), entry.may_have_been_sent);
+  outcome.kind = Kind::kOpen;
+  outcome.reason += " The message is kept.";
+  return outcome;
+}
+
+Outcome Sender::keep_aside(const Outbox::Entry& entry, Outcome outcome) {
+  if (entry.is_ping) return close(entry, std::move(outcome));
+  settled_ = true;
+  const std::string name = outbox_.keep_aside(entry, state_, outcome);
+  outcome.reason += " It is kept as rejected message " + name + ".";
+  return outcome;
+}
+
 // Saves the state, with the counter used, before it deletes the message.
 Outcome Sender::close(const Outbox::Entry& entry, Outcome outcome) {
+  settled_ = true;
   outbox_.save(state_);
   outbox_.remove(entry);
   return outcome;

@@ -53,6 +53,12 @@ class Sender {
   Try handle_too_large(const Outbox::Entry& entry, std::size_t size);
   // Decides whether the session may have ended.  Returns whether to try again without a pause.
   bool handle_unsealed_answer(int http_status, std::size_t size);
+  // What becomes of a message whose file is damaged: it is moved away and never sent.
+  Outcome drop_damaged(const Outbox::Entry& entry);
+  // Adds that the message is kept, if it still is in the outbox.
+  Outcome if_kept(const Outbox::Entry& entry, Outcome outcome) const;
+  // Moves a settled message to rejected/.
+  Outcome keep_aside(const Outbox::Entry& entry, Outcome outcome);
   Outcome close(const Outbox::Entry& entry, Outcome outcome);
   void report_older(const Outbox::Entry& entry, const Outcome& outcome) const;
 
@@ -74,6 +80,8 @@ class Sender {
   bool session_doubtful_ = false;    // the session may have ended: try to start another first
   bool session_taken_over_ = false;  // the gateway rejected a session that had worked
   // About the message that is being sent:
+  Message message_{};
+  bool settled_ = false;  // it is no longer in the outbox
   int unsealed_answers_ = 0;
   bool session_renewed_ = false;  // a session was started for it
 };

@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include <boost/test/unit_test.hpp>
+#include <filesystem>
 #include <random>
 
 #include "support/print.h"
@@ -79,8 +80,9 @@ BOOST_AUTO_TEST_CASE(exit_status_tells_outcome_of_message) {
   BOOST_TEST(revoked.status == 3);
   BOOST_TEST(says(revoked.err, "revoked: "), revoked.err);
   const RunResult unsent = r.tool({"send", "--data", "never left"});
-  BOOST_TEST(unsent.status == 1);
+  BOOST_TEST(unsent.status == 3);
   BOOST_TEST(says(unsent.err, "revoked: "), unsent.err);
+  BOOST_TEST(says(unsent.err, "The message is kept."), unsent.err);
   BOOST_TEST(r.tool({"ping"}).status == 1);
   BOOST_TEST(says(r.tool({"status"}).out, "open messages: 2\n"), "no ping among them");
 }
@@ -96,6 +98,32 @@ BOOST_AUTO_TEST_CASE(exit_status_5_means_handler_failed) {
   BOOST_TEST(says(r.tool({"status"}).out, "open messages: 0\n"), "it is not sent again");
   BOOST_TEST(says(test::run({test::program("sealpost-client"), "--help"}).out,
                   "5 accepted but its handler failed"));
+}
+
+// The first word of `rejected list`.
+std::string first_rejected(const InstalledClient& r) {
+  const std::string list = r.tool({"rejected", "list"}).out;
+  return list.substr(0, list.find(' '));
+}
+
+BOOST_AUTO_TEST_CASE(rejected_messages_are_listed_sent_and_dropped) {
+  InstalledClient r;
+  BOOST_REQUIRE(r.tool({"install", r.credential}).status == 0);
+  r.site.routes("other - inbox\n");
+  for (const char* body : {"one", "two"})
+    BOOST_TEST(r.tool({"send", "--topic", "valve", "--data", body}).status == 1);
+  BOOST_TEST(says(r.tool({"status"}).out, "rejected messages: 2\n"));
+  BOOST_TEST(says(r.tool({"rejected", "list"}).out, "  valve  3 bytes  "));
+  expect_error(r.tool({"rejected", "send", "9"}), "No rejected message is named 9");
+  r.site.routes("* - inbox\n");
+  const RunResult sent = r.tool({"rejected", "send", first_rejected(r)});
+  BOOST_TEST(sent.status == 0, sent.err);
+  BOOST_TEST(r.site.bodies() == "one\n");
+  std::filesystem::remove(r.state + "/rejected/" + first_rejected(r) + ".why");
+  expect_error(r.tool({"rejected", "send", first_rejected(r)}), "--again");
+  BOOST_TEST(r.tool({"rejected", "drop", first_rejected(r)}).status == 0);
+  BOOST_TEST(r.tool({"rejected", "list"}).out.empty());
+  BOOST_TEST(r.site.bodies() == "one\n");
 }
 
 BOOST_AUTO_TEST_CASE(new_credential_starts_empty_unless_messages_are_open) {

@@ -166,7 +166,7 @@ BOOST_AUTO_TEST_CASE(copied_credential_must_be_installed) {
   for (const Credential& other : {credential("client2"), credential("client1", 2)}) {
     test::write_text(it.path + "/credential.json", std::string(other.json()));
     const auto to_install = [](const std::exception& error) {
-      return says(error, "credential.json is not the credential that was installed there") &&
+      return says(error, "not the credential that was installed there") &&
              says(error, "`sealpost-client install FILE`");
     };
     Client client({.state = it.path});
@@ -189,7 +189,7 @@ BOOST_AUTO_TEST_CASE(queues_messages_in_order_before_numbering) {
   const Outbox::Entry first = it.outbox.store("a", "1");
   const Outbox::Entry second = it.outbox.store("b", std::string("2\0", 2));
   BOOST_TEST(!first.counter.has_value());
-  const Message before = it.outbox.read(second);
+  const Message before = it.outbox.read(second).value();
   BOOST_TEST(before.topic == "b");
   BOOST_TEST(before.body.size() == 2U);
 
@@ -198,7 +198,7 @@ BOOST_AUTO_TEST_CASE(queues_messages_in_order_before_numbering) {
   BOOST_REQUIRE(entries.size() == 2U);
   BOOST_TEST(entries[0].counter.value() == 12U);
   BOOST_TEST(entries[1].file == first.file);
-  const Message after = it.outbox.read(numbered);
+  const Message after = it.outbox.read(numbered).value();
   BOOST_TEST(after.counter == 12U);
   BOOST_TEST((after.id == before.id), "numbering changes nothing else");
 
@@ -218,7 +218,7 @@ BOOST_AUTO_TEST_CASE(skips_half_written_files_and_names_damaged_ones) {
   test::write_text(it.path + "/open/m00000000000000000001", "short");
   const auto entries = it.outbox.entries();
   BOOST_REQUIRE(entries.size() == 1U);
-  BOOST_CHECK_THROW((void)it.outbox.read(entries[0]), Fault);
+  BOOST_TEST(!it.outbox.read(entries[0]).has_value());
   test::write_text(it.path + "/state", "rubbish");
   BOOST_CHECK_THROW((void)it.outbox.state(), Fault);
 }

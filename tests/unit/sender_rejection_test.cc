@@ -48,15 +48,16 @@ BOOST_AUTO_TEST_CASE(keeps_possibly_accepted_message_open_when_revoked) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(rejects_unsent_messages_in_order_when_client_is_revoked) {
+BOOST_AUTO_TEST_CASE(keeps_unsent_messages_in_order_when_client_is_revoked) {
   SenderFixture client;
   client.send("first");
   Database database = client.fixture.database();
   Clients(database).revoke("client1", client.fixture.now);
   BOOST_TEST((client.send("posted to no session").kind == Kind::kOpen));
   const Outcome outcome = client.send("never left");
-  BOOST_TEST((outcome.kind == Kind::kRejected));
+  BOOST_TEST((outcome.kind == Kind::kOpen), "it is kept, and leaves under another credential");
   BOOST_TEST(outcome.status == OutcomeStatus::kRevoked);
+  BOOST_TEST(outcome.reason.find("The message is kept.") != std::string::npos, outcome.reason);
   const auto entries = Outbox(client.folder).entries();
   BOOST_REQUIRE(entries.size() == 2U);
   BOOST_TEST(!entries[1].counter.has_value());
@@ -171,6 +172,93 @@ BOOST_AUTO_TEST_CASE(asks_limit_only_once_if_gateway_reports_none) {
   BOOST_TEST((outcome.kind == Kind::kOpen));
   BOOST_TEST(outcome.reason.find("SEALPOST_MAX_BODY") != std::string::npos, outcome.reason);
   BOOST_TEST(client.forms.size() == 2U + 9U, "eight tries and one handshake");
+}
+
+struct RejectedFixture : SenderFixture {
+  [[nodiscard]] std::vector<RejectedMessage> rejected() const {
+    return Outbox(folder).rejected().list();
+  }
+  Outcome send_rejected(const std::string& which) {
+    const Outbox outbox(folder);
+    const Outbox::Entry entry = outbox.put_back(outbox.rejected().find(which).name);
+    return Sender(outbox, environment()).deliver(entry);
+  }
+};
+
+BOOST_AUTO_TEST_CASE(keeps_rejected_message_until_it_is_sent_as_new_one) {
+  RejectedFixture client;
+  client.send("first");
+  client.fixture.routes("other - inbox\n");
+  const Outcome outcome = client.send("kept");
+  BOOST_TEST((outcome.kind == Kind::kRejected));
+  BOOST_REQUIRE(client.rejected().size() == 1U);
+  const RejectedMessage kept = client.rejected()[0];
+  BOOST_TEST(outcome.reason.find(kept.name) != std::string::npos, outcome.reason);
+  BOOST_TEST(kept.name.starts_with("1-"));
+  BOOST_TEST(kept.name.ends_with("-1"));
+  BOOST_TEST(kept.topic == "t");
+  BOOST_TEST(kept.size == 4U);
+  BOOST_TEST(!kept.unknown);
+  BOOST_TEST((client.flush().kind == Kind::kAccepted), "nothing is sent by itself");
+  client.fixture.routes("* - inbox\n");
+  BOOST_TEST((client.flush().kind == Kind::kAccepted));
+  BOOST_TEST(client.bodies() == "first ");
+  BOOST_TEST((client.send_rejected("1").kind == Kind::kAccepted));
+  BOOST_TEST(client.bodies() == "first kept ");
+  BOOST_TEST(client.rejected().empty());
+  BOOST_TEST(client.state().next == 3U, "it got a new counter");
+}
+
+BOOST_AUTO_TEST_CASE(drops_rejected_message) {
+  RejectedFixture client;
+  client.send("x", "sealpost/other");
+  const Rejected rejected = Outbox(client.folder).rejected();
+  BOOST_CHECK_THROW((void)rejected.find("7"), Fault);
+  rejected.drop(rejected.find("0").name);
+  BOOST_TEST(client.rejected().empty());
+  BOOST_TEST(std::filesystem::is_empty(client.folder + "/rejected"));
+}
+
+BOOST_AUTO_TEST_CASE(marks_messages_of_unknown_outcome) {
+  RejectedFixture client;
+  client.send("first");
+  const Outbox outbox(client.folder);
+  ClientState state = client.state();
+  state.next = 0;
+  outbox.save(state);  // a copy of an older state
+  BOOST_TEST((client.send("conflict").kind == Kind::kUnknown));
+  BOOST_REQUIRE(client.rejected().size() == 1U);
+  BOOST_TEST(client.rejected()[0].unknown);
+  BOOST_TEST(client.rejected()[0].status == "conflict");
+}
+
+BOOST_AUTO_TEST_CASE(kill_while_message_is_kept_aside_loses_and_doubles_nothing) {
+  RejectedFixture client;
+  client.send("x", "sealpost/other");
+  const RejectedMessage kept = client.rejected().front();
+  Outbox outbox(client.folder);
+  BOOST_REQUIRE(outbox.lock(Milliseconds{0}));
+
+  // Killed after the reason was written: the message is still open.
+  std::filesystem::rename(client.folder + "/rejected/" + kept.name,
+                          client.folder + "/open/m00000000000000000000");
+  BOOST_TEST(outbox.recover().empty());
+  BOOST_TEST(client.open() == 1U);
+  BOOST_TEST(client.rejected().empty());
+  BOOST_TEST((client.flush().kind == Kind::kRejected), "the server answers as before");
+  BOOST_REQUIRE(client.rejected().size() == 1U);
+  BOOST_TEST(client.rejected()[0].name == kept.name);
+
+  // Killed before the reason of a message that is sent again was deleted.
+  std::filesystem::rename(client.folder + "/rejected/" + kept.name, client.folder + "/open/q1");
+  BOOST_TEST(outbox.recover().empty());
+  BOOST_TEST(std::filesystem::is_empty(client.folder + "/rejected"));
+  BOOST_TEST(client.open() == 1U);
+
+  // A reason that is lost does not make a message safe to send again.
+  BOOST_TEST((client.flush().kind == Kind::kRejected));
+  std::filesystem::remove(client.folder + "/rejected/" + client.rejected()[0].name + ".why");
+  BOOST_TEST(client.rejected()[0].unknown);
 }
 
 }  // namespace

@@ -16,6 +16,8 @@ struct Options {
   std::string state;
   bool clear_fields = false;
   std::string credential;
+  std::string rejected;  // the name of a rejected message
+  bool again = false;
   std::string topic = "default";
   std::string data;
   std::string file;
@@ -38,6 +40,9 @@ int send(const Options& options);
 int flush(const Options& options);
 int ping(const Options& options);
 int status(const Options& options);
+int list_rejected(const Options& options);
+int send_rejected(const Options& options);
+int drop_rejected(const Options& options);
 int run_probe(const Options& options);
 
 }  // namespace sealpost

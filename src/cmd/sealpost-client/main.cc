@@ -54,6 +54,24 @@ void add_commands(CLI::App& app, Options& options, Command& chosen) {
   add("ping", "test the connection to the gateway and back", ping);
   add("status", "show this client and its open messages", status);
 
+  CLI::App* rejected =
+      app.add_subcommand("rejected", "list, send or drop the messages that the server rejected");
+  rejected->fallthrough()->require_subcommand(1);
+  const auto add_rejected = [&](const char* name, const char* help, Command command) {
+    CLI::App* added = rejected->add_subcommand(name, help)->fallthrough();
+    added->callback([&chosen, command = std::move(command)] { chosen = command; });
+    return added;
+  };
+  const auto add_name = [&](CLI::App* to) {
+    to->add_option("N", options.rejected, "the message's name, or its last number")->required();
+  };
+  add_rejected("list", "print one line for each message", list_rejected);
+  CLI::App* sends_again = add_rejected("send", "send a message as a new one", send_rejected);
+  add_name(sends_again);
+  sends_again->add_flag("--again", options.again,
+                        "send it even if the server may have acted on it already");
+  add_name(add_rejected("drop", "delete a message", drop_rejected));
+
   CLI::App* probes =
       add("probe", "check the web server and the gateway, with a credential nobody else uses",
           run_probe)

@@ -11,7 +11,8 @@ int print_status(const Client::Status& status) {
   std::cout << "name: " << status.name << "\nrole: " << status.role
             << "\ngeneration: " << status.generation << "\nurl: " << status.url
             << "\nsession: " << (status.in_session ? "until " + status.session_until : "none")
-            << "\nopen messages: " << status.open << std::endl;
+            << "\nopen messages: " << status.open << "\nrejected messages: " << status.rejected
+            << std::endl;
   if (!std::cout) throw Fault("The status could not be printed. Check that the disk is not full.");
   return 0;
 }
