@@ -1,5 +1,6 @@
 #include "admin/claims.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "admin/usage_error.h"
@@ -56,6 +57,9 @@ Claims merge_claims(Claims::Map former, const ClaimsRequest& request, Time now) 
       throw UsageError("--expires " + request.expires + " is not a duration such as 90d or 24h.");
     }
     former["not_after"] = std::to_string((now + *life).time_since_epoch() / kSecond);
+  } else if (request.lifetime) {  // unless --claim names another end
+    former.emplace("not_after",
+                   std::to_string((now + *request.lifetime).time_since_epoch() / kSecond));
   }
   Result<Claims, ClaimsError> claims = Claims::of(std::move(former));
   if (!claims) {
@@ -66,8 +70,17 @@ Claims merge_claims(Claims::Map former, const ClaimsRequest& request, Time now) 
   return std::move(*claims);
 }
 
-Standing standing_of(const ClientRow& client, Time now) {
+std::optional<Milliseconds> lifetime_of(const ClientRow& client) {
+  const Result<Claims, ClaimsError> claims = Claims::of(claims_of(client));
+  const auto end = claims ? claims->end() : std::nullopt;
+  if (!end || *end <= client.issued_at) return std::nullopt;
+  return std::chrono::ceil<std::chrono::seconds>(*end - client.issued_at);
+}
+
+Standing standing_of(const ClientRow& client, const std::vector<Home::KeyFile>& keys, Time now) {
   if (client.revoked_at) return Standing::kRevoked;
+  const auto is_its_key = [&](const Home::KeyFile& key) { return key.kid == client.kid; };
+  if (std::none_of(keys.begin(), keys.end(), is_its_key)) return Standing::kNoKey;
   const Result<Claims, ClaimsError> claims = Claims::of(claims_of(client));
   if (!claims || claims->valid_at(now)) return Standing::kValid;
   const auto end = claims->end();
@@ -84,6 +97,8 @@ std::string_view name_of(Standing standing) {
       return "expired";
     case Standing::kRevoked:
       return "revoked";
+    case Standing::kNoKey:
+      return "no key";
   }
   return "";
 }

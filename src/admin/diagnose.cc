@@ -151,6 +151,11 @@ class HomeChecks {
                                home_.keys_folder() + "/" + std::to_string(row.kid) +
                                ".key from a copy, or renew or revoke the client.");
       }
+      if (const auto former = valid_former(row, now_)) {
+        add(Kind::kNote, "The client " + row.name +
+                             " still speaks under its former credential, which ends on " +
+                             iso_time(former->until) + ".");
+      }
       if (issuances_ && !issuances_->contains(row.name)) {
         add(Kind::kBroken, "No credential of the client " + row.name + " is on record. Restore " +
                                home_.store_paths().issuance_log +

@@ -19,9 +19,13 @@ std::string names_of(const std::vector<Row>& rows) {
   return names;
 }
 
-std::vector<ClientRow> clients_under(Clients& clients, Kid kid) {
+// With a credential under the key that stands, also a former one.
+std::vector<ClientRow> clients_under(Clients& clients, Kid kid, Time now) {
   std::vector<ClientRow> under = clients.list();
-  std::erase_if(under, [&](const ClientRow& row) { return row.kid != kid || row.revoked_at; });
+  std::erase_if(under, [&](const ClientRow& row) {
+    const auto former = valid_former(row, now);
+    return row.revoked_at || (row.kid != kid && (!former || former->kid != kid));
+  });
   return under;
 }
 
@@ -33,10 +37,11 @@ std::vector<SessionRow> sessions_under(Clients& clients, Kid kid, Time now) {
 
 void require_unused(Clients& clients, Kid kid, Time now) {
   const std::string key = "key " + std::to_string(kid);
-  const std::vector<ClientRow> holders = clients_under(clients, kid);
+  const std::vector<ClientRow> holders = clients_under(clients, kid, now);
   if (!holders.empty()) {
     throw Fault("These clients still have a credential under " + key + ": " + names_of(holders) +
-                ". Run `sealpost client renew` for each, or use --force to lock them out.");
+                ". Run `sealpost client renew` for each, and wait until each uses its new "
+                "credential. --force locks them out.");
   }
   const std::vector<SessionRow> sessions = sessions_under(clients, kid, now);
   if (!sessions.empty()) {
@@ -53,7 +58,7 @@ std::vector<KeyUse> list_keys(const Home& home, Database& database, Time now) {
   std::vector<KeyUse> keys;
   const Kid newest = home.newest_kid();
   for (const Home::KeyFile& key : home.keys()) {
-    keys.push_back({key.kid, key.made_at, clients_under(clients, key.kid).size(),
+    keys.push_back({key.kid, key.made_at, clients_under(clients, key.kid, now).size(),
                     sessions_under(clients, key.kid, now).size(), key.kid == newest});
   }
   return keys;

@@ -45,8 +45,8 @@ void TemporaryClient::issue(const std::string& url, Time now) {
   Database database = open_database(home_);
   const IssueKind kind = exists(database) ? IssueKind::kRenewal : IssueKind::kNewClient;
   issued_ = true;  // whatever fails from here on, the destructor removes the client
-  const Credential credential =
-      issue_credential(home_, database, kName, kind, *Claims::of({{"role", "doctor"}}), url, now);
+  const Credential credential = issue_credential(
+      home_, database, kName, kind, *Claims::of({{"role", "doctor"}}), Milliseconds(0), url, now);
   const crypto::SecretText text = credential.json();
   write_private_file(file_, bytes_of(std::string_view(text.data(), text.size())));
 }

@@ -1,17 +1,19 @@
 #include "store/clients.h"
 
-#include "store/issuance_log.h"
+#include "store/issuance_comparison.h"
 #include "store/sql.h"
 
 namespace sealpost {
 namespace {
 
-// The greatest generation of a name, in the database or in the issuance log; 0 for a new name.
-Generation reached(const std::vector<ClientRow>& row, const std::map<std::string, Issuance>& issues,
-                   const std::string& name) {
-  const auto issued = issues.find(name);
-  return std::max(row.empty() ? 0 : row.front().generation,
-                  issued == issues.end() ? 0 : issued->second.generation);
+// The former of a renewed client: the one that it has already, if that is still valid.  So of two
+// renewals the first, which was never used, ends at once (PROTOCOL 3).
+std::optional<FormerCredential> former_after_renewal(const ClientRow& row, Milliseconds grace,
+                                                     Time now) {
+  if (row.revoked_at || grace == Milliseconds::zero()) return std::nullopt;
+  const auto former = valid_former(row, now);
+  if (former) return FormerCredential{former->generation, former->kid, now + grace};
+  return FormerCredential{row.generation, row.kid, now + grace};
 }
 
 Fault no_such_client(const std::string& name) {
@@ -20,73 +22,77 @@ Fault no_such_client(const std::string& name) {
 
 }  // namespace
 
+std::optional<FormerCredential> valid_former(const ClientRow& client, Time now) {
+  if (client.revoked_at || !client.former || client.former->until <= now) return std::nullopt;
+  return client.former;
+}
+
 Generation Clients::add(const std::string& name, Kid kid, const Claims& claims, Time now) {
-  return issue(name, kid, claims, false, now);
-}
-
-Generation Clients::renew(const std::string& name, Kid kid, const Claims& claims, Time now) {
-  return issue(name, kid, claims, true, now);
-}
-
-// The keys of the ended sessions lie in the WAL until it is emptied.
-void Clients::revoke(const std::string& name, Time now) {
-  withdraw(name, false, now);
-  (void)database_.trim_wal(true);
-}
-
-void Clients::remove(const std::string& name, Time now) {
-  withdraw(name, true, now);
-  (void)database_.trim_wal(true);
-}
-
-Generation Clients::issue(const std::string& name, Kid kid, const Claims& claims, bool must_exist,
-                          Time now) {
   Write write(database_);
-  const std::vector<ClientRow> row = select("WHERE name = ?", name);
-  if (must_exist && row.empty()) throw no_such_client(name);
-  if (!must_exist && !row.empty()) {
+  apply_new_issuances();
+  if (!select("WHERE name = ?", name).empty()) {
     throw Fault("The client " + name + " exists already. `sealpost client renew " + name +
                 "` issues a new credential.");
   }
-  const std::string& file = database_.paths().issuance_log;
-  const Generation generation = reached(row, read_issuance_log(file), name) + 1;
-  append_issuance(file, {Issuance::Kind::kIssue, name, generation, kid, claims.json(), now});
-
-  SQLite::Statement put(database_.handle(), R"sql(
-      INSERT INTO client (name, generation, kid, claims, issued_at, revoked_at)
-      VALUES (?, ?, ?, ?, ?, NULL)
-      ON CONFLICT (name) DO UPDATE SET
-        generation = excluded.generation,
-        kid = excluded.kid,
-        claims = excluded.claims,
-        issued_at = excluded.issued_at,
-        revoked_at = NULL)sql");
-  Query(put, name, generation, static_cast<int>(kid), claims.json(), now).run();
+  const Generation generation = next_generation(name);
+  record({Issuance::Kind::kIssue, name, generation, kid, claims.json(), now, {}});
   write.commit();
   return generation;
 }
 
-void Clients::withdraw(const std::string& name, bool remove, Time now) {
+Generation Clients::renew(const std::string& name, Kid kid, const Claims& claims, Time now,
+                          Milliseconds grace) {
   Write write(database_);
-  const std::vector<ClientRow> row = select("WHERE name = ?", name);
-  if (row.empty()) throw no_such_client(name);
-  const std::string& file = database_.paths().issuance_log;
-  // One above every generation that was issued, so that every credential is revoked.
-  const Generation generation = reached(row, read_issuance_log(file), name) + 1;
-  const auto kind = remove ? Issuance::Kind::kRemove : Issuance::Kind::kRevoke;
-  append_issuance(file, {kind, name, generation, row.front().kid, row.front().claims, now});
-
-  SQLite::Statement end(database_.handle(), "DELETE FROM session WHERE name = ?");
-  Query(end, name).run();
-  if (remove) {
-    SQLite::Statement forget(database_.handle(), "DELETE FROM client WHERE name = ?");
-    Query(forget, name).run();
-  } else {
-    SQLite::Statement raise(database_.handle(),
-                            "UPDATE client SET generation = ?2, revoked_at = ?3 WHERE name = ?1");
-    Query(raise, name, generation, now).run();
-  }
+  apply_new_issuances();
+  const auto former = former_after_renewal(find(name), grace, now);
+  const Generation generation = next_generation(name);
+  record({Issuance::Kind::kIssue, name, generation, kid, claims.json(), now, former});
   write.commit();
+  return generation;
+}
+
+// The keys of the ended sessions lie in the WAL until it is emptied.
+void Clients::revoke(const std::string& name, Time now) {
+  withdraw(name, Issuance::Kind::kRevoke, now);
+  (void)database_.trim_wal(true);
+}
+
+void Clients::remove(const std::string& name, Time now) {
+  withdraw(name, Issuance::Kind::kRemove, now);
+  (void)database_.trim_wal(true);
+}
+
+void Clients::withdraw(const std::string& name, Issuance::Kind kind, Time now) {
+  Write write(database_);
+  apply_new_issuances();
+  const ClientRow row = find(name);
+  record({kind, name, next_generation(name), row.kid, row.claims, now, {}});
+  write.commit();
+}
+
+// A line that was appended by a process that was killed before it committed.
+void Clients::apply_new_issuances() {
+  const std::string& log = database_.paths().issuance_log;
+  if (!is_issuance_log_known(database_.handle(), log)) {
+    apply_issuance_log(database_.handle(), log);
+  }
+}
+
+// One above every generation of the name in the database and in the issuance log.
+Generation Clients::next_generation(const std::string& name) {
+  const std::map<std::string, Issuance> issues = read_issuance_log(database_.paths().issuance_log);
+  const auto issued = issues.find(name);
+  const std::vector<ClientRow> row = select("WHERE name = ?", name);
+  return std::max(row.empty() ? 0 : row.front().generation,
+                  issued == issues.end() ? 0 : issued->second.generation) +
+         1;
+}
+
+// The line is on disk before the database hears of it.
+void Clients::record(const Issuance& issue) {
+  append_issuance(database_.paths().issuance_log, issue);
+  apply_issuance(database_.handle(), issue);
+  note_issuance_log(database_.handle(), database_.paths().issuance_log);
 }
 
 std::vector<ClientRow> Clients::list() { return select("WHERE name <> ?", ""); }
@@ -102,7 +108,8 @@ std::vector<ClientRow> Clients::select(const char* where, const std::string& nam
       SELECT name, generation, kid, claims, issued_at, revoked_at,
              (SELECT max(message.received_at)
               FROM message JOIN installation ON installation.id = message.installation
-              WHERE installation.name = client.name)
+              WHERE installation.name = client.name),
+             former, former_kid, former_until
       FROM client )sql") + where + " ORDER BY name");
   Query query(statement, name);
   std::vector<ClientRow> rows;
@@ -111,9 +118,14 @@ std::vector<ClientRow> Clients::select(const char* where, const std::string& nam
       if (query.is_null(column)) return std::nullopt;
       return query.time(column);
     };
+    std::optional<FormerCredential> former;
+    if (!query.is_null(7)) {
+      former = FormerCredential{static_cast<Generation>(query.number(7)),
+                                static_cast<Kid>(query.number(8)), query.time(9)};
+    }
     rows.push_back({query.text(0), static_cast<Generation>(query.number(1)),
                     static_cast<Kid>(query.number(2)), query.text(3), query.time(4), time(5),
-                    time(6)});
+                    former, time(6)});
   }
   return rows;
 }

@@ -9,18 +9,27 @@
 #include "base/time.h"
 #include "protocol/claims.h"
 #include "store/database.h"
+#include "store/issuance_log.h"
 
 namespace sealpost {
 
 struct ClientRow {
   std::string name;
-  Generation generation;
-  Kid kid;
+  Generation generation = 0;
+  Kid kid = 0;
   std::string claims;  // a JSON object
   Time issued_at;
   std::optional<Time> revoked_at;
+  std::optional<FormerCredential> former;  // also if it has ended
   std::optional<Time> last_message_at;
 };
+
+// How long a renewed client may go on under its former credential, unless the operator says
+// otherwise.
+constexpr Milliseconds kGrace = 7 * 24 * kHour;
+
+// The former credential of a client that may still use it now.
+[[nodiscard]] std::optional<FormerCredential> valid_former(const ClientRow& client, Time now);
 
 struct SessionRow {
   SessionId id;
@@ -40,10 +49,12 @@ class Clients {
   // Returns the new client's generation: 1, or one more than a removed client of that name had.
   // Throws if the name exists.
   Generation add(const std::string& name, Kid kid, const Claims& claims, Time now);
-  // Returns the next generation of an existing client, which revokes the previous one: its sessions
-  // hear `revoked` at their next record.
-  Generation renew(const std::string& name, Kid kid, const Claims& claims, Time now);
-  // Revokes every credential of the client and ends its sessions.
+  // Returns the next generation of an existing client.  The credential that the client uses now
+  // stays valid until the first record of the new one, at most for `grace`.  Without a grace it is
+  // revoked: its sessions hear `revoked` at their next record.
+  Generation renew(const std::string& name, Kid kid, const Claims& claims, Time now,
+                   Milliseconds grace = kGrace);
+  // Revokes every credential of the client, the former too, and ends its sessions.
   void revoke(const std::string& name, Time now);
   // The same, and deletes the client.  Its messages stay until they are pruned.
   void remove(const std::string& name, Time now);
@@ -60,11 +71,12 @@ class Clients {
   int end_sessions_under(Kid kid);
 
  private:
-  Generation issue(const std::string& name, Kid kid, const Claims& claims, bool must_exist,
-                   Time now);
+  void apply_new_issuances();
+  Generation next_generation(const std::string& name);
+  void record(const Issuance& issue);
   int end_sessions_where(const std::string& condition,
                          const std::function<void(SQLite::Statement&)>& bind);
-  void withdraw(const std::string& name, bool remove, Time now);
+  void withdraw(const std::string& name, Issuance::Kind kind, Time now);
   std::vector<ClientRow> select(const char* where, const std::string& name);
 
   Database& database_;

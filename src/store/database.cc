@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "store/epoch.h"
+#include "store/issuance_comparison.h"
 #include "store/schema.h"
 
 namespace sealpost {
@@ -140,6 +141,7 @@ Database::Database(const StorePaths& paths, const ServerId& server_id, const Jou
     configure();
     migrate();
     verify(server_id);
+    compare_issuance_log();
   } catch (const SQLite::Exception& error) {
     throw explain(error, paths_.database);
   }
@@ -234,6 +236,17 @@ void Database::verify(const ServerId& server_id) {
         "The database " + paths_.database +
         " belongs to other master keys. Put the directory keys of its own server beside it.");
   }
+}
+
+// A database that was put back from an old copy learns here whom the operator has revoked since.
+void Database::compare_issuance_log() {
+  if (is_issuance_log_known(handle_, paths_.issuance_log)) return;
+  {
+    Write write(*this);
+    apply_issuance_log(handle_, paths_.issuance_log);
+    write.commit();
+  }
+  (void)trim_wal(true);  // keys of ended sessions may lie in the WAL
 }
 
 bool Database::is_current() {

@@ -40,9 +40,10 @@ struct StorePaths {
 
 class Database {
  public:
-  // Opens what create() made, migrates an older schema, and reads every setting back.  Throws Fault
-  // if the file is missing, no sealpost database, of a newer schema, read-only, corrupt, or another
-  // server's.
+  // Opens what create() made, migrates an older schema, reads every setting back, and applies the
+  // issuance log unless this database knows it.  Throws Fault if the file is missing, no sealpost
+  // database, of a newer schema, read-only, corrupt, or another server's, or if the issuance log
+  // cannot be read.
   Database(const StorePaths& paths, const ServerId& server_id);
   // The same with a journal that the caller chooses instead of the file system.
   Database(const StorePaths& paths, const ServerId& server_id, const JournalMode& journal);
@@ -85,6 +86,7 @@ class Database {
   void configure();
   void migrate();
   void verify(const ServerId& server_id);
+  void compare_issuance_log();
 
   StorePaths paths_;
   JournalMode journal_;

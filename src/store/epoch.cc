@@ -4,38 +4,10 @@
 
 #include "base/result.h"
 #include "crypto/primitives.h"
-#include "store/issuance_log.h"
+#include "store/issuance_comparison.h"
 
 namespace sealpost {
 namespace {
-
-void apply_issuance(SQLite::Database& handle, const Issuance& issue) {
-  if (issue.kind == Issuance::Kind::kRemove) {
-    SQLite::Statement remove(handle, "DELETE FROM client WHERE name = ? AND generation <= ?");
-    remove.bind(1, issue.name);
-    remove.bind(2, static_cast<std::int64_t>(issue.generation));
-    remove.exec();
-    return;
-  }
-  SQLite::Statement raise(handle, R"sql(
-      INSERT INTO client (name, generation, kid, claims, issued_at, revoked_at)
-      VALUES (?, ?, ?, ?, ?, ?)
-      ON CONFLICT (name) DO UPDATE SET
-        generation = excluded.generation,
-        kid = excluded.kid,
-        claims = excluded.claims,
-        issued_at = excluded.issued_at,
-        revoked_at = excluded.revoked_at
-      WHERE excluded.generation > client.generation)sql");
-  raise.bind(1, issue.name);
-  raise.bind(2, static_cast<std::int64_t>(issue.generation));
-  raise.bind(3, issue.kid);
-  raise.bind(4, issue.claims);
-  raise.bind(5, static_cast<std::int64_t>(to_ms(issue.at)));
-  if (issue.kind == Issuance::Kind::kRevoke)
-    raise.bind(6, static_cast<std::int64_t>(to_ms(issue.at)));
-  raise.exec();
-}
 
 // The handler of a message in progress may have acted after the copy was made (PROTOCOL 7).
 std::int64_t suspend_deliveries(SQLite::Database& handle) {
@@ -59,13 +31,13 @@ std::int64_t start_epoch(SQLite::Database& handle, const std::string& issuance_l
   start.bind(4, reason);
   start.exec();
   handle.exec("DELETE FROM session");
-  const std::map<std::string, Issuance> said = read_issuance_log(issuance_log);
-  if (said.empty() && handle.execAndGet("SELECT count(*) FROM client").getInt() > 0) {
+  if (read_issuance_log(issuance_log).empty() &&
+      handle.execAndGet("SELECT count(*) FROM client").getInt() > 0) {
     throw Fault("The issuance log " + issuance_log +
                 " is missing, so sealpost cannot tell which clients are revoked. Restore it from a "
                 "copy.");
   }
-  for (const auto& [name, issue] : said) apply_issuance(handle, issue);
+  apply_issuance_log(handle, issuance_log);
   return suspend_deliveries(handle);
 }
 

@@ -1,6 +1,7 @@
 #include "store/issuance_log.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,14 +21,30 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::array<const char*, 3> kKinds{"issue", "revoke", "remove"};
+constexpr std::size_t kLongestLine = 4096;  // 1,024 bytes of claims need less than 3,000
 
 std::string line_of(const Issuance& issue) {
-  const Json json = {
+  Json json = {
       {"at", to_ms(issue.at)}, {"do", kKinds.at(static_cast<std::size_t>(issue.kind))},
       {"name", issue.name},    {"generation", issue.generation},
       {"kid", issue.kid},      {"claims", Json::parse(issue.claims)},
   };
+  if (issue.former) {
+    json["former"] = issue.former->generation;
+    json["former_kid"] = issue.former->kid;
+    json["former_until"] = to_ms(issue.former->until);
+  }
   return json.dump() + "\n";
+}
+
+// Throws if it is none: the database would not take it either.
+FormerCredential former_of(const Json& json, Generation generation) {
+  const FormerCredential former{json.at("former"), json.at("former_kid"),
+                                time_from_ms(json.at("former_until"))};
+  if (former.generation == 0 || former.generation > generation || former.kid == 0) {
+    throw Fault("not a former credential");
+  }
+  return former;
 }
 
 Issuance issuance_of(const std::string& line) {
@@ -41,10 +58,16 @@ Issuance issuance_of(const std::string& line) {
   issue.kid = json.at("kid");
   issue.claims = json.at("claims").dump();
   issue.at = time_from_ms(json.at("at"));
+  if (json.contains("former")) issue.former = former_of(json, issue.generation);
   if (found == kKinds.end() || !is_name(issue.name) || issue.generation == 0 || issue.kid == 0) {
     throw Fault("not an issuance");
   }
   return issue;
+}
+
+Fault cannot_read(const std::string& path, int why) {
+  return Fault("Cannot read the issuance log " + path + ": " + std::strerror(why) +
+               ". Give it to the user that the gateway runs as.");
 }
 
 // The whole file; nothing if it does not exist.
@@ -60,11 +83,14 @@ std::string read_whole(const std::string& path) {
   }
   const int why = errno;
   if (file >= 0) close(file);
-  if (got < 0) {
-    throw Fault("Cannot read the issuance log " + path + ": " + std::strerror(why) +
-                ". Give it to the user that the gateway runs as.");
-  }
+  if (got < 0) throw cannot_read(path, why);
   return text;
+}
+
+// The last line in the end of a file, without its newline.
+std::string_view last_line_in(std::string_view end) {
+  if (end.ends_with('\n')) end.remove_suffix(1);
+  return end.substr(end.rfind('\n') + 1);
 }
 
 bool is_issuance(const std::string& line) {
@@ -125,11 +151,29 @@ void append_issuance(const std::string& path, const Issuance& issue) {
   require(written, path);
 }
 
+IssuanceLogEnd end_of_issuance_log(const std::string& path) {
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0 && errno == ENOENT) return {};
+  struct stat status {};
+  std::array<char, kLongestLine> end{};
+  ssize_t got = -1;
+  if (file >= 0 && fstat(file, &status) == 0) {
+    const off_t at = std::max<off_t>(status.st_size - static_cast<off_t>(end.size()), 0);
+    got = pread(file, end.data(), end.size(), at);
+  }
+  const int why = errno;
+  if (file >= 0) close(file);
+  if (got < 0) throw cannot_read(path, why);
+  const std::string_view line = last_line_in({end.data(), static_cast<std::size_t>(got)});
+  return {static_cast<std::uint64_t>(status.st_size), crypto::sha256({bytes_of(line)})};
+}
+
 std::map<std::string, Issuance> read_issuance_log(const std::string& path) {
   std::map<std::string, Issuance> last;
   for_each_issuance(path, [&](Issuance issue) {
     auto& known = last[issue.name];
-    if (issue.generation >= known.generation) known = std::move(issue);
+    const bool ends = issue.kind != Issuance::Kind::kIssue && issue.generation == known.generation;
+    if (issue.generation > known.generation || ends) known = std::move(issue);
   });
   return last;
 }

@@ -4,13 +4,20 @@
 //
 //   {"at":1795433460000,"do":"issue","name":"client1","generation":1,"kid":1,"claims":{"role":"sensor"}}
 //   {"at":1795510800000,"do":"revoke","name":"client1","generation":2,"kid":1,"claims":{"role":"sensor"}}
+//
+// The line of a renewal also names the former credential:
+// "former":1,"former_kid":1,"former_until":1796038260000
 #pragma once
 
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "base/time.h"
+#include "crypto/primitives.h"
 #include "protocol/ids.h"
+#include "store/standing_credentials.h"
 
 namespace sealpost {
 
@@ -22,12 +29,23 @@ struct Issuance {
   Kid kid = 0;
   std::string claims;  // a JSON object
   Time at{};
+  std::optional<FormerCredential> former;  // of a renewal with a grace
+};
+
+// How the file ends, to notice cheaply that it has changed.
+struct IssuanceLogEnd {
+  std::uint64_t length = 0;  // 0: the file does not exist, or is empty
+  crypto::Digest last_line;  // SHA-256
 };
 
 // Appends one line and syncs it to disk.  The caller holds the write lock.  Throws Fault.
 void append_issuance(const std::string& path, const Issuance& issue);
 
-// For each name the line with the greatest generation.  Nothing if the file does not exist.  A last
+// With one fstat and one pread.  Throws Fault if the file cannot be read.
+[[nodiscard]] IssuanceLogEnd end_of_issuance_log(const std::string& path);
+
+// For each name the line with the greatest generation; of two with the same, a revocation or
+// removal.  Nothing if the file does not exist.  A last
 // line without its end was never acted on, and is ignored.  Throws Fault, with the line's number,
 // for any other line that cannot be read.
 [[nodiscard]] std::map<std::string, Issuance> read_issuance_log(const std::string& path);

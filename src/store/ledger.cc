@@ -4,6 +4,7 @@
 
 #include "protocol/idempotency_key.h"
 #include "store/epoch.h"
+#include "store/standing_credentials.h"
 
 namespace sealpost {
 namespace {
@@ -73,7 +74,7 @@ SessionStart Ledger::start_session(const NewSession& session, const Keyring& key
   using Verdict = SessionStart::Verdict;
   const auto& [id, kid, who] = session.session;
   if (has_seen(session.handshake, now)) return {Verdict::kReplayed};
-  if (is_revoked(who)) return {Verdict::kRevoked};
+  if (is_revoked(session.session, now)) return {Verdict::kRevoked};
   const Epoch current = epoch();
   const std::uint64_t next = next_of(find_installation(who));
   if (session.receipt.next > next &&
@@ -83,8 +84,6 @@ SessionStart Ledger::start_session(const NewSession& session, const Keyring& key
   if (sessions_begun(who, now) >= kBegunMax) return {Verdict::kTooManySessions};
   make_room_for_pending(who, now);
 
-  // A generation above the row's was issued by us as well: it is the row that is old.
-  Query(raise_generation_, who.name, who.generation).run();
   Query(add_session_, id, who.name, who.generation, static_cast<int>(kid), who.nonce,
         store_keys(session.sealed_keys), now, std::min(now + kPendingLife, session.expires_at),
         session.expires_at)
@@ -100,13 +99,11 @@ Admission Ledger::admit(Candidate& candidate, const Keyring& keyring, const Epoc
   const Session& session = candidate.record.session();
   std::optional<std::int64_t> installation;
   {
-    Query standing(select_standing_, session.id, now);
-    if (!standing.row()) return {.verdict = Verdict::kNoSession};
-    if (standing.is_null(1) || standing.number(1) > session.installation.generation) {
-      return {.verdict = Verdict::kRevoked};
-    }
-    if (!standing.is_null(0)) installation = standing.number(0);
+    Query live(select_live_, session.id, now);
+    if (!live.row()) return {.verdict = Verdict::kNoSession};
+    if (!live.is_null(0)) installation = live.number(0);
   }
+  if (is_revoked(session, now)) return {.verdict = Verdict::kRevoked};
   const bool pending = !installation;
   if (pending) installation = find_installation(session.installation);
 
@@ -141,9 +138,17 @@ std::uint64_t Ledger::next_of(std::optional<std::int64_t> installation) {
   return query.is_null(0) ? 0 : static_cast<std::uint64_t>(query.number(0)) + 1;
 }
 
-bool Ledger::is_revoked(const Installation& who) {
-  Query query(select_generation_, who.name);
-  return !query.row() || query.number(0) > who.generation;
+// Whether the session's credential does not stand (PROTOCOL 3).
+bool Ledger::is_revoked(const Session& session, Time now) {
+  Query query(select_client_, session.installation.name);
+  if (!query.row()) return true;
+  StandingCredentials row{static_cast<Generation>(query.number(0)),
+                          static_cast<Kid>(query.number(1)), query.number(2) != 0, std::nullopt};
+  if (!query.is_null(3)) {
+    row.former = FormerCredential{static_cast<Generation>(query.number(3)),
+                                  static_cast<Kid>(query.number(4)), query.time(5)};
+  }
+  return !stands(row, session.kid, session.installation.generation, now);
 }
 
 // Another process's clock reading may be a little ahead of `now`, which is the batch's.  Handshakes
@@ -176,7 +181,9 @@ std::int64_t Ledger::store_keys(ByteView sealed_keys) {
   return database_.handle().getLastInsertRowid();
 }
 
-// A pending session becomes active: every other session of its name ends here (PROTOCOL 5).
+// A pending session becomes active.  Every other session of its name ends, except pending ones of a
+// later generation.  A generation not below the row's becomes the row's, and the former ends
+// (PROTOCOL 5).
 std::int64_t Ledger::make_active(const Session& session, std::optional<std::int64_t> installation,
                                  Time now) {
   const Installation& who = session.installation;
@@ -184,7 +191,8 @@ std::int64_t Ledger::make_active(const Session& session, std::optional<std::int6
     Query(add_installation_, who.name, who.generation, who.nonce, now).run();
     installation = database_.handle().getLastInsertRowid();
   }
-  ended_sessions_ |= Query(end_other_sessions_, who.name, session.id).run() > 0;
+  ended_sessions_ |= Query(end_other_sessions_, who.name, session.id, who.generation).run() > 0;
+  Query(raise_generation_, who.name, who.generation, static_cast<int>(session.kid)).run();
   Query(activate_session_, session.id, *installation).run();
   return *installation;
 }

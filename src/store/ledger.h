@@ -57,7 +57,7 @@ class Ledger {
 
   std::optional<std::int64_t> find_installation(const Installation& who);
   std::uint64_t next_of(std::optional<std::int64_t> installation);
-  bool is_revoked(const Installation& who);
+  bool is_revoked(const Session& session, Time now);
   std::int64_t store_keys(ByteView sealed_keys);
   std::int64_t sessions_begun(const Installation& who, Time now);
   void make_room_for_pending(const Installation& who, Time now);
@@ -81,19 +81,21 @@ class Ledger {
   Quota quota_{database_.handle()};
 
   Prepared select_epoch_ = prepare("SELECT epoch FROM server");
-  Prepared select_generation_ = prepare("SELECT generation FROM client WHERE name = ?");
+  Prepared select_client_ = prepare(R"sql(
+      SELECT generation, kid, revoked_at IS NOT NULL, former, former_kid, former_until
+      FROM client
+      WHERE name = ?)sql");
   Prepared raise_generation_ = prepare(R"sql(
-      UPDATE client SET generation = ?2, revoked_at = NULL
-      WHERE name = ?1 AND generation < ?2)sql");
+      UPDATE client
+      SET generation = ?2, kid = ?3, former = NULL, former_kid = NULL, former_until = NULL
+      WHERE name = ?1 AND generation <= ?2)sql");
 
   Prepared select_session_ = prepare(R"sql(
       SELECT name, generation, kid, install_nonce, session_key.sealed_keys, live_until
       FROM session JOIN session_key ON session_key.id = session.keys
       WHERE session_id = ? AND live_until > ?)sql");
-  Prepared select_standing_ = prepare(R"sql(
-      SELECT session.installation, client.generation
-      FROM session LEFT JOIN client ON client.name = session.name
-      WHERE session.session_id = ? AND session.live_until > ?)sql");
+  Prepared select_live_ =
+      prepare("SELECT installation FROM session WHERE session_id = ? AND live_until > ?");
   Prepared count_begun_ = prepare(R"sql(
       SELECT count(*)
       FROM handshake
@@ -116,7 +118,9 @@ class Ledger {
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?))sql");
   Prepared activate_session_ = prepare(
       "UPDATE session SET installation = ?2, live_until = expires_at WHERE session_id = ?1");
-  Prepared end_other_sessions_ = prepare("DELETE FROM session WHERE name = ? AND session_id <> ?");
+  Prepared end_other_sessions_ = prepare(R"sql(
+      DELETE FROM session
+      WHERE name = ?1 AND session_id <> ?2 AND (installation IS NOT NULL OR generation <= ?3))sql");
   Prepared select_expired_session_ = prepare("SELECT 1 FROM session WHERE live_until <= ?");
   Prepared end_expired_sessions_ = prepare("DELETE FROM session WHERE live_until <= ?");
 

@@ -193,7 +193,7 @@ BOOST_AUTO_TEST_CASE(accepts_no_message_after_operator_ends_client) {
   RaceFixture race;
   const std::pair<std::vector<std::string>, std::string> commands[] = {
       {{"client", "revoke"}, "HTTP 403"},
-      {{"client", "renew"}, "revoked"},
+      {{"client", "renew", "--grace", "0"}, "revoked"},
       {{"client", "remove"}, "HTTP 403"},
       {{"session", "end"}, "HTTP 403"},
   };

@@ -37,7 +37,8 @@ struct FuzzFixture {
 
   [[nodiscard]] Credential renewed(const Credential& old) const {
     Database at = fixture.database();
-    const Generation generation = Clients(at).renew(old.name, old.kid, old.claims, fixture.now);
+    const Generation generation =
+        Clients(at).renew(old.name, old.kid, old.claims, fixture.now, Milliseconds(0));
     return Credential::issue(fixture.home.keyring(), old.kid, old.name, generation, old.claims, "");
   }
 };

@@ -146,7 +146,8 @@ BOOST_AUTO_TEST_CASE(renewed_credential_keeps_messages_never_sent) {
   r.site.start_gateways();
   const std::string renewed = r.site.folder / "renewed.json";
   r.site.home.set_url(r.site.url());
-  BOOST_REQUIRE(r.site.operate({"client", "renew", "client1", "--out", renewed}).status == 0);
+  BOOST_REQUIRE(
+      r.site.operate({"client", "renew", "client1", "--grace", "0", "--out", renewed}).status == 0);
   const RunResult revoked = r.tool({"flush"});
   BOOST_TEST(revoked.status == 3);
   BOOST_TEST(says(revoked.err, "revoked"), revoked.err);

@@ -225,7 +225,19 @@ BOOST_AUTO_TEST_CASE(lists_shows_renews_revokes_and_removes_clients) {
   BOOST_TEST(renewed["generation"] == 2);
   BOOST_TEST(renewed["claims"]["role"] == "sensor");
   BOOST_TEST(renewed["claims"]["site"] == "x");
-  BOOST_TEST(!renewed["claims"].contains("not_after"), "times are given anew");
+  const auto end_of = [](const nlohmann::json& credential) {
+    return std::stoll(credential["claims"]["not_after"].get<std::string>());
+  };
+  const auto days_left = [&](const nlohmann::json& credential) {
+    const auto now = std::chrono::duration_cast<std::chrono::seconds>(
+        std::chrono::system_clock::now().time_since_epoch());
+    return static_cast<double>(end_of(credential) - now.count()) / 86'400;
+  };
+  BOOST_TEST(days_left(renewed) > 0.99, "as long after its issue as the old one");
+  BOOST_TEST(days_left(renewed) <= 1.0);
+  const auto longer =
+      nlohmann::json::parse(operator_tool.run({"client", "renew", "a", "--expires", "3d"}).out);
+  BOOST_TEST(days_left(longer) > 2.99);
   const auto changed = nlohmann::json::parse(
       operator_tool.run({"client", "renew", "a", "--role", "master", "--claim", "site=y"}).out);
   BOOST_TEST(changed["claims"]["role"] == "master");
@@ -235,8 +247,9 @@ BOOST_AUTO_TEST_CASE(lists_shows_renews_revokes_and_removes_clients) {
   const auto list = lines_of(operator_tool.run({"client", "list", "--json"}).out);
   BOOST_REQUIRE(list.size() == 2U);
   BOOST_TEST(list[0]["name"] == "a");
-  BOOST_TEST(list[0]["generation"] == 3);
+  BOOST_TEST(list[0]["generation"] == 4);
   BOOST_TEST(list[0]["standing"] == "valid");
+  BOOST_TEST(list[0]["former"]["generation"] == 1, "the one that the client may use");
   BOOST_TEST(list[1]["standing"] == "revoked");
   BOOST_TEST(says(operator_tool.run({"client", "list"}).out, "NAME"));
   BOOST_TEST(
@@ -247,6 +260,34 @@ BOOST_AUTO_TEST_CASE(lists_shows_renews_revokes_and_removes_clients) {
   const auto again =
       nlohmann::json::parse(operator_tool.run({"client", "add", "b", "--role", "shop"}).out);
   BOOST_TEST(again["generation"] == 4, "generations never go back");
+}
+
+BOOST_AUTO_TEST_CASE(renewal_says_what_it_did_and_list_shows_former) {
+  const OperatorTool operator_tool;
+  operator_tool.run({"client", "add", "a", "--role", "r"});
+  const RunResult renewed = operator_tool.run({"client", "renew", "a"});
+  BOOST_TEST(says(renewed.err, "The client a is renewed: generation 2, without an end."));
+  BOOST_TEST(says(renewed.err, "Generation 1 stays valid until the client uses the new one"));
+  const char* former = "still speaks under its former credential, which ends on ";
+  BOOST_TEST(says(operator_tool.run({"client", "list"}).out, former));
+  BOOST_TEST(says(operator_tool.run({"client", "show", "a"}).out, former));
+  BOOST_TEST(says(operator_tool.run({"doctor"}).out, former));
+  const RunResult at_once = operator_tool.run({"client", "renew", "a", "--grace", "0"});
+  BOOST_TEST(says(at_once.err, "Its former credentials are no longer valid."));
+  BOOST_TEST(!says(operator_tool.run({"client", "list"}).out, former));
+  expect_usage_error(operator_tool.run({"client", "renew", "a", "--grace", "soon"}), "--grace");
+}
+
+BOOST_AUTO_TEST_CASE(lists_clients_of_retired_key_as_without_key) {
+  const OperatorTool operator_tool;
+  operator_tool.run({"client", "add", "a", "--role", "r"});
+  operator_tool.run({"key", "rotate"});
+  operator_tool.run({"client", "add", "b", "--role", "r"});
+  BOOST_TEST(operator_tool.run({"key", "retire", "1", "--force"}).status == 0);
+  const auto list = lines_of(operator_tool.run({"client", "list", "--json"}).out);
+  BOOST_REQUIRE(list.size() == 2U);
+  BOOST_TEST(list[0]["standing"] == "no key");
+  BOOST_TEST(list[1]["standing"] == "valid");
 }
 
 BOOST_AUTO_TEST_CASE(shows_client_status_by_its_validity_times) {
@@ -280,6 +321,8 @@ BOOST_AUTO_TEST_CASE(rotates_and_retires_keys) {
                  operator_tool.run({"client", "add", "b", "--role", "r"}).out)["kid"] == 2);
   expect_error(operator_tool.run({"key", "retire", "1"}), "a");
   BOOST_TEST(nlohmann::json::parse(operator_tool.run({"client", "renew", "a"}).out)["kid"] == 2);
+  expect_error(operator_tool.run({"key", "retire", "1"}), "still have a credential");
+  BOOST_TEST(operator_tool.run({"client", "renew", "a", "--grace", "0"}).status == 0);
   BOOST_TEST(operator_tool.run({"key", "retire", "1"}).status == 0);
   expect_error(operator_tool.run({"key", "retire", "1"}), "no key 1");
   expect_error(operator_tool.run({"key", "retire", "2", "--force"}), "last key");

@@ -58,22 +58,46 @@ def generations_go_on(world, endings, reissue):
     expect(new.send(), "accepted")
 
 
+@check("a renewed client's former credential works until the first record of the new one")
+def former_until_first_record(world):
+    old = world.client()
+    expect(old.ping(), "accepted")
+    new = Client(world, world.issue("renew", old.name.decode()))
+    expect(new.handshake(), "accepted")
+    expect(old.send(), "accepted")
+    expect(old.handshake(), "accepted")
+    expect(old.send(), "accepted")
+    expect(new.send(), "accepted")
+    expect(old.send(), REJECTED, "revoked")
+    expect(old.handshake(), "revoked")
+
+
+@check("of two renewals the first, which was never used, ends at once")
+def unused_renewal(world):
+    old = world.client()
+    unused = Client(world, world.issue("renew", old.name.decode()))
+    new = Client(world, world.issue("renew", old.name.decode()))
+    expect(unused.handshake(), "revoked")
+    expect(old.send(), "accepted")
+    expect(new.send(), "accepted")
+
+
 @check("an older generation's handshake is revoked even with four newer sessions pending")
 def revoked_with_sessions_pending(world):
     old = world.client()
-    new = Client(world, world.issue("renew", old.name.decode()))
+    new = Client(world, world.issue("renew", old.name.decode(), "--grace", "0"))
     for _ in range(4):
         expect(new.handshake(), "accepted")
     expect(old.handshake(), "revoked")
 
 
 # LITERAL: revoking deletes sessions; of renewing that is not said, and step 5 of section 6 has
-# an answer for a session whose generation is below its row's.
+# an answer for a session whose generation does not stand.
 @check("a record of an older generation's session is answered revoked")
 def record_of_older_generation(world):
     client = world.client()
     expect(client.ping(), "accepted")
-    world.issue("renew", client.name.decode())
+    world.issue("renew", client.name.decode(), "--grace", "0")
     expect(client.send(), "revoked")
 
 
@@ -81,7 +105,7 @@ def record_of_older_generation(world):
 def record_forbidden_before_revoked(world):
     client = world.client()
     expect(client.ping(), "accepted")
-    world.issue("renew", client.name.decode())
+    world.issue("renew", client.name.decode(), "--grace", "0")
     expect(client.send(hmac=bytes(32)), "forbidden")
 
 

@@ -36,11 +36,11 @@ Peer GatewayFixture::client(const std::string& name, const std::string& role, Cl
   return peer;
 }
 
-Peer GatewayFixture::renewed(const Peer& peer) {
+Peer GatewayFixture::renewed(const Peer& peer, Milliseconds grace) {
   Database at = database();
   const Claims& claims = peer.credential.claims;
   const Generation generation =
-      Clients(at).renew(peer.credential.name, home.newest_kid(), claims, now);
+      Clients(at).renew(peer.credential.name, home.newest_kid(), claims, now, grace);
   Peer next(Credential::issue(home.keyring(), home.newest_kid(), peer.credential.name, generation,
                               claims, ""),
             wire());

@@ -34,8 +34,8 @@ class GatewayFixture {
   // Issues a client that posts to this gateway.
   [[nodiscard]] Peer client(const std::string& name = "client1", const std::string& role = "sensor",
                             Claims::Map more = {});
-  // The same client, renewed: its next generation with the same claims.
-  [[nodiscard]] Peer renewed(const Peer& peer);
+  // The same client, renewed: its next generation with the same claims under the newest key.
+  [[nodiscard]] Peer renewed(const Peer& peer, Milliseconds grace = kGrace);
   [[nodiscard]] Wire wire();
   [[nodiscard]] static Request request(const std::string& body);
   [[nodiscard]] Reply post(const Request& request);

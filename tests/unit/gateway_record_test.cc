@@ -175,7 +175,7 @@ BOOST_AUTO_TEST_CASE(ping_is_accepted_undelivered_and_other_reserved_topics_are_
   BOOST_TEST(s.peer.send("x", "sealpost").status == "accepted");
 }
 
-BOOST_AUTO_TEST_CASE(revocation_deletes_session_and_renewal_answers_revoked) {
+BOOST_AUTO_TEST_CASE(revocation_deletes_session_and_renewal_without_grace_answers_revoked) {
   ClientInSession s;
   s.fixture.sql(
       "UPDATE client SET generation = 2");  // directly in the database: the session still exists
@@ -187,7 +187,7 @@ BOOST_AUTO_TEST_CASE(revocation_deletes_session_and_renewal_answers_revoked) {
   BOOST_TEST(s.peer.send().status == "revoked", "no row");
 
   ClientInSession renewed;
-  (void)renewed.fixture.renewed(renewed.peer);
+  (void)renewed.fixture.renewed(renewed.peer, Milliseconds(0));
   BOOST_TEST(renewed.peer.send().status == "revoked", "a generation below its row's");
 
   ClientInSession other;

@@ -34,7 +34,7 @@ BOOST_AUTO_TEST_CASE(keeps_possibly_accepted_message_open_when_revoked) {
     Database database = client.fixture.database();
     Clients clients(database);
     if (by_record) {
-      clients.renew("client1", 1, client.credential.claims, client.fixture.now);
+      clients.renew("client1", 1, client.credential.claims, client.fixture.now, Milliseconds(0));
     } else {
       clients.revoke("client1", client.fixture.now);
     }
@@ -82,7 +82,8 @@ BOOST_AUTO_TEST_CASE(numbers_no_message_after_revocation) {
   SenderFixture client;
   client.send("first");
   Database database = client.fixture.database();
-  Clients(database).renew("client1", 1, client.credential.claims, client.fixture.now);
+  Clients(database).renew("client1", 1, client.credential.claims, client.fixture.now,
+                          Milliseconds(0));
   BOOST_TEST(client.send("second").status == OutcomeStatus::kRevoked);
   BOOST_TEST(client.send("third").status == OutcomeStatus::kRevoked);
   const auto entries = Outbox(client.folder).entries();

@@ -153,14 +153,22 @@ BOOST_AUTO_TEST_CASE(two_copies_of_one_handshake_start_one_session) {
              "forgotten after 150 s");
 }
 
-BOOST_AUTO_TEST_CASE(higher_generation_raises_stored_generation) {
+BOOST_AUTO_TEST_CASE(first_record_of_higher_generation_raises_stored_generation_and_kid) {
   StoreFixture s;
   Session later = s.session;
   later.id = SessionId{9};
+  later.kid = 2;
   later.installation.generation = 3;
   BOOST_TEST((s.start_session(later, 2).verdict == SessionStart::Verdict::kStarted));
-  BOOST_TEST(s.sql("SELECT generation FROM client") == "3");
-  BOOST_TEST((s.admit(0).verdict == Verdict::kRevoked), "what was issued before it is revoked");
+  BOOST_TEST(s.sql("SELECT generation FROM client") == "1", "a handshake changes no row");
+  BOOST_TEST((s.admit(0).verdict == Verdict::kNew));
+  std::swap(s.session, later);
+  BOOST_TEST((s.admit(0).verdict == Verdict::kNew));
+  BOOST_TEST(s.sql("SELECT generation || ' ' || kid FROM client") == "3 2");
+  std::swap(s.session, later);
+  BOOST_TEST((s.admit(1).verdict == Verdict::kNoSession), "the older session has ended");
+  BOOST_TEST((s.start_session(s.session, 3).verdict == SessionStart::Verdict::kRevoked),
+             "what was issued before it is revoked");
 }
 
 }  // namespace

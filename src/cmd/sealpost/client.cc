@@ -8,6 +8,7 @@
 
 #include "admin/issue_credential.h"
 #include "admin/usage_error.h"
+#include "base/signals.h"
 #include "cmd/sealpost/commands.h"
 #include "cmd/sealpost/output.h"
 #include "store/clients.h"
@@ -21,8 +22,16 @@ using output::Json;
 struct IssueOptions {
   std::string name;
   ClaimsRequest claims;
+  std::string grace;
   std::string out;
 };
+
+Milliseconds grace_of(const IssueOptions& options) {
+  if (options.grace.empty()) return kGrace;
+  const auto grace = parse_duration(options.grace);
+  if (!grace) throw UsageError("--grace " + options.grace + " is not a duration such as 7d or 0.");
+  return *grace;
+}
 
 // A file for a secret.  The constructor creates it, before anything is issued; the destructor
 // deletes it if nothing was written.  Without a path the secret is printed.
@@ -61,13 +70,22 @@ class SecretFile {
 
 void issue(const CommandContext& context, const IssueOptions& options, IssueKind kind) {
   require_client_name(options.name);
+  const Milliseconds grace = grace_of(options);
   const Home home = context.open_home();
   Database database = context.open_database();
   const Time now = system_now();
   Claims claims = claims_to_issue(database, options.name, kind, options.claims, now);
   SecretFile out(options.out);
-  out.write(issue_credential(home, database, options.name, kind, std::move(claims), home.url(), now)
-                .json());
+  {
+    const SignalsBlocked blocked;  // a credential that is recorded is also printed
+    out.write(issue_credential(home, database, options.name, kind, std::move(claims), grace,
+                               home.url(), now)
+                  .json());
+  }
+  if (kind == IssueKind::kRenewal) {
+    std::cerr << "sealpost: note: " << describe_renewal(Clients(database).find(options.name), now)
+              << '\n';
+  }
   if (home.url().empty()) {
     std::cerr << "sealpost: note: The credential contains no URL. Run `sealpost init --url URL` to "
                  "set one for new credentials.\n";
@@ -96,17 +114,31 @@ Json json_of(const ClientRow& row, std::string_view standing) {
                {"claims", Json::parse(row.claims)},
                {"issued_at", iso_time(row.issued_at)}};
   if (row.revoked_at) json["revoked_at"] = iso_time(*row.revoked_at);
+  if (const auto former = valid_former(row, system_now())) {
+    json["former"] = {{"generation", former->generation},
+                      {"kid", former->kid},
+                      {"until", iso_time(former->until)}};
+  }
   if (row.last_message_at) json["last_message_at"] = iso_time(*row.last_message_at);
   return json;
 }
 
-void print(bool as_json, const std::vector<ClientRow>& rows) {
-  output::List list(as_json, {"NAME", "STANDING", "GENERATION", "KID", "LAST MESSAGE", "CLAIMS"});
+std::string note_on_former(const ClientRow& row) {
+  const auto former = valid_former(row, system_now());
+  if (!former) return "";
+  return "still speaks under its former credential, which ends on " + iso_time(former->until);
+}
+
+void print(const CommandContext& context, const std::vector<ClientRow>& rows) {
+  const std::vector<Home::KeyFile> keys = context.open_home().keys();
+  output::List list(context.json,
+                    {"NAME", "STANDING", "GENERATION", "KID", "LAST MESSAGE", "CLAIMS", "NOTE"});
   for (const ClientRow& row : rows) {
-    const std::string standing(name_of(standing_of(row, system_now())));
+    const std::string standing(name_of(standing_of(row, keys, system_now())));
     list.add(json_of(row, standing),
              {row.name, standing, std::to_string(row.generation), std::to_string(row.kid),
-              row.last_message_at ? iso_time(*row.last_message_at) : "-", row.claims});
+              row.last_message_at ? iso_time(*row.last_message_at) : "-", row.claims,
+              note_on_former(row)});
   }
 }
 
@@ -123,23 +155,28 @@ void add_client(CLI::App& app, CommandContext& context) {
   add_issue_options(add, *options);
   add->add_option("--role", options->claims.role, "the client's role")->required();
 
-  CLI::App* renew =
-      add_command(client, context, "renew", "issue a new credential; it revokes the former one",
-                  [&context, options] { issue(context, *options, IssueKind::kRenewal); });
+  CLI::App* renew = add_command(
+      client, context, "renew", "issue a new credential; its first message ends the former one",
+      [&context, options] { issue(context, *options, IssueKind::kRenewal); });
   add_issue_options(renew, *options);
   renew->add_option("--role", options->claims.role,
                     "another role; claims that are not named stay the same");
+  renew
+      ->add_option(
+          "--grace", options->grace,
+          "how long the former credential stays valid at most: 7d unless given; 0 revokes it")
+      ->type_name("TIME");
 
   add_list(client, context, "list", "list all clients", [&context] {
     Database database = context.open_database();
-    print(context.json, Clients(database).list());
+    print(context, Clients(database).list());
   });
   const auto named = [&](CLI::App* command) {
     command->add_option("NAME", options->name, "the client's name")->required();
   };
   named(add_list(client, context, "show", "show one client", [&context, options] {
     Database database = context.open_database();
-    print(context.json, {Clients(database).find(options->name)});
+    print(context, {Clients(database).find(options->name)});
   }));
   named(add_command(client, context, "revoke", "revoke all credentials of a client",
                     [&context, options] {
