@@ -76,6 +76,13 @@ struct RejectedMessage {
   bool damaged = false;  // its file fails its checksum, so it cannot be sent
 };
 
+// The reply to a message that flush() sent, or send() before its own message.
+struct Reply {
+  std::string name;  // the message's: generation, installation and counter
+  std::string topic;
+  std::string body;
+};
+
 struct ClientOptions {
   // The directory with the client's credential, its keys and its open messages.  Mode 0700.
   std::string state;
@@ -113,8 +120,8 @@ class Client {
   // Stores a message for a later flush().  Does not wait for another process.
   void queue(std::string_view topic, std::string_view body);
 
-  // Sends all open messages.  Returns kAccepted if all were accepted; else the worst outcome: kOpen
-  // before kUnknown before kFailed before kRejected.
+  // Sends all open messages, and keeps their replies: see replies().  Returns kAccepted if all were
+  // accepted; else the worst outcome: kOpen before kUnknown before kFailed before kRejected.
   Outcome flush();
 
   // The messages that the server rejected, or whose outcome is unknown.
@@ -123,6 +130,10 @@ class Client {
   // Throws if the server may have acted on it already, unless `again` is true.
   Outcome send_rejected(const std::string& name, bool again = false);
   void drop_rejected(const std::string& name);
+
+  // Calls `take` for each kept reply, in the order they came.  Deletes a reply if `take` returns
+  // true.  After a kill the same reply may come again.  `take` may use other clients of this state.
+  void replies(const std::function<bool(const Reply&)>& take);
 
   // Sends a message that the gateway answers but does not deliver.  It is not kept.
   Outcome ping();

@@ -200,6 +200,14 @@ void Client::drop_rejected(const std::string& name) {
   outbox.rejected().drop(outbox.rejected().find(name).name);
 }
 
+void Client::replies(const std::function<bool(const Reply&)>& take) {
+  const Outbox outbox(implementation_->options.state);
+  for (const std::string& damaged : outbox.replies().take_each(take)) {
+    implementation_->options.report("A reply was damaged and is now " +
+                                    outbox.move_to_damaged(damaged) + ".");
+  }
+}
+
 Outcome Client::ping() {
   Outbox outbox(implementation_->options.state);
   (void)outbox.credential();

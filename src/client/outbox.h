@@ -6,6 +6,7 @@
 //   open/m...          a message whose counter is in the name: it may have been sent
 //   open/p..., m...p   the same for a ping
 //   rejected/          client/rejected.h
+//   replies/           client/replies.h
 //   damaged/           files that failed their checksum; nothing reads them
 //   lock               locked by the process that sends
 //
@@ -22,6 +23,7 @@
 
 #include "client/checked_file.h"
 #include "client/rejected.h"
+#include "client/replies.h"
 #include "client/state.h"
 #include "protocol/record.h"
 
@@ -81,6 +83,8 @@ class Outbox {
   // Moves a damaged message away, so that it is never sent.  Returns its new path.  If it has a
   // counter, save the state first, with `next` above it.
   [[nodiscard]] std::string move_to_damaged(const Entry& entry) const;
+  // The same for another file of the directory.
+  [[nodiscard]] std::string move_to_damaged(const std::string& name) const;
 
   // Stores a message without a counter, durably.
   [[nodiscard]] Entry store(std::string_view topic, std::string_view body) const;
@@ -92,13 +96,13 @@ class Outbox {
                                        const Outcome& outcome) const;
   // Makes a rejected message a queued one.
   [[nodiscard]] Entry put_back(const std::string& name) const;
+  [[nodiscard]] Replies replies() const { return Replies(directory_); }
   [[nodiscard]] Rejected rejected() const { return Rejected(directory_); }
   // Deletes a message.  Save the state first, with `next` above the message's counter.
   void remove(const Entry& entry) const;
 
  private:
   [[nodiscard]] std::optional<Credential> stored_credential() const;
-  [[nodiscard]] std::string move_to_damaged(const std::string& name) const;
   void replace_lost_state(std::vector<std::string>& sentences) const;
   void remove_pings() const;
   [[nodiscard]] std::string path(const std::string& name) const { return directory_ + "/" + name; }

@@ -59,6 +59,7 @@ Outcome Sender::deliver(Outbox::Entry own) {
     // The next message would not reach the server either.
     if (outcome.status == Outcome::Status::kNetwork) return outcome;
   }
+  is_awaited_ = true;
   Outcome outcome = send(own, kTries);
   return if_kept(own, std::move(outcome));
 }
@@ -77,6 +78,7 @@ Outcome Sender::deliver_all() {
 }
 
 Outcome Sender::deliver_or_drop(Outbox::Entry own) {
+  is_awaited_ = true;
   Outcome outcome = send(own, kTries);
   return settled_ ? outcome : close(own, std::move(outcome));
 }
@@ -219,6 +221,7 @@ Sender::Try Sender::handle_answer(const Outbox::Entry& entry, const Answer& answ
   const auto closed = [&](Kind kind) -> Try {
     Outcome outcome = outcome_of(kind, answer.status);
     outcome.body = text_of(answer.body);
+    if (!is_awaited_) keep_reply(entry, outcome);
     return {close(entry, std::move(outcome))};
   };
   const auto kept = [&](Kind kind) -> Try {
@@ -357,6 +360,14 @@ Outcome Sender::keep_aside(const Outbox::Entry& entry, Outcome outcome) {
   const std::string name = outbox_.keep_aside(entry, state_, outcome);
   outcome.reason += " It is kept as rejected message " + name + ".";
   return outcome;
+}
+
+void Sender::keep_reply(const Outbox::Entry& entry, Outcome& outcome) const {
+  if (outcome.body.empty()) return;
+  const std::string name =
+      Rejected::name_of(state_.generation, state_.install_nonce, *entry.counter);
+  outbox_.replies().keep({name, message_.topic, outcome.body});
+  outcome.body.clear();
 }
 
 // Saves the state, with the counter used, before it deletes the message.

@@ -59,6 +59,8 @@ class Sender {
   Outcome if_kept(const Outbox::Entry& entry, Outcome outcome) const;
   // Moves a settled message to rejected/.
   Outcome keep_aside(const Outbox::Entry& entry, Outcome outcome);
+  // Keeps a reply that nobody waits for.  After that it is no longer in the outcome.
+  void keep_reply(const Outbox::Entry& entry, Outcome& outcome) const;
   Outcome close(const Outbox::Entry& entry, Outcome outcome);
   void report_older(const Outbox::Entry& entry, const Outcome& outcome) const;
 
@@ -81,7 +83,8 @@ class Sender {
   bool session_taken_over_ = false;  // the gateway rejected a session that had worked
   // About the message that is being sent:
   Message message_{};
-  bool settled_ = false;  // it is no longer in the outbox
+  bool is_awaited_ = false;  // the caller gets its reply
+  bool settled_ = false;     // it is no longer in the outbox
   int unsealed_answers_ = 0;
   bool session_renewed_ = false;  // a session was started for it
 };

@@ -126,6 +126,44 @@ BOOST_AUTO_TEST_CASE(rejected_messages_are_listed_sent_and_dropped) {
   BOOST_TEST(r.site.bodies() == "one\n");
 }
 
+BOOST_AUTO_TEST_CASE(replies_of_queued_messages_are_kept) {
+  InstalledClient r;
+  r.site.routes("ask - exec " + r.site.script("asks", "printf 'to '; cat") + "\n* - inbox\n");
+  BOOST_REQUIRE(r.tool({"install", r.credential}).status == 0);
+  const auto queue = [&](const std::string& body) {
+    BOOST_TEST(r.tool({"send", "--queue", "--topic", "ask", "--data", body}).status == 0);
+  };
+  queue("1");
+  queue("2");
+  const RunResult sent = r.tool({"send", "--topic", "ask", "--data", "own"});
+  BOOST_TEST(sent.out == "to own", "a reply that somebody waits for is printed, and not kept");
+  queue("3");
+  const RunResult flushed = r.tool({"flush"});
+  BOOST_TEST(flushed.status == 0, flushed.err);
+  BOOST_TEST(flushed.out.empty());
+  const RunResult unprinted =
+      shell(test::program("sealpost-client") + " --state " + r.state + " replies >/dev/full");
+  BOOST_TEST(unprinted.status == 1, "the replies are still kept");
+  const std::string out = r.tool({"replies"}).out;
+  for (const char* line : {" ask 4\nto 1\n", " ask 4\nto 2\n", " ask 4\nto 3\n"})
+    BOOST_TEST(says(out, line), out);
+  BOOST_TEST(out.find("to 1") < out.find("to 3"));
+  BOOST_TEST(r.tool({"replies"}).out.empty(), "each is printed once");
+}
+
+BOOST_AUTO_TEST_CASE(flush_gives_replies_to_program) {
+  InstalledClient r;
+  r.site.routes("ask - exec " + r.site.script("asks", "printf 'to '; cat") + "\n* - inbox\n");
+  BOOST_REQUIRE(r.tool({"install", r.credential}).status == 0);
+  BOOST_TEST(r.tool({"send", "--queue", "--topic", "ask", "--data", "1"}).status == 0);
+  const RunResult failed = r.tool({"flush", "--exec", r.site.script("breaks", "exit 7")});
+  BOOST_TEST(failed.status == 1);
+  BOOST_TEST(says(failed.err, "is kept"), failed.err);
+  const std::string program = r.site.script("takes", "echo \"$SEALPOST_TOPIC: $(cat)\"");
+  BOOST_TEST(r.tool({"flush", "--exec", program}).out == "ask: to 1\n");
+  BOOST_TEST(r.tool({"flush", "--exec", program}).out.empty(), "each is given once");
+}
+
 BOOST_AUTO_TEST_CASE(new_credential_starts_empty_unless_messages_are_open) {
   InstalledClient r;
   BOOST_REQUIRE(r.tool({"install", r.credential}).status == 0);

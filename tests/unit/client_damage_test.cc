@@ -153,6 +153,25 @@ BOOST_AUTO_TEST_CASE(ping_of_killed_process_leaves_nothing) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(damaged_reply_stops_no_other) {
+  SenderFixture client;
+  const Outbox outbox(client.folder);
+  const Replies replies = outbox.replies();
+  for (const char* name : {"1-a-2", "1-a-10", "1-a-11"}) replies.keep({name, "t", name});
+  replies.keep({"1-a-11", "t", "1-a-11"});  // the same reply again after a kill
+  damage(client.folder + "/replies/1-a-10", kDamages[1].apply);
+  std::string seen;
+  const auto take = [&](const Reply& reply) {
+    seen += reply.body + " ";
+    return reply.name != "1-a-2";
+  };
+  BOOST_TEST(replies.take_each(take).size() == 1U);
+  BOOST_TEST(seen == "1-a-2 1-a-11 ");
+  (void)outbox.move_to_damaged("replies/1-a-10");
+  BOOST_TEST(replies.take_each(take).empty());
+  BOOST_TEST(seen == "1-a-2 1-a-11 1-a-2 ", "a reply stays until it is taken");
+}
+
 BOOST_AUTO_TEST_CASE(message_file_passes_only_as_written) {
   SenderFixture client;
   const Outbox outbox(client.folder);

@@ -144,14 +144,14 @@ BOOST_AUTO_TEST_CASE(impossible_server_time_does_not_set_clock) {
 
 BOOST_AUTO_TEST_CASE(retries_unavailable_with_pauses) {
   SenderFixture client;
-  // Four sessions of this name are pending, so a fifth is unavailable for a minute.
+  // After 1,024 begun sessions of this name the next one is unavailable for 150 s.
   Peer peer(Credential::parse(client.credential.json()), client.fixture.wire());
   peer.now = [&] { return client.fixture.now; };
-  for (int i = 0; i < 4; ++i) peer.handshake();
+  for (int i = 0; i < 1024; ++i) peer.handshake();
   const Outcome outcome = client.send("x");
   BOOST_TEST((outcome.kind == Kind::kOpen));
   BOOST_TEST(outcome.status == OutcomeStatus::kUnavailable);
-  client.fixture.now += kMinute;
+  client.fixture.now += 150 * kSecond;
   BOOST_TEST((client.flush().kind == Kind::kAccepted));
 }
 

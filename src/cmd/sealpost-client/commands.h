@@ -18,6 +18,7 @@ struct Options {
   std::string credential;
   std::string rejected;  // the name of a rejected message
   bool again = false;
+  std::string exec;  // the program that gets the replies
   std::string topic = "default";
   std::string data;
   std::string file;
@@ -40,6 +41,9 @@ int send(const Options& options);
 int flush(const Options& options);
 int ping(const Options& options);
 int status(const Options& options);
+int replies(const Options& options);
+// Gives each kept reply to the program.  Returns 1 if it failed for one.
+int give_replies(const Options& options);
 int list_rejected(const Options& options);
 int send_rejected(const Options& options);
 int drop_rejected(const Options& options);

@@ -50,7 +50,10 @@ void add_commands(CLI::App& app, Options& options, Command& chosen) {
       ->type_name("FILE")
       ->excludes(data);
   sends->add_flag("--queue", options.only_queue, "only store the message; flush sends it");
-  add("flush", "send all open messages", flush);
+  add("flush", "send all open messages and keep their replies", flush)
+      ->add_option("--exec", options.exec, "run this program for each kept reply")
+      ->type_name("PROGRAM");
+  add("replies", "print the kept replies and delete them", replies);
   add("ping", "test the connection to the gateway and back", ping);
   add("status", "show this client and its open messages", status);
 

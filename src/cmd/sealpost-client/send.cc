@@ -31,7 +31,13 @@ int send(const Options& options) {
   return 0;
 }
 
-int flush(const Options& options) { return print_outcome(open_client(options).flush()); }
+int flush(const Options& options) {
+  const int status = print_outcome(open_client(options).flush());
+  if (options.exec.empty()) return status;
+  const int given = give_replies(options);
+  return status == 0 ? given : status;
+}
+
 int ping(const Options& options) { return print_outcome(open_client(options).ping()); }
 
 }  // namespace sealpost
