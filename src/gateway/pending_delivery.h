@@ -24,7 +24,7 @@ struct PendingDelivery {
   // handler does.
   void run() {
     const bool too_late = place && place->age() > limits.timeout * WorkerPool::kQueue;
-    result = too_late ? HandlerResult{.kind = HandlerResult::Kind::kInterrupted,
+    result = too_late ? HandlerResult{.kind = HandlerResult::Kind::kNotBegun,
                                       .why = "it waited too long for a free handler"}
                       : deliver(target, job, limits);
     place.reset();
