@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -70,6 +71,18 @@ int free_port() {
   }
   close(file);
   return ntohs(address.sin_port);
+}
+
+int listen_on(const std::string& path) {
+  const int file = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
+  if (bind(file, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+      listen(file, 512) != 0) {
+    throw std::runtime_error("cannot listen on " + path + ": " + std::strerror(errno));
+  }
+  return file;
 }
 
 std::string program(const std::string& name) {

@@ -20,6 +20,9 @@ void eventually(const std::string& what, const std::function<bool()>& is_so);
 // A free TCP port on 127.0.0.1.
 [[nodiscard]] int free_port();
 
+// A unix socket that listens, for gateways to inherit.
+[[nodiscard]] int listen_on(const std::string& path);
+
 // The path of a program under test: "sealpost", "sealpost.fcgi", "sealpost-client".
 [[nodiscard]] std::string program(const std::string& name);
 // The gateway with fault points.  Unlike the real one, it lets other processes read its /proc

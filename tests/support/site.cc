@@ -210,7 +210,21 @@ NginxSite::NginxSite(const NginxOptions& options) : options_(options) {
   eventually("nginx answers", [&] { return answers(url()); });
 }
 
+NginxSite::~NginxSite() {
+  if (listener_ >= 0) close(listener_);
+}
+
 void NginxSite::start_gateways() {
+  if (options_.holds_socket) {
+    if (listener_ < 0) listener_ = listen_on(socket());
+    std::vector<std::string> command = {program(options_.gateway)};
+    command.insert(command.end(), options_.arguments.begin(), options_.arguments.end());
+    for (int i = 0; i < options_.processes; ++i) {
+      gateways.emplace_back(command, folder / "gateway.out", std::map<std::string, std::string>{},
+                            listener_);
+    }
+    return;
+  }
   std::vector<std::string> words = {"/usr/bin/spawn-fcgi",
                                     "-s",
                                     socket(),

@@ -82,23 +82,28 @@ struct NginxOptions {
   std::vector<std::string> params;     // more lines for nginx's location
   bool keep = false;                   // FastCGI connections
   std::string gateway = "sealpost.fcgi";
+  // The test holds the socket, as systemd would, so requests wait while no gateway runs.  Without
+  // it, spawn-fcgi starts the gateways, which takes a tenth of a second.
+  bool holds_socket = false;
 };
 
-// nginx, and gateways that spawn-fcgi has started.
+// nginx, and gateways behind it.
 class NginxSite : public Site {
  public:
   explicit NginxSite(const NginxOptions& options = {});
+  ~NginxSite() override;
 
   // The gateway processes.
   std::vector<Process> gateways;
   void start_gateways();
   // Kills all of them with SIGKILL.
   void kill_gateways();
-  // The gateways' socket. nginx answers 502 while no gateway runs.
+  // The gateways' socket. nginx answers 502 while no gateway runs, unless the test holds it.
   [[nodiscard]] std::string socket() const { return folder / "socket"; }
 
  private:
   NginxOptions options_;
+  int listener_ = -1;  // if it holds the socket
   std::optional<Process> nginx_;
 };
 

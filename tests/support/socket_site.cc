@@ -2,29 +2,13 @@
 
 #include <signal.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
-#include <cstring>
 
 namespace sealpost::test {
 namespace {
-
-constexpr int kBacklog = 512;
-
-int listen_on(const std::string& path) {
-  const int file = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
-  if (bind(file, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
-      listen(file, kBacklog) != 0) {
-    throw std::runtime_error("cannot listen on " + path + ": " + std::strerror(errno));
-  }
-  return file;
-}
 
 std::string type_of(const std::string& answer) {
   const std::size_t at = answer.find("Content-Type: ");
