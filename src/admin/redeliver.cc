@@ -21,12 +21,14 @@ void redeliver(const SettingTexts& texts, const std::function<void(const Redeliv
   WorkerPool pool;
   Gateway gateway(texts, pool);
   for (;;) {
-    std::vector<PendingDelivery> claimed = gateway.claim_overdue(system_now());
+    // One at a time: its lease begins when its handler does.
+    std::vector<PendingDelivery> claimed = gateway.claim_overdue(system_now(), 1);
     if (claimed.empty()) return;
     for (PendingDelivery& delivery : claimed) {
       delivery.run();
       PendingDelivery* const done = &delivery;
       gateway.finish({&done, 1}, system_now());
+      gateway.wait_until_saved(kMinute);
       each(redelivery_of(delivery.requester.entry));
     }
   }

@@ -8,6 +8,9 @@
 namespace sealpost {
 
 HandlerResult deliver(const Target& target, const DeliveryJob& job, const Limits& limits) {
+  if (limits.stop_starting != nullptr && *limits.stop_starting) {
+    return {.kind = HandlerResult::Kind::kInterrupted, .why = "the gateway stops"};
+  }
   try {
     switch (target.kind) {
       case Target::Kind::kInbox:

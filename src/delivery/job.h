@@ -40,10 +40,12 @@ struct HandlerResult {
   std::string errors;  // what a program wrote to stderr, at most 64 KiB
 };
 
-// When a handler must end: after `timeout`, or as soon as `stop` is set.
+// When a handler must end: after `timeout`, or as soon as `stop` is set.  None starts once
+// `stop_starting` is set.
 struct Limits {
   Milliseconds timeout;
   const std::atomic<bool>* stop;
+  const std::atomic<bool>* stop_starting = nullptr;
 };
 
 }  // namespace sealpost

@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include "delivery/deliveries_at_work.h"
+
 namespace sealpost {
 
 // Whose job it is.
@@ -77,10 +79,16 @@ class WorkerPool {
   // Among the waiting jobs, the one goes first whose client and route run the fewest.
   void run(const Place& place, std::function<void()> work);
 
+  // The messages that are in hand, here or elsewhere in this process.
+  [[nodiscard]] DeliveriesAtWork& at_work() { return at_work_; }
+
+  // Lets running handlers end by themselves, and starts no further one.
+  void stop_starting() { stop_starting_ = true; }
   // Tells every handler, running or not yet started, to end now.
   void stop() { stop_ = true; }
-  // The flag that stop() sets.  It lives as long as the pool.
+  // The flags that these set.  They live as long as the pool.
   [[nodiscard]] const std::atomic<bool>& stop_flag() const { return stop_; }
+  [[nodiscard]] const std::atomic<bool>& stop_starting_flag() const { return stop_starting_; }
 
  private:
   // Places, as a multiple of those that one client may take.
@@ -106,6 +114,7 @@ class WorkerPool {
   void add(const JobOwner& owner, std::size_t Use::*count);
   void subtract(const JobOwner& owner, std::size_t Use::*count);
 
+  DeliveriesAtWork at_work_;
   std::mutex mutex_;
   std::condition_variable job_ready_;
   std::list<Job> queue_;
@@ -117,6 +126,7 @@ class WorkerPool {
   std::size_t idle_threads_ = 0;
   bool closed_ = false;
   std::atomic<bool> stop_ = false;
+  std::atomic<bool> stop_starting_ = false;
 };
 
 // A place that is not taken before it is needed.  It can be asked again after it was taken.
@@ -130,6 +140,10 @@ class Reservation {
   [[nodiscard]] bool reserve() {
     if (!place_) place_ = pool_->reserve(max_, owner_);
     return place_.has_value();
+  }
+  // Whether this process has the message in hand already.
+  [[nodiscard]] bool is_at_work(std::int64_t number) const {
+    return pool_->at_work().contains(number);
   }
   // The place, if it was taken.
   [[nodiscard]] std::optional<WorkerPool::Place> take() { return std::exchange(place_, {}); }

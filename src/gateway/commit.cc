@@ -121,9 +121,11 @@ Exchange Gateway::conclude_new(Admissible& admissible, Admission admission,
                               message.digest()),
               message.digest(), message.body, admission.received_at},
       .target = *admissible.handler,
-      .limits = {snapshot.settings.handler_timeout, &pool_.stop_flag()},
+      .limits = {snapshot.settings.handler_timeout, &pool_.stop_flag(),
+                 &pool_.stop_starting_flag()},
       .requester = std::move(requester),
       .place = admissible.candidate.place.take(),
+      .at_work = pool_.at_work().add(admission.number),
   };
 }
 

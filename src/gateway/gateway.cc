@@ -6,6 +6,8 @@
 namespace sealpost {
 namespace {
 
+constexpr auto kKeptResultsInterval = std::chrono::seconds(1);
+
 std::size_t max_body_of(const SettingTexts& texts) {
   try {
     return Settings::parse(texts).max_body;
@@ -104,10 +106,15 @@ void Gateway::write_log(Answered& answered, Time now) {
 }
 
 void Gateway::do_housekeeping(Time now, bool at_exit) {
+  const auto since_tried = std::chrono::steady_clock::now() - kept_results_tried_at_;
+  if (!kept_results_.empty() && (at_exit || since_tried >= kKeptResultsInterval)) {
+    save_kept_results(now);
+  }
   if (resources_) housekeeping_.run(resources_->store(), sessions_, now, at_exit);
 }
 
 bool Gateway::is_housekeeping_done() const {
+  if (!kept_results_.empty()) return false;
   return !resources_ || housekeeping_.is_done(resources_->store());
 }
 

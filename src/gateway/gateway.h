@@ -21,6 +21,8 @@ using Handled = std::variant<Response, PendingDelivery>;
 // Serves one set of settings, in one thread.
 class Gateway {
  public:
+  static constexpr std::size_t kMaxClaims = 1024;  // more than there are places for handlers
+
   // `pool` has places for handlers; the caller runs them.  It must outlive the gateway.
   Gateway(SettingTexts texts, WorkerPool& pool);
 
@@ -33,12 +35,16 @@ class Gateway {
   [[nodiscard]] std::vector<Handled> handle(std::span<const Request* const> batch, Time now);
 
   // Saves durably what handlers made of messages.  Sets each delivery's log entry, and its response
-  // if a client waits.  Never throws.
+  // if a client waits.  Never throws: results that cannot be saved now are kept, and
+  // do_housekeeping() tries again.
   void finish(std::span<PendingDelivery* const> done, Time now);
+  // Tries to save the results that are kept, again and again for at most `longest`.  Never throws.
+  void wait_until_saved(Milliseconds longest);
 
-  // Messages whose handler was interrupted and for which nobody waits.  The caller must run each
-  // and then finish it.  Throws Fault.
-  [[nodiscard]] std::vector<PendingDelivery> claim_overdue(Time now);
+  // Messages whose handler was interrupted and for which nobody waits, at most `most`.  The caller
+  // must run each and then finish it.  Their leases begin now, so a caller that runs them one after
+  // another must claim one at a time.  Throws Fault.
+  [[nodiscard]] std::vector<PendingDelivery> claim_overdue(Time now, std::size_t most = kMaxClaims);
   // Whether it is time to look for such messages: every 10 s.
   [[nodiscard]] bool should_claim_overdue(Time now) const;
 
@@ -69,6 +75,9 @@ class Gateway {
   std::shared_ptr<const KnownSession> find_session(const SessionId& id, const Snapshot& snapshot,
                                                    Time now);
 
+  void keep(std::vector<JobResult> results, std::span<PendingDelivery* const> done);
+  void save_kept_results(Time now);
+
   void commit(std::vector<Exchange>& exchanges, const SnapshotResult& snapshot, Time now);
   Exchange conclude(Admissible& admissible, Admission admission, const Snapshot& snapshot,
                     Time now);
@@ -96,6 +105,10 @@ class Gateway {
   SessionCache sessions_;
   Housekeeping housekeeping_;
   Time claimed_at_{};
+  // Results that could not be saved, and the marks that keep their messages from other handlers.
+  std::vector<JobResult> kept_results_;
+  std::vector<DeliveriesAtWork::Mark> kept_marks_;
+  std::chrono::steady_clock::time_point kept_results_tried_at_{};
 };
 
 }  // namespace sealpost

@@ -1,6 +1,8 @@
 // The second half of the walk of a message that a handler works on: its result is saved, then its
 // client is answered.  And messages whose handler was interrupted.
 #include <algorithm>
+#include <iterator>
+#include <thread>
 
 #include "base/fault_point.h"
 #include "gateway/gateway.h"
@@ -9,6 +11,7 @@ namespace sealpost {
 namespace {
 
 constexpr Milliseconds kClaimInterval = 10 * kSecond;
+constexpr auto kSaveInterval = std::chrono::milliseconds(500);
 constexpr Milliseconds kShortestRest = kSecond;
 constexpr Milliseconds kLongestRest = 60 * kSecond;
 
@@ -66,8 +69,9 @@ void Gateway::finish(std::span<PendingDelivery* const> done, Time now) {
     saved = snapshot->store.save_results(results, now);
     FAULT_POINT("settled");
   } catch (const std::exception& fault) {
-    // Nothing is said of any of them: their leases end, and another run claims them.
+    // Nothing is said of any of them.
     fault_of_all = fault.what();
+    keep(std::move(results), done);
   }
   auto next = saved.begin();
   for (PendingDelivery* delivery : done) {
@@ -82,11 +86,40 @@ void Gateway::finish(std::span<PendingDelivery* const> done, Time now) {
       }
     }();
     write_log(answered, now);
+    delivery->at_work.reset();
     if (has_client) delivery->response = std::move(answered.response);
     requester = std::move(answered.requester);
   }
   log_.flush();
   drop_resources_after_fault();
+}
+
+void Gateway::keep(std::vector<JobResult> results, std::span<PendingDelivery* const> done) {
+  std::move(results.begin(), results.end(), std::back_inserter(kept_results_));
+  for (PendingDelivery* delivery : done) kept_marks_.push_back(std::move(*delivery->at_work));
+}
+
+void Gateway::save_kept_results(Time now) {
+  kept_results_tried_at_ = std::chrono::steady_clock::now();
+  try {
+    const SnapshotResult snapshot = take_snapshot();
+    if (snapshot) {
+      (void)snapshot->store.save_results(kept_results_, now);
+      kept_results_.clear();
+      kept_marks_.clear();
+    }
+  } catch (const std::exception&) {
+    has_failed_ = true;  // the log has said why; the next time will do
+  }
+  drop_resources_after_fault();
+}
+
+void Gateway::wait_until_saved(Milliseconds longest) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(longest);
+  while (!kept_results_.empty() && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(kSaveInterval);
+    save_kept_results(system_now());
+  }
 }
 
 Answered Gateway::conclude(PendingDelivery& delivery, SavedResult saved, const Snapshot& snapshot,
@@ -105,7 +138,7 @@ Answered Gateway::conclude(PendingDelivery& delivery, SavedResult saved, const S
                        {saved.status, now, receipt, std::move(saved.reply)});
 }
 
-std::vector<PendingDelivery> Gateway::claim_overdue(Time now) {
+std::vector<PendingDelivery> Gateway::claim_overdue(Time now, std::size_t most) {
   claimed_at_ = now;
   const SnapshotResult snapshot = take_snapshot();
   drop_resources_after_fault();
@@ -113,11 +146,14 @@ std::vector<PendingDelivery> Gateway::claim_overdue(Time now) {
   const auto& [settings, keyring, routes, store] = *snapshot;
   std::vector<WorkerPool::Place> places;
   const JobOwner redelivery{};  // counts as one client, which has no name
-  while (auto place = pool_.reserve(settings.handlers, redelivery))
+  while (places.size() < most) {
+    auto place = pool_.reserve(settings.handlers, redelivery);
+    if (!place) break;
     places.push_back(std::move(*place));
+  }
 
   std::vector<PendingDelivery> claimed;
-  ClaimedJobs overdue = store.claim_overdue(places.size(), settings.lease(), now);
+  ClaimedJobs overdue = store.claim_overdue(places.size(), settings.lease(), pool_.at_work(), now);
   for (const std::int64_t number : overdue.unusable) report_unusable(number, now);
   for (DeliveryJob& job : overdue.jobs) {
     const Route* route = routes.match(job.topic, job.claims);
@@ -126,12 +162,14 @@ std::vector<PendingDelivery> Gateway::claim_overdue(Time now) {
     nobody.entry.topic = job.topic;
     nobody.entry.number = job.number;
     nobody.stored = true;
+    const std::int64_t number = job.number;
     claimed.push_back({
         .job = std::move(job),
         .target = route == nullptr ? Target{.kind = Target::Kind::kReject} : route->to,
-        .limits = {settings.handler_timeout, &pool_.stop_flag()},
+        .limits = {settings.handler_timeout, &pool_.stop_flag(), &pool_.stop_starting_flag()},
         .requester = std::move(nobody),
         .place = std::move(places.back()),
+        .at_work = pool_.at_work().add(number),
     });
     places.pop_back();
   }

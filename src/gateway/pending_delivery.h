@@ -15,9 +15,10 @@ struct PendingDelivery {
   Target target;
   Limits limits;
   Requester requester;  // its entry is the log's, once finished; without a session nobody waits
-  std::optional<WorkerPool::Place> place;  // until the handler has ended
-  HandlerResult result;                    // set by run()
-  std::optional<Response> response;        // set by Gateway::finish, if somebody waits
+  std::optional<WorkerPool::Place> place;         // until the handler has ended
+  std::optional<DeliveriesAtWork::Mark> at_work;  // until its result is saved
+  HandlerResult result;                           // set by run()
+  std::optional<Response> response;               // set by Gateway::finish, if somebody waits
 
   // Runs the handler and waits for it.  Call it once, in any thread; then call Gateway::finish.
   // After a long wait for a thread the message stays open, because its lease may end before the

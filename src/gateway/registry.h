@@ -18,6 +18,11 @@ class WorkerPools {
     const std::lock_guard lock(mutex_);
     return pools_[&settings];
   }
+  // Lets running handlers end by themselves, and starts no further one.
+  void stop_starting() {
+    const std::lock_guard lock(mutex_);
+    for (auto& [settings, pool] : pools_) pool.stop_starting();
+  }
   // Tells every handler to end now.
   void stop() {
     const std::lock_guard lock(mutex_);

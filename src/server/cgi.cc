@@ -61,6 +61,7 @@ void serve_cgi(const SettingTexts& arguments) {
   const auto& response = std::get<Response>(handled);
   write_all(response.head() + response.body);
   close(STDOUT_FILENO);
+  gateway.wait_until_saved(kMinute);
   gateway.prepare_exit();
 }
 

@@ -28,10 +28,11 @@ constexpr std::size_t kBatchBytes = 8U << 20;     // of bodies: then the batch i
 constexpr std::size_t kBatchMax = 128;            // requests in one transaction
 constexpr Milliseconds kReadTime = 10 * kSecond;  // for a batch, once its first request has begun
 constexpr int kMemoryKept = 32 << 20;             // free bytes that malloc need not give back
-constexpr auto kDrainTime = std::chrono::seconds(2);  // for running requests after a stop signal
-constexpr int kHousekeepingTick = 1000;               // ms between looks, while work waits
-constexpr int kOverdueTick = 10'000;                  // ms between looks for overdue messages
-constexpr timespec kUpgradeTick{.tv_sec = 1};         // between looks at the executable
+constexpr auto kReadDrainTime = std::chrono::seconds(2);  // for requests that are being read then
+constexpr timespec kDrainTick{.tv_sec = 0, .tv_nsec = 10'000'000};  // between looks at the loops
+constexpr int kHousekeepingTick = 1000;        // ms between looks, while work waits
+constexpr int kOverdueTick = 10'000;           // ms between looks for overdue messages
+constexpr timespec kUpgradeTick{.tv_sec = 1};  // between looks at the executable
 
 // Takes every request that is ready, answers them together, and begins again.
 class Loop {
@@ -181,10 +182,15 @@ class LoopThread {
   void wait_until(std::chrono::steady_clock::time_point deadline) const {
     done_.wait_until(deadline);
   }
+  // Interrupts its blocking calls.
+  void interrupt() { pthread_kill(thread_.native_handle(), SIGALRM); }
+  [[nodiscard]] bool has_ended() const {
+    return done_.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+  }
   // Waits for the loop, and interrupts its blocking calls.  Throws what the loop threw.
   void join() {
     while (done_.wait_for(std::chrono::milliseconds(10)) != std::future_status::ready) {
-      pthread_kill(thread_.native_handle(), SIGALRM);
+      interrupt();
     }
     thread_.join();
     done_.get();
@@ -210,6 +216,18 @@ sigset_t block_stop_signals() {
 void wait_for_end(const sigset_t& signals) {
   UpgradeWatch program;
   while (sigtimedwait(&signals, nullptr, &kUpgradeTick) < 0 && !program.is_replaced()) {
+  }
+}
+
+// Waits until each handler has ended, which its own timeout bounds, or for a second stop signal.
+void wait_for_handlers(std::vector<LoopThread>& loops, const sigset_t& signals) {
+  const auto deadline = std::chrono::steady_clock::now() + kReadDrainTime;
+  for (const LoopThread& loop : loops) loop.wait_until(deadline);
+  for (LoopThread& loop : loops) {
+    while (!loop.has_ended()) {
+      loop.interrupt();
+      if (sigtimedwait(&signals, nullptr, &kDrainTick) >= 0) return;
+    }
   }
 }
 
@@ -255,8 +273,8 @@ void serve_fastcgi(const SettingTexts& arguments, int threads) {
 
   wait_for_end(signals);
   events.stop();
-  const auto deadline = std::chrono::steady_clock::now() + kDrainTime;
-  for (const LoopThread& loop : loops) loop.wait_until(deadline);
+  pools.stop_starting();
+  wait_for_handlers(loops, signals);
   pools.stop();
   for (LoopThread& loop : loops) loop.join();
 }

@@ -248,11 +248,17 @@ bool Ledger::find_used(Candidate& candidate, std::int64_t installation, Admissio
   return true;
 }
 
-// A message whose lease has ended goes to its handler again, if a place is free.
+// A message whose lease has ended goes to its handler again, if a place is free.  If its route
+// leads to the inbox now, it is settled.
 void Ledger::decide_in_progress(Candidate& candidate, Time leased_until, Admission& admission,
                                 Time now) {
-  const bool abandoned = leased_until <= now;
-  if (!abandoned || candidate.decision != Decision::kHandler || !candidate.place.reserve()) return;
+  const bool abandoned = leased_until <= now && !candidate.place.is_at_work(admission.number);
+  if (!abandoned) return;
+  if (candidate.decision == Decision::kInbox) {
+    Query(move_to_inbox_, admission.number).run();
+    admission.status = Status::kAccepted;
+  }
+  if (candidate.decision != Decision::kHandler || !candidate.place.reserve()) return;
   Query(lease_message_, admission.number, now + limits_.lease).run();
   admission.verdict = Admission::Verdict::kNew;
   ++admission.attempt;
@@ -330,11 +336,13 @@ DeliveryJob Ledger::job_of(const Query& query) const {
 }
 
 // A row that cannot be used fails alone, and does not stop its neighbours.
-ClaimedJobs Ledger::claim_overdue(std::size_t most, Milliseconds lease, Time now) {
+ClaimedJobs Ledger::claim_overdue(std::size_t most, Milliseconds lease,
+                                  const DeliveriesAtWork& at_work, Time now) {
   ClaimedJobs claimed;
   {
-    Query query(select_overdue_, now, static_cast<std::int64_t>(most));
-    while (query.row()) {
+    Query query(select_overdue_, now, static_cast<std::int64_t>(most + at_work.size()));
+    while (claimed.jobs.size() < most && query.row()) {
+      if (at_work.contains(query.number(0))) continue;
       try {
         claimed.jobs.push_back(job_of(query));
       } catch (const std::exception&) {

@@ -43,7 +43,8 @@ class Ledger {
   [[nodiscard]] SavedResult save_result(const JobResult& result, Time now);
   // Whether a message in progress has a lease that has ended.
   [[nodiscard]] bool has_overdue(Time now);
-  [[nodiscard]] ClaimedJobs claim_overdue(std::size_t most, Milliseconds lease, Time now);
+  [[nodiscard]] ClaimedJobs claim_overdue(std::size_t most, Milliseconds lease,
+                                          const DeliveriesAtWork& at_work, Time now);
 
   // Remembers a handshake, so that a replay of it begins no session.
   void remember(const crypto::Digest& handshake, const Installation& who, Time now);
@@ -164,6 +165,9 @@ class Ledger {
       WHERE id = ?1 AND digest = ?2 AND status = 2 AND attempt = ?3)sql");
   Prepared set_aside_ =
       prepare("UPDATE message SET status = 9, leased_until = NULL WHERE id = ? AND status = 2");
+  Prepared move_to_inbox_ = prepare(R"sql(
+      UPDATE message SET status = 0, leased_until = NULL, reply = zeroblob(0)
+      WHERE id = ? AND status = 2)sql");
   Prepared select_result_ = prepare(R"sql(
       SELECT status, reply, installation FROM message WHERE id = ? AND digest = ?)sql");
   Prepared select_any_overdue_ =

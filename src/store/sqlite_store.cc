@@ -111,11 +111,12 @@ std::vector<SavedResult> SqliteStore::save_results(std::span<const JobResult> ba
   });
 }
 
-ClaimedJobs SqliteStore::claim_overdue(std::size_t most, Milliseconds lease, Time now) {
+ClaimedJobs SqliteStore::claim_overdue(std::size_t most, Milliseconds lease,
+                                       const DeliveriesAtWork& at_work, Time now) {
   const bool any = with_ledger([&](Ledger& ledger) { return ledger.has_overdue(now); });
   if (!any || most == 0) return {};  // usually there are none, and nothing is written
   return with_write([&](Ledger& ledger, Write& write) {
-    ClaimedJobs claimed = ledger.claim_overdue(most, lease, now);
+    ClaimedJobs claimed = ledger.claim_overdue(most, lease, at_work, now);
     write.commit();
     return claimed;
   });

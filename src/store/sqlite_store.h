@@ -26,7 +26,8 @@ class SqliteStore : public Store {
                                              Time now) override;
   [[nodiscard]] std::vector<SavedResult> save_results(std::span<const JobResult> batch,
                                                       Time now) override;
-  [[nodiscard]] ClaimedJobs claim_overdue(std::size_t most, Milliseconds lease, Time now) override;
+  [[nodiscard]] ClaimedJobs claim_overdue(std::size_t most, Milliseconds lease,
+                                          const DeliveriesAtWork& at_work, Time now) override;
   void add_rejection_counts(const RejectionCounts& counts) override;
   void clean_up(Cleanup extent) override;
   [[nodiscard]] bool needs_full_cleanup() const override;

@@ -198,8 +198,9 @@ class Store {
 
   // Messages in progress whose lease has ended, at most `most`, each with a new lease and one more
   // attempt, durably.
+  // Leaves those that are `at_work` in this process.
   [[nodiscard]] virtual ClaimedJobs claim_overdue(std::size_t most, Milliseconds lease,
-                                                  Time now) = 0;
+                                                  const DeliveriesAtWork& at_work, Time now) = 0;
 
   // Adds counts of rejections, in one transaction.
   virtual void add_rejection_counts(const RejectionCounts& counts) = 0;

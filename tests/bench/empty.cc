@@ -16,10 +16,11 @@ std::vector<Handled> Gateway::handle(std::span<const Request* const> batch, Time
 }
 
 void Gateway::finish(std::span<PendingDelivery* const>, Time) {}
-std::vector<PendingDelivery> Gateway::claim_overdue(Time) { return {}; }
+std::vector<PendingDelivery> Gateway::claim_overdue(Time, std::size_t) { return {}; }
 bool Gateway::should_claim_overdue(Time) const { return false; }
 void Gateway::do_housekeeping(Time, bool) {}
 bool Gateway::is_housekeeping_done() const { return true; }
 void Gateway::prepare_exit() {}
+void Gateway::wait_until_saved(Milliseconds) {}
 
 }  // namespace sealpost

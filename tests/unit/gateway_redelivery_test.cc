@@ -96,6 +96,66 @@ BOOST_AUTO_TEST_CASE(retries_only_failed_messages) {
   for (const std::int64_t number : {1, 2, 3, 99}) BOOST_CHECK_THROW(reopen(number), Fault);
 }
 
+BOOST_AUTO_TEST_CASE(clock_step_does_not_run_live_handler_twice) {
+  HandlerFixture s(kCount);
+  const Message message = s.peer.message("x", "run/x");
+  PendingDelivery live = s.fixture.begin(GatewayFixture::request(s.peer.seal(message).form()));
+  s.fixture.now += kHour;
+  BOOST_TEST(s.fixture.gateway().claim_overdue(s.fixture.now).empty());
+  BOOST_TEST(s.peer.send(message).status == "in_progress");
+  live.run();
+  s.fixture.finish(live);
+  BOOST_TEST(s.peer.send(message).status == "duplicate");
+  BOOST_TEST(s.runs() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(result_is_kept_until_database_takes_it) {
+  HandlerFixture s(kCount + "printf reply");
+  const Message message = s.peer.message("x", "run/x");
+  PendingDelivery done = s.fixture.begin(GatewayFixture::request(s.peer.seal(message).form()));
+  done.run();
+  s.fixture.sql("ALTER TABLE message RENAME TO away");
+  s.fixture.finish(done);
+  BOOST_TEST(done.response->status == 503);
+  BOOST_TEST(!s.fixture.gateway().is_housekeeping_done());
+  s.fixture.sql("ALTER TABLE away RENAME TO message");
+  s.fixture.now += kHour;
+  BOOST_TEST(s.fixture.gateway().claim_overdue(s.fixture.now).empty(), "no handler gets it");
+  s.fixture.gateway().do_housekeeping(s.fixture.now, true);
+  BOOST_TEST(s.state() == "settled 1");
+  BOOST_TEST(s.peer.send(message).body == "reply");
+  BOOST_TEST(s.runs() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(redeliver_leases_one_message_when_its_work_begins) {
+  HandlerFixture s;
+  s.fixture.now -= kHour;
+  s.peer.handshake();
+  (void)s.begin("1");
+  (void)s.begin("2");
+  const std::string now = std::to_string(to_ms(system_now()));
+  SettingTexts texts{s.fixture.home.root(), s.fixture.folder / "log"};
+  std::vector<std::string> leased;
+  redeliver(texts, [&](const Redelivery&) {
+    leased.push_back(
+        s.fixture.sql("SELECT count(*) FROM message WHERE status = 2 AND leased_until > " + now));
+  });
+  const std::vector<std::string> expected = {"0", "0"};
+  BOOST_TEST(leased == expected, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(resent_message_goes_to_inbox_if_its_route_does_now) {
+  HandlerFixture s(kCount);
+  const Message message = s.begin("x");
+  s.fixture.routes("* - inbox\n");
+  BOOST_TEST(s.peer.send(message).status == "in_progress", "its lease has not ended");
+  s.fixture.now += 61 * kSecond;
+  BOOST_TEST(s.peer.send(message).status == "duplicate");
+  BOOST_TEST(s.state() == "settled 1");
+  BOOST_TEST(s.peer.send(message).status == "duplicate");
+  BOOST_TEST(s.runs() == 0U);
+}
+
 BOOST_AUTO_TEST_CASE(saves_first_result_of_two_handlers) {
   HandlerFixture s(kCount + "printf \"reply $SEALPOST_ATTEMPT\"");
   Message message = s.peer.message("x", "run/x");
@@ -103,10 +163,13 @@ BOOST_AUTO_TEST_CASE(saves_first_result_of_two_handlers) {
   PendingDelivery slow = s.fixture.begin(request);
   slow.run();
   s.fixture.now += 61 * kSecond;
-  auto taken = s.fixture.gateway().claim_overdue(s.fixture.now);
+  WorkerPool pool;  // of another process
+  Gateway other({s.fixture.home.root(), s.fixture.folder / "log"}, pool);
+  auto taken = other.claim_overdue(s.fixture.now);
   BOOST_REQUIRE(taken.size() == 1U);
   taken[0].run();
-  s.fixture.finish(taken[0]);
+  PendingDelivery* const first = &taken[0];
+  other.finish({&first, 1}, s.fixture.now);
   s.fixture.finish(slow);
   BOOST_TEST(s.peer.send(message).body == "reply 2");
   BOOST_TEST(s.state() == "settled 2");
