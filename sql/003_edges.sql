@@ -106,3 +106,28 @@ CREATE VIEW counted AS
     END AS outcome
   FROM message
   JOIN installation ON installation.id = message.installation;
+
+-- Statistics and pruning in a large database.
+
+-- prune finds old messages by time.
+CREATE INDEX message_by_time ON message (received_at);
+
+-- The messages up to this number are counted in `tally`, also those that prune deletes later. The operator's stats
+-- and prune raise it. stats counts the messages above it anew.
+ALTER TABLE server ADD COLUMN tallied INTEGER NOT NULL DEFAULT 0;
+
+-- A counted message whose status changes is counted under its new outcome.
+CREATE TRIGGER message_uncounted BEFORE UPDATE OF status ON message
+WHEN OLD.status <> NEW.status AND OLD.id <= (SELECT tallied FROM server)
+BEGIN
+  INSERT INTO tally (day, name, outcome, count)
+  SELECT day, name, outcome, -1 FROM counted WHERE id = OLD.id
+  ON CONFLICT (day, name, outcome) DO UPDATE SET count = count - 1;
+END;
+CREATE TRIGGER message_counted AFTER UPDATE OF status ON message
+WHEN OLD.status <> NEW.status AND OLD.id <= (SELECT tallied FROM server)
+BEGIN
+  INSERT INTO tally (day, name, outcome, count)
+  SELECT day, name, outcome, 1 FROM counted WHERE id = NEW.id
+  ON CONFLICT (day, name, outcome) DO UPDATE SET count = count + 1;
+END;

@@ -106,8 +106,10 @@ ClientRow Clients::find(const std::string& name) {
 std::vector<ClientRow> Clients::select(const char* where, const std::string& name) {
   SQLite::Statement statement(database_.handle(), std::string(R"sql(
       SELECT name, generation, kid, claims, issued_at, revoked_at,
-             (SELECT max(message.received_at)
-              FROM message JOIN installation ON installation.id = message.installation
+             (SELECT max((SELECT received_at FROM message
+                          WHERE message.installation = installation.id
+                          ORDER BY counter DESC LIMIT 1))
+              FROM installation
               WHERE installation.name = client.name),
              former, former_kid, former_until
       FROM client )sql") + where + " ORDER BY name");

@@ -1,12 +1,11 @@
 #include "store/inbox.h"
 
-#include "store/quota.h"
 #include "store/sql.h"
 
 namespace sealpost {
 namespace {
 
-constexpr int kStep = 1000;
+constexpr std::int64_t kUncounted = 10'000;  // stats counts so many messages anew each time
 constexpr std::int64_t kPage = 50;
 
 constexpr const char* kColumns =
@@ -103,79 +102,43 @@ std::int64_t Inbox::last() {
   return query.number(0);
 }
 
-Inbox::Pruned Inbox::prune(Time before) {
-  Pruned pruned;
-  std::int64_t after = 0;
-  do {
-    after = prune_step(before, after, pruned);
-  } while (after > 0);
-  delete_unused_installations();
-  (void)database_.trim_wal(true);  // the pruned messages lie there, too
-  return pruned;
-}
-
-void Inbox::delete_unused_installations() {
-  Write write(database_);
-  database_.handle().exec(R"sql(
-      DELETE FROM installation
-      WHERE name NOT IN (SELECT name FROM client)
-        AND id NOT IN (SELECT installation FROM message)
-        AND id NOT IN (SELECT installation FROM session WHERE installation IS NOT NULL))sql");
-  write.commit();
-}
-
-std::int64_t Inbox::prune_step(Time before, std::int64_t after, Pruned& pruned) {
-  Write write(database_);
+// A step is short, because it holds the write lock.
+bool Inbox::tally_step(std::int64_t few) {
   SQLite::Database& handle = database_.handle();
-  handle.exec("CREATE TEMP TABLE IF NOT EXISTS step (id INTEGER PRIMARY KEY, goes INTEGER)");
-  handle.exec("DELETE FROM step");
-  SQLite::Statement choose(handle, R"sql(
-      INSERT INTO step
-      SELECT message.id,
-             client.name IS NULL OR message.counter + ?3 <
-               (SELECT max(counter) + 1 FROM message AS newest
-                WHERE newest.installation = message.installation)
-      FROM message
-      JOIN installation ON installation.id = message.installation
-      LEFT JOIN client ON client.name = installation.name
-      WHERE message.id > ?2 AND message.received_at < ?1 AND message.status <> 2
-      ORDER BY message.id
-      LIMIT ?4)sql");
-  Query(choose, before, after, kWindow, kStep).run();
-  handle.exec("UPDATE step SET goes = 0 WHERE id = (SELECT max(id) FROM message)");
-
-  SQLite::Statement tally(handle, R"sql(
+  const std::string uncounted =
+      "SELECT count(*) FROM (SELECT 1 FROM message WHERE id > (SELECT tallied FROM server) LIMIT " +
+      std::to_string(few + 1) + ")";
+  if (handle.execAndGet(uncounted).getInt64() <= few) return false;
+  Write write(database_);
+  handle.exec(R"sql(
       INSERT INTO tally (day, name, outcome, count)
       SELECT day, name, outcome, count(*)
-      FROM step JOIN counted USING (id)
-      WHERE step.goes
+      FROM counted
+      WHERE id IN (SELECT id FROM message WHERE id > (SELECT tallied FROM server)
+                   ORDER BY id LIMIT 1000)
       GROUP BY day, name, outcome
-      ON CONFLICT (day, name, outcome) DO UPDATE SET count = count + excluded.count)sql");
-  Query(tally).run();
-  SQLite::Statement remove(handle,
-                           "DELETE FROM message WHERE id IN (SELECT id FROM step WHERE goes)");
-  pruned.deleted += Query(remove).run();
-  SQLite::Statement empty(handle, R"sql(
-      UPDATE message SET sent_at = NULL, message_id = NULL, topic = NULL, claims = NULL, body = NULL
-      WHERE topic IS NOT NULL AND id IN (SELECT id FROM step WHERE NOT goes))sql");
-  pruned.emptied += Query(empty).run();
-
-  forget_usage(handle);
-
-  const std::int64_t last = handle.execAndGet("SELECT coalesce(max(id), 0) FROM step").getInt64();
+      ON CONFLICT (day, name, outcome) DO UPDATE SET count = count + excluded.count;
+      UPDATE server SET tallied = coalesce(
+        (SELECT max(id) FROM (SELECT id FROM message WHERE id > (SELECT tallied FROM server)
+                              ORDER BY id LIMIT 1000)), tallied);)sql");
   write.commit();
-  return last;
+  return true;
 }
 
 std::vector<StatsRow> Inbox::stats() {
+  while (tally_step(kUncounted)) database_.checkpoint(kFramesKept);
   SQLite::Statement statement(database_.handle(), R"sql(
       SELECT day, name, outcome, sum(count)
       FROM (
-        SELECT day, name, outcome, count(*) AS count FROM counted GROUP BY day, name, outcome
+        SELECT day, name, outcome, count(*) AS count
+        FROM counted
+        WHERE id > (SELECT tallied FROM server)
+        GROUP BY day, name, outcome
         UNION ALL
         SELECT day, name, outcome, count FROM tally
       )
       GROUP BY day, name, outcome
+      HAVING sum(count) > 0
       ORDER BY day, name, outcome)sql");
   Query query(statement);
   std::vector<StatsRow> rows;

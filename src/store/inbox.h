@@ -74,10 +74,13 @@ class Inbox {
   [[nodiscard]] std::vector<StatsRow> stats();
 
  private:
+  // 4 MiB of WAL: to copy more would hold the write lock for too long.
+  static constexpr int kFramesKept = 512;
+
+  // Counts some messages for the statistics, once, if more than `few` are not counted yet.
+  bool tally_step(std::int64_t few);
   // Deletes the installations of removed clients that have no message left.
   void delete_unused_installations();
-  // One step, over rows above `after`.  Returns the last row it looked at, 0 if none was left.
-  std::int64_t prune_step(Time before, std::int64_t after, Pruned& pruned);
 
   Database& database_;
 };

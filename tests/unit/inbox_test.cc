@@ -4,6 +4,7 @@
 
 #include "store/health.h"
 #include "support/gateway_fixture.h"
+#include "support/handler_fixture.h"
 #include "support/hex.h"
 #include "support/print.h"
 
@@ -99,6 +100,61 @@ BOOST_AUTO_TEST_CASE(pruning_keeps_newest_row) {
   Clients(database).remove("gone", fixture.now);
   (void)Inbox(database).prune(fixture.now + Milliseconds{1});
   BOOST_TEST(fixture.sql("SELECT group_concat(id) FROM message") == "2");
+}
+
+// "outcome count" of each row.
+std::string counts(Database& database) {
+  std::string all;
+  for (const StatsRow& row : Inbox(database).stats()) {
+    all += row.outcome + " " + std::to_string(row.count) + ",";
+  }
+  return all;
+}
+
+BOOST_AUTO_TEST_CASE(counted_message_changes_its_outcome_and_is_counted_once) {
+  test::HandlerFixture s("exit 1");
+  s.fixture.now -= kHour;  // the tool uses the real clock
+  s.peer.handshake();
+  s.begin("in progress");
+  Database database = s.fixture.database();
+  (void)Inbox(database).prune(s.fixture.now - kDay);
+  BOOST_TEST(s.fixture.sql("SELECT tallied FROM server") == "2");
+  BOOST_TEST(counts(database) == "accepted 2,");
+  (void)s.deliver();
+  BOOST_TEST(counts(database) == "accepted 1,failed 1,");
+  for (int i = 0; i < 3; ++i) s.peer.send("x", "box");
+  BOOST_TEST(counts(database) == "accepted 4,failed 1,");
+  Clients(database).remove("client1", s.fixture.now);
+  BOOST_TEST(Inbox(database).prune(s.fixture.now + kHour + kDay).deleted == 4);
+  BOOST_TEST(counts(database) == "accepted 4,failed 1,");
+}
+
+BOOST_AUTO_TEST_CASE(reading_and_pruning_nothing_need_no_write_lock) {
+  GatewayFixture fixture;
+  Peer peer = fixture.client();
+  peer.handshake();
+  for (int i = 0; i < 3; ++i) peer.send("x");
+  Database database = fixture.database();
+  (void)Inbox(database).prune(fixture.now - kHour);
+  WriteLock lock(fixture.home.store_paths().write_lock);
+  const WriteLock::Guard guard = lock.acquire();
+  BOOST_TEST(Inbox(database).prune(fixture.now - kHour).deleted == 0);
+  BOOST_TEST(counts(database) == "accepted 3,");
+  BOOST_TEST(Clients(database).list().size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(client_list_shows_newest_message_of_all_installations) {
+  GatewayFixture fixture;
+  Peer peer = fixture.client();
+  peer.handshake();
+  peer.send("x");
+  fixture.now += kHour;
+  peer.install_nonce = crypto::random_id<InstallNonce>();
+  peer.next = 0;
+  peer.handshake();
+  peer.send("y");
+  Database database = fixture.database();
+  BOOST_TEST((Clients(database).find("client1").last_message_at == fixture.now));
 }
 
 }  // namespace
