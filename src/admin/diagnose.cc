@@ -63,10 +63,14 @@ class HomeChecks {
   }
 
  private:
-  // SQLite and the system report some errors in several lines; a result is one line.
+  // SQLite and the system report some errors in several lines; a result is one line.  Two checks
+  // can meet the same error.
   void add(Kind kind, std::string what) {
     std::replace(what.begin(), what.end(), '\n', ' ');
-    results_.push_back({kind, std::move(what)});
+    const auto is_same = [&](const CheckResult& one) { return one.what == what; };
+    if (std::none_of(results_.begin(), results_.end(), is_same)) {
+      results_.push_back({kind, std::move(what)});
+    }
   }
 
   // Turns an exception into a result.  Returns whether there was none.
