@@ -110,6 +110,7 @@ void Gateway::do_housekeeping(Time now, bool at_exit) {
   if (!kept_results_.empty() && (at_exit || since_tried >= kKeptResultsInterval)) {
     save_kept_results(now);
   }
+  log_.sum_rejections(now, at_exit);
   if (resources_) housekeeping_.run(resources_->store(), sessions_, now, at_exit);
 }
 

@@ -92,7 +92,6 @@ class Gateway {
   void write_log(Answered& answered, Time now);
   // Raises the alarm about a row that no handler can be given.
   void report_unusable(std::int64_t number, Time now);
-  void log_handler_errors(const PendingDelivery& delivery, Time now);
   // A fault means that nothing which this process knows of the home is trusted any more.
   void drop_resources_after_fault();
 

@@ -1,6 +1,7 @@
 #include "gateway/log.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,12 +20,26 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::size_t kLineMax = 2000;  // bytes of a handler's line
+constexpr std::size_t kHandlerMax = 2000;  // bytes of a handler's stderr in one entry
 constexpr auto kCheckInterval = std::chrono::seconds(1);
 
-// Makes the file if it does not exist.  Returns -1 on failure.
+// Makes the file if it does not exist.  Returns -1 on failure, also for a FIFO that nobody reads.
 int open_log(const std::string& path) {
-  return open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+  return open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);
+}
+
+// Whether PIPE_BUF bytes can be written without waiting.  stderr may be a blocking pipe that other
+// processes share, so its mode is not changed.
+bool can_write(int file) {
+  pollfd waiting{file, POLLOUT, 0};
+  return poll(&waiting, 1, 0) == 1 && (waiting.revents & POLLOUT) != 0;
+}
+
+// Bytes of the handler's next entry: whole lines if one fits.
+std::size_t entry_size(std::string_view errors) {
+  if (errors.size() <= kHandlerMax) return errors.size();
+  const std::size_t newline = errors.rfind('\n', kHandlerMax - 1);
+  return newline == std::string_view::npos ? kHandlerMax : newline + 1;
 }
 
 std::string line_of(const Json& json) {
@@ -122,11 +137,21 @@ Log::Log(const std::string& path)
 }
 
 Log::~Log() {
-  flush();
+  sum_rejections(system_now(), true);
   if (file_ != STDERR_FILENO) close(file_);
 }
 
 void Log::request(const LogEntry& entry, Time now) {
+  if (!RejectionLines::covers(entry)) return put_entry(entry, now);
+  if (const auto single = rejections_.add(entry, now)) put_entry(*single, now);
+}
+
+void Log::sum_rejections(Time now, bool all) {
+  for (const LogEntry& sum : rejections_.take_due(now, all)) put_entry(sum, now);
+  flush();
+}
+
+void Log::put_entry(const LogEntry& entry, Time now) {
   std::string line;
   line.reserve(256);
   put_member(line, "time", iso_time(now));
@@ -137,6 +162,7 @@ void Log::request(const LogEntry& entry, Time now) {
   put_member(line, "topic", entry.topic);
   if (entry.number != 0) put_number(line, "number", static_cast<std::uint64_t>(entry.number));
   put_number(line, "us", entry.microseconds);
+  if (entry.count != 1) put_number(line, "count", entry.count);
   put_member(line, "detail", entry.detail);
   put_line(line + "}\n");
 }
@@ -149,13 +175,18 @@ void Log::alarm(std::string_view what, const std::string& name, const std::strin
   put_line(line_of(json));
 }
 
-void Log::handler(std::int64_t number, int attempt, const std::string& name, std::string_view line,
-                  Time now) {
-  put_line(line_of({{"time", iso_time(now)},
-                    {"handler", line.substr(0, kLineMax)},
-                    {"name", name},
-                    {"number", number},
-                    {"attempt", attempt}}));
+void Log::handler(std::int64_t number, int attempt, const std::string& name,
+                  std::string_view errors, Time now) {
+  while (!errors.empty()) {
+    std::string_view entry = errors.substr(0, entry_size(errors));
+    errors.remove_prefix(entry.size());
+    if (entry.back() == '\n') entry.remove_suffix(1);
+    put_line(line_of({{"time", iso_time(now)},
+                      {"handler", entry},
+                      {"name", name},
+                      {"number", number},
+                      {"attempt", attempt}}));
+  }
 }
 
 // A pipe takes PIPE_BUF bytes in one piece, so that lines of several processes do not mix.
@@ -164,12 +195,47 @@ void Log::put_line(std::string_view line) {
   waiting_.append(line);
 }
 
+// A full disk, a size limit or a slow reader must not stop the gateway: the lines are lost, and
+// counted.
 void Log::flush() {
   if (waiting_.empty()) return;
   reopen_if_moved();
-  // A full disk must not stop the gateway, so a failed write is ignored.
-  (void)!::write(file_, waiting_.data(), waiting_.size());
+  const std::string text = loss_report() + waiting_;
+  const std::size_t unwritten = text.size() - write_some(text);
+  if (unwritten <= waiting_.size()) lost_ = 0;  // the report is written
+  const std::size_t kept = waiting_.size() - std::min(unwritten, waiting_.size());
+  lost_ += static_cast<std::uint64_t>(
+      std::count(waiting_.begin() + static_cast<std::ptrdiff_t>(kept), waiting_.end(), '\n'));
   waiting_.clear();
+}
+
+// What has to be written before the next lines.
+std::string Log::loss_report() const {
+  const std::string begin = is_cut_ ? "\n" : "";
+  if (lost_ == 0) return begin;
+  return begin + line_of({{"time", iso_time(system_now())},
+                          {"alarm", "log"},
+                          {"detail", std::to_string(lost_) + " lines of the log were lost: " +
+                                         std::strerror(lost_error_) + "."}});
+}
+
+// Returns how many bytes were written.
+std::size_t Log::write_some(std::string_view text) {
+  std::size_t written = 0;
+  while (written < text.size()) {
+    lost_error_ = EAGAIN;
+    if (!can_write(file_)) break;
+    const ssize_t put = ::write(file_, text.data() + written,
+                                std::min<std::size_t>(text.size() - written, PIPE_BUF));
+    if (put <= 0) {
+      lost_error_ = errno;
+      if (put < 0 && errno == EINTR) continue;
+      break;
+    }
+    written += static_cast<std::size_t>(put);
+    is_cut_ = text[written - 1] != '\n';
+  }
+  return written;
 }
 
 // Opens the file again if it was moved away or could not be opened before.  On failure the log goes
@@ -188,6 +254,7 @@ void Log::reopen_if_moved() {
   if (file < 0) return;
   if (file_ != STDERR_FILENO) close(file_);
   file_ = file;
+  is_cut_ = false;
 }
 
 std::string Log::next_id() { return id_prefix_ + "-" + std::to_string(++id_count_); }

@@ -59,7 +59,8 @@ void Gateway::finish(std::span<PendingDelivery* const> done, Time now) {
       snapshot ? snapshot->settings.handler_patience : Settings{}.handler_patience;
   std::vector<JobResult> results;
   for (PendingDelivery* delivery : done) {
-    log_handler_errors(*delivery, now);
+    log_.handler(delivery->job.number, delivery->job.attempt, delivery->job.name,
+                 delivery->result.errors, now);
     results.push_back(job_result_of(*delivery, patience, now));
   }
   std::vector<SavedResult> saved;
@@ -187,15 +188,6 @@ void Gateway::report_unusable(std::int64_t number, Time now) {
 
 bool Gateway::should_claim_overdue(Time now) const {
   return resources_ && distance(now, claimed_at_) >= kClaimInterval;
-}
-
-void Gateway::log_handler_errors(const PendingDelivery& delivery, Time now) {
-  std::string_view errors = delivery.result.errors;
-  while (!errors.empty()) {
-    const std::string_view line = errors.substr(0, errors.find('\n'));
-    log_.handler(delivery.job.number, delivery.job.attempt, delivery.job.name, line, now);
-    errors.remove_prefix(std::min(line.size() + 1, errors.size()));
-  }
 }
 
 }  // namespace sealpost

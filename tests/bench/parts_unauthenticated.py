@@ -59,7 +59,7 @@ class WithoutWrites:
         rate = self.run()
         self.written += bytes_between(before, state_of(self.clients.home))
         counts = outcomes(log, begin)
-        if set(counts) != {self.outcome}:
+        if not set(counts) <= {self.outcome}:  # empty if the rejections wait for their sum
             raise Failed(f"the log says {counts}, not only {self.outcome}")
         return rate
 

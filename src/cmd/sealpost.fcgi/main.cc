@@ -75,7 +75,7 @@ Options parse(int argc, char** argv) {
 // Sets what a web server may have set otherwise.  File descriptors 0 to 2 must be open, or a
 // handler's pipe could become one of them.  SIGCHLD must not be ignored, or a handler's end could
 // not be waited for.  SIGPIPE is ignored, so that a handler that reads nothing does not end this
-// process.
+// process.  SIGXFSZ is ignored, so that a log or a database at its size limit does not.
 void set_up_process() {
 #ifndef SEALPOST_FAULT_POINTS  // the tests read this process's /proc, which this call would close
   forbid_core_dumps();
@@ -89,6 +89,7 @@ void set_up_process() {
   }
   signal(SIGCHLD, SIG_DFL);
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);
 }
 
 int run(int argc, char** argv) {
