@@ -131,3 +131,11 @@ BEGIN
   SELECT day, name, outcome, 1 FROM counted WHERE id = NEW.id
   ON CONFLICT (day, name, outcome) DO UPDATE SET count = count + 1;
 END;
+
+-- Topics that no route took in the last hour, so that the operator is told of each only once an hour. The gateway
+-- writes them.
+CREATE TABLE no_route_alarm (
+  topic     TEXT NOT NULL PRIMARY KEY,
+  raised_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX no_route_alarm_by_time ON no_route_alarm (raised_at);

@@ -7,6 +7,35 @@
 #include "protocol/idempotency_key.h"
 
 namespace sealpost {
+namespace {
+
+// Why a new message was settled with this status.
+Reason reason_of(Status status) {
+  switch (status) {
+    case Status::kForbidden:
+      return Reason::kClaimsTime;
+    case Status::kNoRoute:
+      return Reason::kRoute;
+    case Status::kTooLarge:
+      return Reason::kLargerThanQuota;
+    default:
+      return Reason::kNone;
+  }
+}
+
+// What an operator should know of a message that no route takes.
+std::string no_route(const Admissible& admissible) {
+  const OpenedRecord& record = admissible.candidate.record;
+  const std::string what = "the topic " + record.message().topic + " of a client with the role " +
+                           std::string(record.proof().claims.role());
+  return (admissible.line == 0
+              ? "No line of the routes file takes " + what
+              : "Line " + std::to_string(admissible.line) + " of the routes file rejects " + what) +
+         ". If its messages are wanted, change the file, run `sealpost routes check`, and let the "
+         "client send them again.";
+}
+
+}  // namespace
 
 // PROTOCOL 6, steps 5 to 9, for all records of the batch, in one transaction.
 void Gateway::commit(std::vector<Exchange>& exchanges, const SnapshotResult& snapshot, Time now) {
@@ -107,8 +136,9 @@ Exchange Gateway::conclude_new(Admissible& admissible, Admission admission,
   const Session& session = record.session();
   requester.stored = true;
   if (admission.status != Status::kInProgress) {
-    const bool accepted = admission.status == Status::kAccepted;
-    return answer_record(std::move(requester), accepted ? Reason::kNone : Reason::kClaimsOrTopic,
+    if (admission.alarm)
+      log_.alarm("no_route", session.installation.name, no_route(admissible), now);
+    return answer_record(std::move(requester), reason_of(admission.status),
                          {admission.status, now,
                           receipt_for(session, snapshot.keyring, admission.epoch, admission.next),
                           std::move(admission.reply)});

@@ -12,6 +12,7 @@ struct Routing {
   Decision decision;
   const Target* handler = nullptr;  // kHandler: in `routes`
   std::string route;  // kHandler: what shares the worker pool; empty if there is no other
+  int line = 0;       // kNoRoute: of the route that rejects it; 0 if none takes it
 };
 
 // Decides on the message's time, its claims' times, its topic and the routes.  Pure: the caller

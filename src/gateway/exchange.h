@@ -26,6 +26,7 @@ struct Admissible {
   Requester requester;
   Candidate candidate;
   const Target* handler = nullptr;  // in the batch's routes; of a message for a handler
+  int line = 0;                     // of the route that rejects the message, if one does
 };
 
 using Exchange = std::variant<Answered, Admissible, PendingDelivery>;

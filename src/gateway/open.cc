@@ -135,7 +135,8 @@ Exchange Gateway::open_record(const Envelope& envelope, Requester& requester,
   return Admissible{
       std::move(requester),
       {std::move(*record), routing.decision, {pool_, settings.handlers, {name, routing.route}}},
-      routing.handler};
+      routing.handler,
+      routing.line};
 }
 
 // The session of a record; null if none is live.

@@ -16,6 +16,7 @@ constexpr std::size_t kTopicMax = 128;
 constexpr std::uint64_t kCounterEnd = std::uint64_t{1} << 63;  // every counter is below it
 constexpr std::uint64_t kWindow = 1024;
 constexpr std::string_view kPingTopic = "sealpost/ping";
+constexpr std::string_view kWithdrawTopic = "sealpost/withdraw";
 
 using ServerId = Id<struct ServerIdTag, 16>;
 using Epoch = Id<struct EpochTag, 16>;

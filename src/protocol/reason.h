@@ -34,7 +34,9 @@ enum class Reason : std::uint8_t {
   kSession,
   kRecordSeal,
   kTopic,
-  kClaimsOrTopic,
+  kWithdrawLength,
+  kRoute,
+  kLargerThanQuota,
   kUsed,
   kBelowWindow,
 

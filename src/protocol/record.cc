@@ -74,10 +74,15 @@ Result<OpenedRecord, Reason> OpenedRecord::read(OpenedSeal seal) {
   const std::size_t body = reader.rest().size();
   if (!reader.expect_end()) return Reason::kShort;
   if (!is_topic(topic)) return Reason::kTopic;
+  if (topic == kWithdrawTopic && body != crypto::Digest::kSize) return Reason::kWithdrawLength;
   const Session session = seal.session();
   Message message{seal.counter(), id, std::string(topic), std::move(seal).take_plaintext()};
   message.body.erase(message.body.begin(), message.body.end() - static_cast<std::ptrdiff_t>(body));
   return OpenedRecord(session, std::move(message), std::move(*proof), sent_at, oldest);
+}
+
+crypto::Digest OpenedRecord::subject() const {
+  return withdraws() ? Reader(message_.body).id<crypto::Digest>() : message_.digest();
 }
 
 Envelope seal_record(const crypto::Key& c2s, const SessionId& session_id,

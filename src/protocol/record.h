@@ -89,6 +89,11 @@ class OpenedRecord {
   [[nodiscard]] Time sent_at() const { return sent_at_; }
   [[nodiscard]] std::uint64_t oldest() const { return oldest_; }
 
+  // Whether it withdraws the message with its counter, instead of bringing it (PROTOCOL 6).
+  [[nodiscard]] bool withdraws() const { return message_.topic == kWithdrawTopic; }
+  // The digest of the message that it brings or withdraws.
+  [[nodiscard]] crypto::Digest subject() const;
+
  private:
   OpenedRecord(Session session, Message message, ClaimsProof proof, Time sent_at,
                std::uint64_t oldest)

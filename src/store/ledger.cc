@@ -20,6 +20,26 @@ Claims claims_of(const std::string& json) {
   return *claims;
 }
 
+// Whether a message with a new counter is kept, with its body.
+bool keeps_body(Decision decision) {
+  return decision == Decision::kInbox || decision == Decision::kHandler;
+}
+
+Status status_of(Decision decision) {
+  switch (decision) {
+    case Decision::kHandler:
+      return Status::kInProgress;
+    case Decision::kForbidden:
+      return Status::kForbidden;
+    case Decision::kNoRoute:
+      return Status::kNoRoute;
+    case Decision::kWithdraw:
+      return Status::kWithdrawn;
+    default:
+      return Status::kAccepted;
+  }
+}
+
 }  // namespace
 
 Epoch Ledger::epoch() {
@@ -202,7 +222,6 @@ Admission Ledger::decide_counter(Candidate& candidate, std::int64_t installation
                                  Admission admission, Time now) {
   using Verdict = Admission::Verdict;
   const Message& message = candidate.record.message();
-  const std::string& name = candidate.record.session().installation.name;
   if (is_below_window(message.counter, admission.next)) {
     admission.verdict = Verdict::kTooOld;
   } else if (message.counter < admission.next &&
@@ -210,16 +229,30 @@ Admission Ledger::decide_counter(Candidate& candidate, std::int64_t installation
     // kUsed, kConflict or kTooOld; or kNew, if another run of its handler is due
   } else if (candidate.decision == Decision::kLate) {
     admission.verdict = Verdict::kLate;
-  } else if (!quota_.has_room(name, message.body.size(), now)) {
-    admission.verdict = Verdict::kOverQuota;
-    admission.alarm = quota_.should_alarm(name, now);
-  } else if (candidate.decision == Decision::kHandler && !candidate.place.reserve()) {
-    admission.verdict = Verdict::kBusy;
-  } else {
+  } else if (has_room_for(candidate, admission, now)) {
     store_new(candidate, installation, admission, now);
   }
   if (keeps_replies_) drop_replies(candidate.record, installation, admission.next);
   return admission;
+}
+
+// PROTOCOL 6, step 8, b to d.  Sets the status, or the verdict if there is no room.
+bool Ledger::has_room_for(Candidate& candidate, Admission& admission, Time now) {
+  using Verdict = Admission::Verdict;
+  const std::string& name = candidate.record.session().installation.name;
+  const std::size_t body =
+      keeps_body(candidate.decision) ? candidate.record.message().body.size() : 0;
+  admission.status = status_of(candidate.decision);
+  if (quota_.has_room(name, 0, now) && body > quota_.largest_body()) {
+    admission.status = Status::kTooLarge;
+    admission.reply = Writer().u64(quota_.largest_body()).take();
+  } else if (!quota_.has_room(name, body, now)) {
+    admission.verdict = Verdict::kOverQuota;
+    admission.alarm = quota_.should_alarm(name, now);
+  } else if (candidate.decision == Decision::kHandler && !candidate.place.reserve()) {
+    admission.verdict = Verdict::kBusy;
+  }
+  return admission.verdict == Verdict::kNew;
 }
 
 // Whether the counter is used, and then for which verdict.
@@ -228,7 +261,7 @@ bool Ledger::find_used(Candidate& candidate, std::int64_t installation, Admissio
   using Verdict = Admission::Verdict;
   Query used(select_message_, installation, candidate.record.message().counter);
   if (!used.row()) return false;
-  if (used.id<crypto::Digest>(1) != candidate.record.message().digest()) {
+  if (used.id<crypto::Digest>(1) != candidate.record.subject()) {
     admission.verdict = Verdict::kConflict;
     const Time hour_ago = before(now, kAlarmInterval);
     admission.alarm = Query(raise_alarm_, installation, now, hour_ago).run() > 0;
@@ -241,7 +274,8 @@ bool Ledger::find_used(Candidate& candidate, std::int64_t installation, Admissio
   admission.received_at = used.time(6);
   if (admission.status == Status::kInProgress) {
     decide_in_progress(candidate, used.time(4), admission, now);
-  } else if (admission.status == Status::kAccepted && admission.attempt > 0) {
+  } else if (admission.status == Status::kTooLarge ||
+             (admission.status == Status::kAccepted && admission.attempt > 0)) {
     if (used.is_null(5)) admission.verdict = Verdict::kTooOld;
     admission.reply = copy_of(used.blob(5));
   }
@@ -267,14 +301,11 @@ void Ledger::decide_in_progress(Candidate& candidate, Time leased_until, Admissi
 void Ledger::store_new(const Candidate& candidate, std::int64_t installation, Admission& admission,
                        Time now) {
   const Message& message = candidate.record.message();
-  const bool handled = candidate.decision == Decision::kHandler;
-  const bool kept = handled || candidate.decision == Decision::kInbox;
-  admission.status = handled                                      ? Status::kInProgress
-                     : candidate.decision == Decision::kForbidden ? Status::kForbidden
-                                                                  : Status::kAccepted;
+  const bool handled = admission.status == Status::kInProgress;
+  const bool kept = admission.status != Status::kTooLarge && keeps_body(candidate.decision);
   admission.attempt = handled ? 1 : 0;
   admission.received_at = now;
-  Query query(add_message_, installation, message.counter, message.digest(),
+  Query query(add_message_, installation, message.counter, candidate.record.subject(),
               static_cast<int>(admission.status), admission.attempt, nullptr, now,
               candidate.record.sent_at(), message.id, message.topic,
               candidate.record.proof().claims.json());
@@ -284,10 +315,20 @@ void Ledger::store_new(const Candidate& candidate, std::int64_t installation, Ad
         .bindNoCopy(12, message.body.empty() ? "" : static_cast<const void*>(message.body.data()),
                     static_cast<int>(message.body.size()));
   }
+  if (!admission.reply.empty()) bind_value(*add_message_, 13, admission.reply);
   query.run();
   admission.number = database_.handle().getLastInsertRowid();
   admission.next = next_after(message.counter, admission.next);
   quota_.count(candidate.record.session().installation.name, kept ? message.body.size() : 0, now);
+  if (admission.status == Status::kNoRoute) {
+    admission.alarm = should_alarm_of_no_route(message.topic, now);
+  }
+}
+
+// Whether to tell the operator that no route takes this topic: once an hour.
+bool Ledger::should_alarm_of_no_route(const std::string& topic, Time now) {
+  Query(forget_no_route_alarms_, before(now, kAlarmInterval)).run();
+  return Query(raise_no_route_alarm_, topic, now).run() > 0;
 }
 
 // Drops replies that the client no longer awaits, or that have left the window (PROTOCOL 6,

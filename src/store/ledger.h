@@ -68,10 +68,12 @@ class Ledger {
                            Time now);
   bool find_used(Candidate& candidate, std::int64_t installation, Admission& admission, Time now);
   void decide_in_progress(Candidate& candidate, Time leased_until, Admission& admission, Time now);
+  bool has_room_for(Candidate& candidate, Admission& admission, Time now);
   void store_new(const Candidate& candidate, std::int64_t installation, Admission& admission,
                  Time now);
   // Throws if the row lacks something or cannot be read.
   DeliveryJob job_of(const Query& query) const;
+  bool should_alarm_of_no_route(const std::string& topic, Time now);
   void drop_replies(const OpenedRecord& record, std::int64_t installation, std::uint64_t next);
 
   ServerId server_id_;
@@ -148,8 +150,13 @@ class Ledger {
       WHERE installation = ? AND counter = ?)sql");
   Prepared add_message_ = prepare(R"sql(
       INSERT INTO message (installation, counter, digest, status, attempt, leased_until,
-                           received_at, sent_at, message_id, topic, claims, body)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))sql");
+                           received_at, sent_at, message_id, topic, claims, body, reply)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))sql");
+  Prepared forget_no_route_alarms_ = prepare("DELETE FROM no_route_alarm WHERE raised_at < ?");
+  Prepared raise_no_route_alarm_ = prepare(R"sql(
+      INSERT INTO no_route_alarm (topic, raised_at) VALUES (?1, ?2)
+      ON CONFLICT (topic) DO UPDATE SET raised_at = ?2
+      WHERE raised_at > ?2)sql");
 
   Prepared select_any_reply_ = prepare("SELECT 1 FROM message WHERE length(reply) > 0");
   Prepared drop_replies_ = prepare(R"sql(

@@ -19,6 +19,10 @@ class Quota {
 
   // Whether there is room for one more message with a body of this size.
   [[nodiscard]] bool has_room(const std::string& name, std::size_t bytes, Time now);
+  // The most bytes that the body of one message may have.
+  [[nodiscard]] std::size_t largest_body() const {
+    return limits_.bytes_kept == 0 ? ~std::size_t{0} : static_cast<std::size_t>(limits_.bytes_kept);
+  }
   void count(const std::string& name, std::size_t bytes, Time now);
   // Whether to tell the operator that a client's quota is used up: once an hour.
   [[nodiscard]] bool should_alarm(const std::string& name, Time now);

@@ -69,7 +69,9 @@ enum class Decision {
   kInbox,      // accept it and keep its body
   kNowhere,    // accept it; it is delivered nowhere
   kHandler,    // keep it, in progress: a handler will settle it
-  kForbidden,  // use its counter, keep nothing
+  kForbidden,  // use its counter, keep no body
+  kNoRoute,    // likewise
+  kWithdraw,   // likewise, for the message that it names
   kLate,       // leave its counter unused
 };
 
@@ -106,11 +108,12 @@ struct Admission {
   Status status = Status::kAccepted;
   int attempt = 0;
   Time received_at{};  // kNew: when the message arrived first
-  Bytes reply;         // kUsed: the first answer's body
+  Bytes reply;         // the answer's body; kUsed: the first answer's
   Epoch epoch{};
   std::uint64_t next = 0;   // of the installation, after this message
   std::int64_t number = 0;  // kNew and kUsed: the operator's number for the message
-  bool alarm = false;       // kConflict, kOverQuota: the first within an hour
+  // kConflict, kOverQuota, and kNew with no_route: the first within an hour.
+  bool alarm = false;
 };
 
 // --- Handlers ---

@@ -35,7 +35,7 @@ FaultScenario::FaultScenario()
 }
 
 bool FaultScenario::is_settled(const std::string& status) {
-  return status == "accepted" || status == "duplicate" || status == "forbidden" ||
+  return status == "accepted" || status == "duplicate" || status == "forbidden" || status == "no_route" ||
          status == "failed";
 }
 

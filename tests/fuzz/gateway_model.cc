@@ -47,17 +47,29 @@ std::optional<NaiveRecord> read(const ModelRecord& sent) {
                      std::string(text_of(plaintext.subspan(at + 17, topic))),
                      plaintext.subspan(at + 17 + topic)};
   if (!is_topic(record.topic)) return std::nullopt;
+  if (record.topic == "sealpost/withdraw" && record.body.size() != 32) return std::nullopt;
   return record;
 }
 
-// Step 8's "forbidden": the claims' times, and the routes above.
-bool allowed(const NaiveRecord& record, Time now) {
+// Step 8 for a new counter: the claims' times, and the routes below.
+Status decided(const NaiveRecord& record, Time now) {
+  if (record.topic == "sealpost/withdraw") return Status::kWithdrawn;
   const auto claims = Claims::decode(record.statement.claims);
-  if (!claims->valid_at(now)) return false;
-  if (record.topic == "sealpost/ping") return true;
-  if (record.topic.starts_with("sealpost/")) return false;
-  if (record.topic.starts_with("shop/") && claims->role() == "shop") return true;
-  return !record.topic.starts_with("no/");
+  if (!claims->valid_at(now)) return Status::kForbidden;
+  if (record.topic == "sealpost/ping") return Status::kAccepted;
+  if (record.topic.starts_with("sealpost/")) return Status::kNoRoute;
+  if (record.topic.starts_with("shop/") && claims->role() == "shop") return Status::kAccepted;
+  return record.topic.starts_with("no/") ? Status::kNoRoute : Status::kAccepted;
+}
+
+// The digest of the message that a record brings or withdraws.
+crypto::Digest digest_of(const NaiveRecord& record) {
+  if (record.topic != "sealpost/withdraw") {
+    return crypto::sha256({record.id, Writer().lp8(record.topic).view(), record.body});
+  }
+  crypto::Digest digest;
+  std::copy(record.body.begin(), record.body.end(), digest.bytes.begin());
+  return digest;
 }
 
 }  // namespace
@@ -170,7 +182,7 @@ std::optional<Verdict> Model::admit_one(const ModelRecord& sent) {
 
   auto& counters = used[key_of(who)];
   const std::uint64_t next = next_of(who);
-  const auto digest = crypto::sha256({record.id, Writer().lp8(record.topic).view(), record.body});
+  const auto digest = digest_of(record);
   const auto verdict = [&](Status status, bool counted) {
     return Verdict{
         .status = status, .writes = true, .counted = counted, .next = counted ? next_of(who) : 0};
@@ -184,7 +196,7 @@ std::optional<Verdict> Model::admit_one(const ModelRecord& sent) {
   if (apart(time_from_ms(naive_number(sent.plaintext, 0, 8)), now) > 300 * kSecond) {
     return verdict(Status::kLate, false);
   }
-  const Status status = allowed(record, now) ? Status::kAccepted : Status::kForbidden;
+  const Status status = decided(record, now);
   const bool kept = status == Status::kAccepted && record.topic != "sealpost/ping";
   counters[sent.counter] = {digest, status,
                             kept ? Bytes(record.body.begin(), record.body.end()) : Bytes()};

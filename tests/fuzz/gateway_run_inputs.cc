@@ -200,7 +200,7 @@ Sent FuzzRun::honest_record() {
   const StartedSession& from = started_[session];
   const bool in_clear = choices_.of(4) == 3;
   constexpr std::array<std::string_view, 8> kTopics{
-      "t", "shop/1", "no/1", "sealpost/ping", "sealpost/x", "sealpost/", "a/b.c_d-e", "t"};
+      "t", "shop/1", "no/1", "sealpost/ping", "sealpost/x", "sealpost/withdraw", "a/b.c_d-e", "t"};
   const std::string topic(kTopics.at(choices_.of(kTopics.size())));
   const std::uint64_t number = counter(from.who);
   Writer plaintext;

@@ -46,7 +46,7 @@ BOOST_AUTO_TEST_CASE(operator_lists_routes) {
   BOOST_TEST(test_of("shop1", "x") ==
              "Line 2: no match: the topic is not orders.\nLine 3: delivered to the inbox.\n");
   BOOST_TEST(says(test_of("shop1", "sealpost/ping"), "ping"));
-  BOOST_TEST(says(test_of("shop1", "sealpost/x"), "forbidden"));
+  BOOST_TEST(says(test_of("shop1", "sealpost/x"), "no_route"));
   site.operate({"client", "revoke", "old"});
   BOOST_TEST(says(test_of("old", "orders"), "revoked"));
   BOOST_TEST(site.operate({"routes", "test", "nobody", "x"}).status == 1);

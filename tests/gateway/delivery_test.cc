@@ -72,7 +72,7 @@ BOOST_AUTO_TEST_CASE(replies_and_their_repeats_pass_every_web_server) {
       BOOST_TEST(again.body == reply, topic);
     }
     BOOST_TEST(peer.send("x", "fail").status == "failed");
-    BOOST_TEST(peer.send("x", "elsewhere").status == "forbidden");
+    BOOST_TEST(peer.send("x", "elsewhere").status == "no_route");
     BOOST_TEST(lines_in(read_text(count)) == 1U);
     BOOST_TEST(application.requests().size() == 1U);
     BOOST_TEST(local.requests().size() == 1U);

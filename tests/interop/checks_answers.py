@@ -64,17 +64,71 @@ RESERVED = [
 ]
 
 
-@each("the reserved topic {} is forbidden, its counter used, and stays forbidden", RESERVED)
+@each("the reserved topic {} has no route, its counter is used, and it stays without one", RESERVED)
 def reserved_topics(world, topic):
     client = world.client()
     message = client.message(topic)
-    answer = expect(client.send(message), "forbidden").answer
+    answer = expect(client.send(message), "no_route").answer
     expect(sp.receipt_next(answer.receipt), 1)
-    expect(client.send(message), "forbidden")
-    expect(client.send(message, sent_at=0), "forbidden")
+    expect(client.send(message), "no_route")
+    expect(client.send(message, sent_at=0), "no_route")
     expect(client.handshake(), "accepted")
-    expect(client.send(message), "forbidden")
+    expect(client.send(message), "no_route")
     expect(client.send(client.message(counter=message.counter)), "conflict")
+
+
+# --- withdrawing ---
+
+
+def withdrawal(client, message, digest=None):
+    """The record that withdraws a message."""
+    return client.message(b"sealpost/withdraw", digest or message.digest(), message.counter)
+
+
+@check("a withdrawn message uses its counter, with its digest, and never acts")
+def withdrawn(world):
+    client = world.client()
+    message = client.message()
+    answer = expect(client.send(withdrawal(client, message)), "withdrawn").answer
+    expect(sp.receipt_next(answer.receipt), message.counter + 1)
+    expect(answer.body, b"")
+    expect(client.send(message), "withdrawn")
+    expect(client.send(withdrawal(client, message)), "withdrawn")
+    expect(client.send(client.message(counter=message.counter)), "conflict")
+    expect(client.send(client.message(message.topic, message.body)), "accepted")
+
+
+@check("withdrawing a used counter is answered as its message is")
+def withdrawing_used(world):
+    client = world.client()
+    accepted, rejected = client.message(), client.message(b"sealpost/none")
+    expect(client.send(accepted), "accepted")
+    expect(client.send(rejected), "no_route")
+    expect(client.send(withdrawal(client, accepted)), "duplicate")
+    expect(client.send(withdrawal(client, rejected)), "no_route")
+    expect(client.send(withdrawal(client, accepted, rejected.digest())), "conflict")
+    expect(client.send(accepted), "duplicate")
+
+
+@check("a withdrawal that is late, malformed or not issued leaves its counter unused")
+def withdrawal_unused(world):
+    client = world.client()
+    message = client.message()
+    expect(client.send(withdrawal(client, message), shift=301_000), "late")
+    expect(client.send(withdrawal(client, message), hmac=bytes(32)), "forbidden")
+    for size in (0, 31, 33):
+        wrong = client.message(b"sealpost/withdraw", bytes(size), message.counter)
+        answer = expect(client.send(wrong), "malformed").answer
+        expect(answer.receipt, sp.NO_RECEIPT)
+    expect(client.send(message), "accepted")
+
+
+@check("a counter below the window cannot be withdrawn")
+def withdrawal_too_old(world):
+    client = world.client()
+    message = client.message()
+    expect(client.ping(counter=message.counter + sp.WINDOW + 1), "accepted")
+    expect(client.send(withdrawal(client, message)), "too_old")
 
 
 @check("an answer opens only with its own request's hash")

@@ -225,7 +225,7 @@ def not_activating(world, changes, expected):
 # LITERAL: step 6 comes before the counter is judged, and its transaction is committed.
 ACTIVATING = [
     ("late", lambda c: c.message(), dict(shift=301_000)),
-    ("forbidden", lambda c: c.message(b"sealpost/none"), dict()),
+    ("no_route", lambda c: c.message(b"sealpost/none"), dict()),
     ("conflict", lambda c: c.message(counter=0), dict()),
 ]
 

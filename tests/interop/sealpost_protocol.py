@@ -29,8 +29,10 @@ NO_RECEIPT = bytes(24)
 MEDIA_TYPE = "application/x-www-form-urlencoded"
 
 STATUS_NAMES = ("accepted", "duplicate", "in_progress", "conflict", "too_old", "late",
-                "forbidden", "revoked", "malformed", "failed", "unavailable")
-STATUS_HTTP = (200, 409, 409, 409, 409, 409, 403, 403, 409, 409, 503)
+                "forbidden", "revoked", "malformed", "failed", "unavailable",
+                "no_route", "too_large", "withdrawn", "suspended")
+STATUS_HTTP = (200, 409, 409, 409, 409, 409, 403, 403, 409, 409, 503,
+               403, 409, 409, 409)
 UNSEALED = {405: b"post only\n", 415: b"type\n", 413: b"too large\n", 400: b"form\n",
             503: b"unavailable\n", 403: b"refused\n"}
 

@@ -43,10 +43,23 @@ BOOST_AUTO_TEST_CASE(routes_topic_to_inbox_handler_or_nowhere) {
   BOOST_TEST(decided(record("inbox/a")).handler == nullptr, "only a handler needs a place");
 }
 
-BOOST_AUTO_TEST_CASE(forbids_what_no_route_allows) {
+BOOST_AUTO_TEST_CASE(names_line_that_rejects_topic) {
   for (const char* topic : {"no/a", "unknown", "sealpost/other", "sealpost/"}) {
-    BOOST_TEST((decided(record(topic)).decision == Decision::kForbidden), topic);
+    BOOST_TEST((decided(record(topic)).decision == Decision::kNoRoute), topic);
   }
+  BOOST_TEST(decided(record("no/a")).line == 4);
+  BOOST_TEST(decided(record("unknown")).line == 0, "no line takes it");
+}
+
+BOOST_AUTO_TEST_CASE(withdraws_whatever_claims_and_routes_say_unless_late) {
+  const auto withdrawal = [](Time sent_at) {
+    const Session session{SessionId{{1}}, 1, {"client1", 1, InstallNonce{{2}}}};
+    const Message message{0, MessageId{{3}}, std::string(kWithdrawTopic), Bytes(32)};
+    const Claims ended = *Claims::of({{"role", "sensor"}, {"not_after", "1"}});
+    return test::opened_record(session, message, ended, {}, sent_at);
+  };
+  BOOST_TEST((decided(withdrawal(kNow)).decision == Decision::kWithdraw));
+  BOOST_TEST((decided(withdrawal(Time{})).decision == Decision::kLate));
 }
 
 BOOST_AUTO_TEST_CASE(forbids_claims_outside_their_time) {
@@ -72,7 +85,7 @@ BOOST_AUTO_TEST_CASE(late_beyond_the_tolerance_in_both_directions) {
   BOOST_TEST((at(Time{}, Milliseconds::zero()) == Decision::kInbox), "zero means any time");
 }
 
-BOOST_AUTO_TEST_CASE(late_comes_before_forbidden) {
+BOOST_AUTO_TEST_CASE(late_comes_before_no_route) {
   // A late message leaves its counter unused, so the client can seal it again.
   BOOST_TEST((decided(record("no/a", Time{})).decision == Decision::kLate));
 }

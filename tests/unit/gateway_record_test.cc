@@ -162,15 +162,15 @@ BOOST_AUTO_TEST_CASE(expired_claims_are_forbidden_and_use_the_counter) {
   BOOST_TEST(fixture.inbox().size() == 1U);
 }
 
-BOOST_AUTO_TEST_CASE(ping_is_accepted_undelivered_and_other_reserved_topics_are_forbidden) {
+BOOST_AUTO_TEST_CASE(ping_is_accepted_undelivered_and_other_reserved_topics_have_no_route) {
   ClientInSession s;
   BOOST_TEST(s.peer.send("x", "sealpost/ping").status == "accepted");
   const Message reserved = s.peer.message("x", "sealpost/other");
   const RoundTrip exchange = s.peer.send(reserved);
-  BOOST_TEST(exchange.status == "forbidden");
+  BOOST_TEST(exchange.status == "no_route");
   BOOST_TEST(exchange.receipt.next == 3U, "the counter is used");
-  BOOST_TEST(s.peer.send(reserved).status == "forbidden");
-  BOOST_TEST(s.peer.send("x", "sealpost/").status == "forbidden");
+  BOOST_TEST(s.peer.send(reserved).status == "no_route");
+  BOOST_TEST(s.peer.send("x", "sealpost/").status == "no_route");
   BOOST_TEST(s.fixture.inbox().empty());
   BOOST_TEST(s.peer.send("x", "sealpost").status == "accepted");
 }

@@ -26,7 +26,7 @@ std::string target_text(const Target& target) {
     case Target::Kind::kInbox:
       return "delivered to the inbox";
     case Target::Kind::kReject:
-      return "rejected";
+      return "rejected (no_route)";
     default:
       return "delivered to the handler `" + target.text + "`";
   }
@@ -75,13 +75,13 @@ void test(const CommandContext& context, const std::string& name, const std::str
                 << " are not valid now: " << result.claims << '\n';
       break;
     case Decision::kReservedTopic:
-      std::cout << "Rejected (forbidden): topics that begin with sealpost/ are reserved.\n";
+      std::cout << "Rejected (no_route): topics that begin with sealpost/ are reserved.\n";
       break;
     case Decision::kPing:
       std::cout << "Accepted: a ping is not delivered to anything.\n";
       break;
     case Decision::kNoRoute:
-      std::cout << "No line matches: rejected.\n";
+      std::cout << "No line matches: rejected (no_route).\n";
       break;
     case Decision::kRouted:
       std::cout << line_text(result.line) << ": " << target_text(result.target) << ".\n";
