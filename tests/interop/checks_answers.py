@@ -127,7 +127,7 @@ def withdrawal_unused(world):
 def withdrawal_too_old(world):
     client = world.client()
     message = client.message()
-    expect(client.ping(counter=message.counter + sp.WINDOW + 1), "accepted")
+    expect(client.send(client.message(counter=message.counter + sp.WINDOW + 1)), "accepted")
     expect(client.send(withdrawal(client, message)), "too_old")
 
 
