@@ -8,6 +8,7 @@
 // Compile and link with the flags that `pkg-config sealpost-client` prints.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -91,12 +92,19 @@ struct ClientOptions {
   // Receives messages for the user that are not an outcome: what became of an older message, or
   // that the credential is in use elsewhere.  No message contains a newline.
   std::function<void(const std::string&)> report = nullptr;
+  // How long a function of Client may take.  After that it sends nothing new, and the message is
+  // open.  A body that is on its way is not cut while it moves: it may then be without a byte for
+  // as long as it had moved before, at most 20 s.  flush() gets the whole time again for each
+  // message that is settled.
+  std::chrono::milliseconds timeout = std::chrono::seconds(15);
+  // Receives a sentence about once a second while a function waits for the server.
+  std::function<void(const std::string&)> progress = nullptr;
 };
 
 // One process at a time works with a state directory.  If another process does, each function
-// except queue() and status() waits up to 10 s.  All functions throw std::runtime_error for local
-// errors: no state, a full disk, a bad credential, a credential that is not the installed one.  Not
-// thread-safe.
+// except queue() and status() waits up to 10 s, within ClientOptions::timeout.  All functions throw
+// std::runtime_error for local errors: no state, a full disk, a bad credential, a credential that
+// is not the installed one.  Not thread-safe.
 class Client {
  public:
   explicit Client(ClientOptions options);
@@ -112,9 +120,10 @@ class Client {
   // state, and install() throws while messages of the former credential are open.
   Outcome install(const std::string& credential_file);
 
-  // Stores a message, sends the messages that are still open, then sends this one.  Tries for about
-  // 15 s if nobody answers.  topic: 1-128 bytes of A-Z a-z 0-9 . _ - /, not beginning with
-  // "sealpost/".  body: at most 768 MiB, and at most what the gateway accepts, often 1 MiB.
+  // Stores a message, sends the messages that are still open, then sends this one.  Tries until
+  // ClientOptions::timeout if nobody answers.  topic: 1-128 bytes of A-Z a-z 0-9 . _ - /, not
+  // beginning with "sealpost/".  body: at most 768 MiB, and at most what the gateway accepts, often
+  // 1 MiB.
   Outcome send(std::string_view topic, std::string_view body);
 
   // Stores a message for a later flush().  Does not wait for another process.

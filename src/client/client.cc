@@ -5,6 +5,7 @@
 
 #include "client/outcome.h"
 #include "client/sender.h"
+#include "client/time_limit.h"
 
 namespace sealpost {
 namespace {
@@ -50,6 +51,7 @@ bool is_renewal(const Credential& credential, const ClientState& former) {
 
 struct Client::Implementation {
   ClientOptions options;
+  TimeLimit limit;  // of the command that runs
   std::string url;
   Post post;
 
@@ -62,7 +64,8 @@ struct Client::Implementation {
     }
     if (!post || url != current) {
       url = current;
-      post = http_post(url);
+      post =
+          http_post(url, {.left = [this] { return limit.left(); }, .progress = options.progress});
     }
     return {outbox,
             {.post = post,
@@ -72,7 +75,10 @@ struct Client::Implementation {
                    std::this_thread::sleep_for(std::chrono::milliseconds(time));
                  },
              .report = options.report,
-             .clear_fields = options.clear_fields}};
+             .clear_fields = options.clear_fields,
+             .left = [this] { return limit.left(); },
+             .restart_time = [this] { limit.restart(); },
+             .progress = options.progress}};
   }
 
   // Prepares the outbox for another credential.  A renewed credential takes over the messages that
@@ -106,22 +112,30 @@ struct Client::Implementation {
                    outcome.reason + " It is kept as rejected message " + name + ".");
   }
 
-  // Returns false if another process works with the state directory.
-  bool lock(Outbox& outbox) const {
-    if (!outbox.lock(kLockTimeout)) return false;
+  // Begins a command.  Returns false if another process works with the state directory.
+  bool lock(Outbox& outbox) {
+    limit.restart();
+    if (!outbox.lock(std::min(kLockTimeout, limit.left()))) return false;
     for (const std::string& sentence : outbox.recover()) options.report(sentence);
     return true;
   }
-  void lock_or_throw(Outbox& outbox) const {
+  void lock_or_throw(Outbox& outbox) {
     if (!lock(outbox)) throw Fault(busy().reason);
   }
 };
 
 Client::Client(ClientOptions options)
-    : implementation_(new Implementation{std::move(options), {}, {}}) {
+    : implementation_(new Implementation{std::move(options), TimeLimit(Milliseconds{0}), {}, {}}) {
   if (implementation_->options.state.empty())
     throw Fault("No state directory is named. Set ClientOptions::state.");
-  if (!implementation_->options.report) implementation_->options.report = [](const std::string&) {};
+  ClientOptions& given = implementation_->options;
+  if (!given.report) given.report = [](const std::string&) {};
+  if (!given.progress) given.progress = [](const std::string&) {};
+  if (given.timeout <= std::chrono::milliseconds(0)) {
+    throw Fault("The timeout is not positive. Set ClientOptions::timeout.");
+  }
+  implementation_->limit =
+      TimeLimit(Milliseconds(static_cast<std::uint64_t>(given.timeout.count())));
 }
 
 Client::~Client() = default;

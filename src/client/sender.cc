@@ -70,7 +70,9 @@ Outcome Sender::deliver_all() {
     Outcome outcome = send(entry, kTries);
     outcome = if_kept(entry, std::move(outcome));
     report_older(entry, outcome);
-    const bool unreachable = outcome.status == Outcome::Status::kNetwork;
+    const bool unreachable =
+        outcome.status == Outcome::Status::kNetwork || environment_.left() == Milliseconds{0};
+    if (settled_) environment_.restart_time();
     if (severity(outcome) > severity(worst)) worst = std::move(outcome);
     if (unreachable) break;
   }
@@ -97,19 +99,29 @@ Outcome Sender::send(Outbox::Entry& entry, int tries) {
 }
 
 Outcome Sender::retry(int tries, const std::function<Try()>& attempt) const {
-  Try last;
+  Try last{open_outcome(Outcome::Status::kStored, "No time is left to send it.")};
+  if (environment_.left() == Milliseconds{0}) return last.outcome;
   bool skipped_pause = false;
   for (int number = 0; number < tries; ++number) {
     if (number > 0) {
       // Only one pause is skipped, so that a server is not flooded.
       const bool skip = last.at_once && !skipped_pause;
-      if (!skip) environment_.sleep(pause_before(number));
+      if (!skip && !pause(pause_before(number))) break;
       skipped_pause = skipped_pause || skip;
     }
     last = attempt();
     if (!last.again) break;
   }
   return last.outcome;
+}
+
+bool Sender::pause(Milliseconds time) const {
+  if (environment_.left() <= time) return false;
+  if (time >= kSecond) {
+    environment_.progress("The next try is in " + std::to_string(time / kSecond) + " s.");
+  }
+  environment_.sleep(time);
+  return true;
 }
 
 // Assigns a counter only in a session, because the handshake tells whether this state is an old

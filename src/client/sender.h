@@ -20,6 +20,12 @@ class Sender {
     std::function<void(Milliseconds)> sleep;
     std::function<void(const std::string&)> report;
     bool clear_fields = false;
+    // Of the command's time; 0 if it is up.  After that nothing new is sent.
+    std::function<Milliseconds()> left = [] { return Milliseconds::max(); };
+    // Gives the command its whole time again.  deliver_all() calls it for each settled message.
+    std::function<void()> restart_time = [] {};
+    // Receives a sentence before a pause of a second or more.
+    std::function<void(const std::string&)> progress = [](const std::string&) {};
   };
 
   // `outbox` must be installed, and locked by this process.
@@ -45,6 +51,8 @@ class Sender {
 
   Outcome send(Outbox::Entry& entry, int tries);
   Outcome retry(int tries, const std::function<Try()>& attempt) const;
+  // Sleeps before another try.  Returns false if the command's time does not last that long.
+  [[nodiscard]] bool pause(Milliseconds time) const;
   Outcome assign_counter(Outbox::Entry& entry, int tries);
   Try post_message(Outbox::Entry& entry);
   Envelope seal(const Outbox::Entry& entry) const;

@@ -44,7 +44,7 @@ struct ClientWithLostAnswer {
   void send() const {
     Outbox outbox(state);
     BOOST_REQUIRE(outbox.lock(Milliseconds{0}));
-    const Post real = http_post(site.url());
+    const Post real = http_post(site.url(), {.left = [] { return 30 * kSecond; }});
     const auto lost = [&](const std::string& form) -> HttpAnswer {
       (void)real(form);
       return {0, "", "lost"};

@@ -31,6 +31,8 @@ struct SenderFixture {
   std::vector<std::string> forms;  // all that went out
   std::vector<std::string> reports;
   Milliseconds slept{};
+  std::optional<Milliseconds> timeout;  // of a command; without one it may take for ever
+  Time started = fixture.now;           // when the command got its time
   std::int64_t clock_shift = 0;
   bool clear_fields = false;
 
@@ -61,7 +63,14 @@ struct SenderFixture {
                   fixture.now += time;
                 },
             .report = [this](const std::string& text) { reports.push_back(text); },
-            .clear_fields = clear_fields};
+            .clear_fields = clear_fields,
+            .left =
+                [this] {
+                  if (!timeout) return Milliseconds::max();
+                  const Milliseconds used = fixture.now - started;
+                  return *timeout - std::min(*timeout, used);
+                },
+            .restart_time = [this] { started = fixture.now; }};
   }
 
   Outcome send(const std::string& body, const std::string& topic = "t") {

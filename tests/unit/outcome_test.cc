@@ -19,6 +19,8 @@ namespace {
 
 using Kind = Outcome::Kind;
 
+const HttpWatch kWatch{.left = [] { return 10 * kSecond; }};
+
 BOOST_AUTO_TEST_CASE(outcomes_are_ordered_from_accepted_to_open) {
   const Kind order[] = {Kind::kAccepted, Kind::kRejected, Kind::kFailed, Kind::kUnknown,
                         Kind::kOpen};
@@ -82,10 +84,10 @@ struct LargeAnswerServer {
 
 BOOST_AUTO_TEST_CASE(network_error_names_url) {
   const std::string nobody = "http://127.0.0.1:" + std::to_string(test::free_port()) + "/gate";
-  BOOST_TEST(http_post(nobody)("x").error.find(nobody) != std::string::npos);
+  BOOST_TEST(http_post(nobody, kWatch)("x").error.find(nobody) != std::string::npos);
   const LargeAnswerServer server(3 << 20);
   const std::string url = "http://127.0.0.1:" + std::to_string(server.port) + "/gate";
-  const HttpAnswer answer = http_post(url)("x");
+  const HttpAnswer answer = http_post(url, kWatch)("x");
   BOOST_TEST(answer.status == 0);
   BOOST_TEST(answer.error.find(url + " sent a larger answer") == 0U, answer.error);
 }
@@ -94,7 +96,7 @@ BOOST_AUTO_TEST_CASE(network_error_hides_password) {
   const std::string host = "127.0.0.1:" + std::to_string(test::free_port());
   for (const char* path : {"/gate", "/a@b", ""}) {
     const std::string url = "http://user:secret@" + host + path + "?token=secret";
-    const std::string trouble = http_post(url)("x").error;
+    const std::string trouble = http_post(url, kWatch)("x").error;
     BOOST_TEST(trouble.starts_with("http://" + host + path + ": "), trouble);
     BOOST_TEST(trouble.find("secret") == std::string::npos, trouble);
   }

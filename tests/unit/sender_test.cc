@@ -82,6 +82,35 @@ BOOST_AUTO_TEST_CASE(gives_up_without_answer_and_keeps_message_open) {
   BOOST_TEST(client.bodies() == "later ");
 }
 
+BOOST_AUTO_TEST_CASE(sends_nothing_new_when_time_is_up) {
+  SenderFixture s;
+  s.timeout = 3 * kSecond;
+  s.network = [](const std::string&, const Post&) { return lost(); };
+  BOOST_TEST(s.send("a").status == Outcome::Status::kNetwork);
+  BOOST_TEST((s.slept <= *s.timeout));
+  const std::size_t sent = s.forms.size();
+  s.started = s.fixture.now;
+  s.timeout = Milliseconds{0};
+  const Outcome outcome = s.send("b");
+  BOOST_TEST(s.forms.size() == sent);
+  BOOST_TEST((outcome.kind == Outcome::Kind::kOpen));
+  BOOST_TEST(s.open() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(flush_has_whole_time_for_each_message_that_is_settled) {
+  SenderFixture s;
+  const Outbox outbox(s.folder);
+  for (const char* body : {"1", "2", "3"}) (void)outbox.store("t", body);
+  s.timeout = 3 * kSecond;
+  s.network = [&](const std::string& form, const Post& real) {
+    s.fixture.now += 2 * kSecond;
+    if (form.starts_with("name=")) s.started = s.fixture.now;  // the handshake is not what counts
+    return real(form);
+  };
+  BOOST_TEST((s.flush().kind == Outcome::Kind::kAccepted));
+  BOOST_TEST(s.bodies() == "1 2 3 ");
+}
+
 BOOST_AUTO_TEST_CASE(sends_older_messages_first) {
   SenderFixture client;
   client.network = [](const std::string&, const Post&) { return lost(); };

@@ -11,10 +11,14 @@ namespace sealpost {
 
 constexpr const char* kProgram = "sealpost-client";
 
+// What a command says last about messages that are open.
+constexpr const char* kKept = "kept: flush will send it.";
+
 // What the command line says.
 struct Options {
   std::string state;
   bool clear_fields = false;
+  unsigned timeout = 15;  // seconds
   std::string credential;
   std::string rejected;  // the name of a rejected message
   bool again = false;
@@ -32,8 +36,12 @@ using Command = std::function<int(const Options&)>;
 
 // Prints a message for the user to standard error.
 void report(const std::string& message);
+// Shows what the program waits for, on a line of the terminal that the next message replaces.
+void show_progress(const std::string& sentence);
 // Prints the reply and the reason of an outcome.
 int print_outcome(const Outcome& outcome);
+// The same.  If the outcome is open, also prints what the user can do.
+int print_outcome(const Outcome& outcome, const std::string& if_open);
 [[nodiscard]] Client open_client(const Options& options);
 
 int install(const Options& options);

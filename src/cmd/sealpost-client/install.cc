@@ -4,7 +4,9 @@
 namespace sealpost {
 
 int install(const Options& options) {
-  return print_outcome(open_client(options).install(options.credential));
+  return print_outcome(
+      open_client(options).install(options.credential),
+      "The credential is not tested. Run `sealpost-client ping` when the server can be reached.");
 }
 
 }  // namespace sealpost

@@ -30,6 +30,11 @@ void add_commands(CLI::App& app, Options& options, Command& chosen) {
       ->capture_default_str();
   app.add_flag("--clear-fields", options.clear_fields,
                "send name and key_use_hmac as plain text as well");
+  app.add_option("--timeout", options.timeout,
+                 "how long the command may take; a body that still moves is not cut")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(1, 86'400))
+      ->capture_default_str();
   app.require_subcommand(1);
   const auto add = [&](const char* name, const char* help, Command command) {
     CLI::App* added = app.add_subcommand(name, help)->fallthrough();

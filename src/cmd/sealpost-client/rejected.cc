@@ -18,7 +18,7 @@ int list_rejected(const Options& options) {
 }
 
 int send_rejected(const Options& options) {
-  return print_outcome(open_client(options).send_rejected(options.rejected, options.again));
+  return print_outcome(open_client(options).send_rejected(options.rejected, options.again), kKept);
 }
 
 int drop_rejected(const Options& options) {

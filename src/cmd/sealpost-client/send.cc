@@ -26,13 +26,15 @@ std::string read_body(const Options& options) {
 int send(const Options& options) {
   Client client = open_client(options);
   const std::string body = read_body(options);
-  if (!options.only_queue) return print_outcome(client.send(options.topic, body));
+  if (!options.only_queue) {
+    return print_outcome(client.send(options.topic, body), kKept);
+  }
   client.queue(options.topic, body);
   return 0;
 }
 
 int flush(const Options& options) {
-  const int status = print_outcome(open_client(options).flush());
+  const int status = print_outcome(open_client(options).flush(), kKept);
   if (options.exec.empty()) return status;
   const int given = give_replies(options);
   return status == 0 ? given : status;
