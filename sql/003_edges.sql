@@ -23,9 +23,12 @@ CREATE TABLE session_key (
 ) STRICT;
 CREATE INDEX session_key_free ON session_key (id) WHERE in_use = 0;
 
--- Live sessions, as before, with their keys in a table of their own. This script ends all sessions: clients start new
--- ones by themselves.
-DROP TABLE session;
+-- Live sessions, as before, with their keys in a table of their own.
+ALTER TABLE session RENAME TO old_session;
+DROP INDEX session_by_name;
+DROP INDEX session_by_end;
+INSERT INTO session_key
+  SELECT row_number() OVER (ORDER BY session_id), 1, sealed_keys FROM old_session;
 CREATE TABLE session (
   session_id    BLOB NOT NULL PRIMARY KEY CHECK (length(session_id) = 16),
   name          TEXT NOT NULL REFERENCES client (name),
@@ -38,6 +41,11 @@ CREATE TABLE session (
   live_until    INTEGER NOT NULL,                      -- pending: 60 s; active: expires_at
   expires_at    INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+INSERT INTO session
+  SELECT session_id, name, generation, kid, install_nonce, installation, row_number() OVER (ORDER BY session_id),
+         begun_at, live_until, expires_at
+  FROM old_session;
+DROP TABLE old_session;
 CREATE INDEX session_by_name ON session (name);
 CREATE INDEX session_by_end ON session (live_until);
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <tuple>
 
 #include "base/files.h"
 #include "base/result.h"
@@ -66,14 +67,16 @@ std::vector<std::string> Replies::take_each(const std::function<bool(const Reply
 }
 
 std::vector<std::string> Replies::names() const {
-  std::vector<std::pair<fs::file_time_type, std::string>> found;
+  // Times are equal within one tick of the kernel's clock; then the counters decide, shortest first.
+  std::vector<std::tuple<fs::file_time_type, std::size_t, std::string>> found;
   for (const auto& file : fs::directory_iterator(directory_ + "/replies")) {
     const std::string name = file.path().filename().string();
-    if (!name.starts_with('.')) found.emplace_back(fs::last_write_time(file.path()), name);
+    if (name.starts_with('.')) continue;
+    found.emplace_back(fs::last_write_time(file.path()), name.size(), name);
   }
   std::sort(found.begin(), found.end());
   std::vector<std::string> names;
-  for (auto& [time, name] : found) names.push_back(std::move(name));
+  for (auto& [time, size, name] : found) names.push_back(std::move(name));
   return names;
 }
 

@@ -23,11 +23,14 @@ void downgrade_database(const Site& site) {
     first.exec(std::string(migrations().front()));
     first.exec("PRAGMA user_version = 1; ATTACH '" + path + "' AS now");
     for (const std::string table :
-         {"server", "client", "installation", "message", "tally"}) {
+         {"server", "client", "installation", "session", "handshake", "message", "tally"}) {
       const std::string columns = value_of(
           first, "SELECT group_concat(name) FROM pragma_table_info('" + table + "', 'main')");
-      first.exec("INSERT INTO main." + table + " (" + columns + ") SELECT " + columns +
-                 " FROM now." + table);
+      const std::string source =
+          table == "session" ? "now.session JOIN now.session_key ON session_key.id = session.keys"
+                             : "now." + table;
+      first.exec("INSERT INTO main." + table + " (" + columns + ") SELECT " + columns + " FROM " +
+                 source);
     }
   }
   for (const char* part : {"-wal", "-shm"}) fs::remove(path + part);

@@ -207,7 +207,7 @@ BOOST_AUTO_TEST_CASE(rejects_malformed_answer_payload) {
       BOOST_TEST(!is_taken(ByteView(whole).first(size)), size << " bytes");
     }
   }
-  BOOST_TEST(!is_taken(Writer().u8(11).put(Bytes(8)).view()), "a status there is not");
+  BOOST_TEST(!is_taken(Writer().u8(15).put(Bytes(8)).view()), "a status there is not");
 }
 
 BOOST_AUTO_TEST_CASE(detects_claims_that_were_not_issued) {

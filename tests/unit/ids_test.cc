@@ -88,9 +88,11 @@ BOOST_AUTO_TEST_CASE(statuses_match_specification) {
     int http;
   };
   const Row rows[] = {
-      {"accepted", 0, 200},  {"duplicate", 1, 409}, {"in_progress", 2, 409},  {"conflict", 3, 409},
-      {"too_old", 4, 409},   {"late", 5, 409},      {"forbidden", 6, 403},    {"revoked", 7, 403},
-      {"malformed", 8, 409}, {"failed", 9, 409},    {"unavailable", 10, 503},
+      {"accepted", 0, 200},   {"duplicate", 1, 409},    {"in_progress", 2, 409},
+      {"conflict", 3, 409},   {"too_old", 4, 409},      {"late", 5, 409},
+      {"forbidden", 6, 403},  {"revoked", 7, 403},      {"malformed", 8, 409},
+      {"failed", 9, 409},     {"unavailable", 10, 503}, {"no_route", 11, 403},
+      {"too_large", 12, 409}, {"withdrawn", 13, 409},   {"suspended", 14, 409},
   };
   for (const Row& row : rows) {
     const auto status = status_of(static_cast<std::uint8_t>(row.number));
@@ -98,7 +100,7 @@ BOOST_AUTO_TEST_CASE(statuses_match_specification) {
     BOOST_TEST(name_of(*status) == row.name);
     BOOST_TEST(http_status_of(*status) == row.http, row.name);
   }
-  BOOST_TEST(!status_of(11).has_value());
+  BOOST_TEST(!status_of(15).has_value());
   BOOST_TEST(!status_of(255).has_value());
 }
 

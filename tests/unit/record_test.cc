@@ -215,7 +215,7 @@ BOOST_AUTO_TEST_CASE(rejects_answer_that_is_too_short) {
 }
 
 BOOST_AUTO_TEST_CASE(rejects_answer_with_unknown_status) {
-  Answer answer{static_cast<Status>(11), time_from_ms(99), {}, {}};
+  Answer answer{static_cast<Status>(15), time_from_ms(99), {}, {}};
   const Bytes bytes = seal_answer(key_of(2), {}, crypto::random_array<32>(), answer);
   BOOST_TEST(!open_answer(key_of(2), {}, bytes));
 }

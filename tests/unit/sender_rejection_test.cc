@@ -18,7 +18,7 @@ BOOST_AUTO_TEST_CASE(reports_and_removes_rejected_messages) {
   SenderFixture client;
   const Outcome outcome = client.send("x", "sealpost/other");
   BOOST_TEST((outcome.kind == Kind::kRejected));
-  BOOST_TEST(outcome.status == OutcomeStatus::kForbidden);
+  BOOST_TEST(outcome.status == OutcomeStatus::kNoRoute);
   BOOST_TEST(!outcome.reason.empty());
   BOOST_TEST(client.open() == 0U);
 }

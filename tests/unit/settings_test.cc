@@ -75,12 +75,14 @@ BOOST_AUTO_TEST_CASE(reads_defaults_and_units) {
   BOOST_TEST(Settings::parse({"/h", "", "", "0"}).tolerance == Milliseconds{0});
   BOOST_TEST(plain.handlers == 8U);
   BOOST_TEST(plain.handler_timeout == 10 * kSecond);
+  BOOST_TEST(plain.handler_patience == kHour);
   BOOST_TEST(plain.lease() == kMinute);
   BOOST_TEST(plain.quota_messages == 0);
   BOOST_TEST(plain.quota_bytes == 0);
-  const Settings more = Settings::parse({"/h", "", "", "", "", "2", "1m", "1000", "1000000"});
+  const Settings more = Settings::parse({"/h", "", "", "", "", "2", "1m", "2h", "1000", "1000000"});
   BOOST_TEST(more.handlers == 2U);
   BOOST_TEST(more.handler_timeout == kMinute);
+  BOOST_TEST(more.handler_patience == 2 * kHour);
   BOOST_TEST(more.quota_messages == 1000);
   BOOST_TEST(more.quota_bytes == 1'000'000);
 }
@@ -99,8 +101,9 @@ BOOST_AUTO_TEST_CASE(invalid_value_is_a_fault_that_names_the_setting) {
       {{"/h", "", "", "", "", "0"}, "SEALPOST_HANDLERS"},
       {{"/h", "", "", "", "", "257"}, "SEALPOST_HANDLERS"},
       {{"/h", "", "", "", "", "", "10"}, "SEALPOST_HANDLER_TIMEOUT"},
-      {{"/h", "", "", "", "", "", "", "many"}, "SEALPOST_QUOTA_MESSAGES"},
-      {{"/h", "", "", "", "", "", "", "", "-1"}, "SEALPOST_QUOTA_BYTES"},
+      {{"/h", "", "", "", "", "", "", "10"}, "SEALPOST_HANDLER_PATIENCE"},
+      {{"/h", "", "", "", "", "", "", "", "many"}, "SEALPOST_QUOTA_MESSAGES"},
+      {{"/h", "", "", "", "", "", "", "", "", "-1"}, "SEALPOST_QUOTA_BYTES"},
   };
   for (const auto& [texts, name] : rows) {
     BOOST_CHECK_EXCEPTION((void)Settings::parse(texts), Fault, [name = name](const Fault& fault) {
