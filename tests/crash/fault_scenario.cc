@@ -130,7 +130,9 @@ void FaultScenario::deliver(ScenarioClient& who, const Message& message) {
       return;
     }
     if (exchange.status == "in_progress") {
+      // Its handler was interrupted, or the gateway keeps a result that it could not save.
       fixture_.now += kLease;
+      fixture_.gateway().do_housekeeping(fixture_.now, false);
     } else {
       require_fault_for(exchange);
     }
