@@ -11,7 +11,7 @@ namespace {
 
 using fuzz::require;
 
-constexpr int kStatuses = 11;
+constexpr int kStatuses = 15;
 
 void answer_to_record(ByteView plaintext) {
   const auto request = fuzz::filled_id<crypto::Digest>(1);
