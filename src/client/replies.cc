@@ -67,7 +67,8 @@ std::vector<std::string> Replies::take_each(const std::function<bool(const Reply
 }
 
 std::vector<std::string> Replies::names() const {
-  // Times are equal within one tick of the kernel's clock; then the counters decide, shortest first.
+  // Times are equal within one tick of the kernel's clock; then the counters decide, shortest
+  // first.
   std::vector<std::tuple<fs::file_time_type, std::size_t, std::string>> found;
   for (const auto& file : fs::directory_iterator(directory_ + "/replies")) {
     const std::string name = file.path().filename().string();

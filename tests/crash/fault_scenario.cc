@@ -35,8 +35,8 @@ FaultScenario::FaultScenario()
 }
 
 bool FaultScenario::is_settled(const std::string& status) {
-  return status == "accepted" || status == "duplicate" || status == "forbidden" || status == "no_route" ||
-         status == "failed";
+  return status == "accepted" || status == "duplicate" || status == "forbidden" ||
+         status == "no_route" || status == "failed";
 }
 
 bool FaultScenario::run(const ScenarioFault& fault, std::vector<std::string>& errors) {
